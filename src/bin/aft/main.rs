@@ -1,0 +1,2 @@
+//! The `aft` program.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The browser home of `aft-wgpu`: a shell until the page arrives.
+pub use aft_wgpu as aft;
