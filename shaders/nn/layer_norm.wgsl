@@ -1,0 +1,40 @@
+// Layer normalisation (Ba, Kiros and Hinton 2016) over the channels of a row:
+//   mean = sum_d x_d / D,  rstd = 1 / sqrt(sum_d (x_d - mean)^2 / D + eps),  y_d = gamma_d (x_d - mean) rstd + beta_d
+//
+// Operands: x [M, D], gamma [D], beta [D], y [M, D], stats [M] = (mean, rstd).
+// Constants: LANES, lanes that share a row (lib/row_sum.wgsl).
+// Padding channels (past D) of gamma and beta are zero, and so is y there.
+struct Params {
+    rows: u32,
+    cols: u32,
+    x_stride: u32,
+    y_stride: u32,
+    gamma_base: u32,
+    beta_base: u32,
+    eps: f32,
+}
+
+@compute @workgroup_size(ROW_GROUP)
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let row = group_number(group, groups) * (ROW_GROUP / LANES) + lane / LANES;
+    let first = lane % LANES;
+    let inside = row < params.rows;
+    let width = select(0u, (params.cols + 3u) / 4u, inside);
+
+    // Padding channels of x are zero, so they may be added.
+    var sum = 0.0;
+    for (var c = first; c < width; c += LANES) { sum += dot(x_at(row, c), vec4(1.0)); }
+    let mean = row_sum(lane, vec2(sum, 0.0)).x / f32(params.cols);
+
+    var square = 0.0;
+    for (var c = first; c < width; c += LANES) {
+        let centred = select(vec4(0.0), x_at(row, c) - mean, channels(c, params.cols));
+        square += dot(centred, centred);
+    }
+    let rstd = inverseSqrt(row_sum(lane, vec2(square, 0.0)).x / f32(params.cols) + params.eps);
+
+    for (var c = first; c < width; c += LANES) {
+        set_y(row, c, gamma_at(c) * ((x_at(row, c) - mean) * rstd) + beta_at(c));
+    }
+    if inside && first == 0u { stats[row] = vec2(mean, rstd); }
+}

@@ -1,0 +1,145 @@
+//! Which adapter to use: asked for by index or part of a name, else discrete before integrated before software.
+
+use crate::error::{Error, Result};
+
+/// What is known of an adapter before a device is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdapterSummary {
+    /// The adapter's name, as the driver gives it.
+    pub name: String,
+    /// Vulkan, Metal, Dx12 or BrowserWebGpu.
+    pub backend: String,
+    /// The kind of machine behind it.
+    pub class: AdapterClass,
+    /// The driver's name and version.
+    pub driver: String,
+}
+
+impl std::fmt::Display for AdapterSummary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({}, {}, {})", self.name, self.backend, self.class, self.driver)
+    }
+}
+
+/// The kind of machine behind an adapter; kernels are planned by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AdapterClass {
+    /// A GPU with memory of its own.
+    Discrete,
+    /// A GPU that shares the processor's memory.
+    Integrated,
+    /// Not told (a browser, a virtual GPU): planned as a GPU.
+    Unknown,
+    /// A driver that runs shaders on the processor.
+    Software,
+}
+
+impl std::fmt::Display for AdapterClass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Discrete => "discrete GPU",
+            Self::Integrated => "integrated GPU",
+            Self::Unknown => "GPU of unknown kind",
+            Self::Software => "software on the processor",
+        })
+    }
+}
+
+impl AdapterClass {
+    pub(crate) fn of(kind: wgpu::DeviceType) -> Self {
+        match kind {
+            wgpu::DeviceType::DiscreteGpu => Self::Discrete,
+            wgpu::DeviceType::IntegratedGpu => Self::Integrated,
+            wgpu::DeviceType::Cpu => Self::Software,
+            wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => Self::Unknown,
+        }
+    }
+}
+
+pub(crate) fn summary(info: &wgpu::AdapterInfo) -> AdapterSummary {
+    let driver = format!("{} {}", info.driver, info.driver_info);
+    AdapterSummary {
+        name: info.name.clone(),
+        backend: format!("{:?}", info.backend),
+        class: AdapterClass::of(info.device_type),
+        driver: driver.trim().to_owned(),
+    }
+}
+
+/// The adapters of this machine in the order of their indices: discrete, integrated, unknown, software; within a class as
+/// the drivers list them. `WGPU_BACKEND` narrows the backends.
+pub async fn adapters() -> Vec<AdapterSummary> {
+    enumerate().await.1.iter().map(|a| summary(&a.get_info())).collect()
+}
+
+async fn enumerate() -> (wgpu::Instance, Vec<wgpu::Adapter>) {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
+    adapters.sort_by_key(|a| AdapterClass::of(a.get_info().device_type));
+    (instance, adapters)
+}
+
+/// Finds the adapter asked for; without a wish `WGPU_ADAPTER_NAME` is one, and without that the first in order is taken.
+pub(crate) async fn choose(asked: Option<&str>) -> Result<wgpu::Adapter> {
+    let (instance, adapters) = enumerate().await;
+    let wish = asked.map(str::to_owned).or_else(|| std::env::var("WGPU_ADAPTER_NAME").ok());
+    if adapters.is_empty() && wish.is_none() {
+        // A browser lists nothing; it has to be asked for one.
+        let options = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        };
+        if let Ok(adapter) = instance.request_adapter(&options).await {
+            return Ok(adapter);
+        }
+    }
+    if adapters.is_empty() {
+        let backends = wgpu::Instance::enabled_backend_features();
+        return Err(Error::NoAdapter { backends: format!("{backends:?}") });
+    }
+    let summaries: Vec<_> = adapters.iter().map(|a| summary(&a.get_info())).collect();
+    let index = pick(&summaries, wish.as_deref())?;
+    adapters.into_iter().nth(index).ok_or(Error::NoAdapter { backends: String::new() })
+}
+
+/// The position in `adapters` (already in order) of the one that `wish` names: an index, or part of a name in any case.
+fn pick(adapters: &[AdapterSummary], wish: Option<&str>) -> Result<usize> {
+    let Some(wish) = wish else { return Ok(0) };
+    let by_index = wish.parse::<usize>().ok().filter(|&i| i < adapters.len());
+    let part = wish.to_lowercase();
+    let by_name = || adapters.iter().position(|a| !part.is_empty() && a.name.to_lowercase().contains(&part));
+    by_index.or_else(by_name).ok_or_else(|| Error::UnknownAdapter {
+        asked: wish.to_owned(),
+        available: adapters.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.name)).collect::<Vec<_>>().join(", "),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    fn named(name: &str) -> AdapterSummary {
+        let class = AdapterClass::Discrete;
+        AdapterSummary { name: name.into(), backend: "Vulkan".into(), class, driver: String::new() }
+    }
+
+    #[test]
+    fn an_index_or_part_of_a_name_picks() {
+        let all = [named("Radeon RX 7900"), named("llvmpipe (LLVM 15)")];
+        assert_eq!(pick(&all, None).unwrap(), 0);
+        assert_eq!(pick(&all, Some("1")).unwrap(), 1);
+        assert_eq!(pick(&all, Some("LLVM")).unwrap(), 1);
+        assert_eq!(pick(&all, Some("7900")).unwrap(), 0);
+        assert!(pick(&all, Some("geforce")).unwrap_err().to_string().contains("1: llvmpipe"));
+        assert!(pick(&all, Some("")).is_err());
+    }
+
+    #[test]
+    fn discrete_comes_first_and_software_last() {
+        use AdapterClass::{Discrete, Integrated, Software, Unknown};
+        let mut order = [Software, Unknown, Discrete, Integrated];
+        order.sort();
+        assert_eq!(order, [Discrete, Integrated, Unknown, Software]);
+    }
+}

@@ -1,0 +1,236 @@
+//! A device with its queue and what it granted: made here, or borrowed from a caller that already owns one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::adapter::{AdapterClass, AdapterSummary, choose, summary};
+use super::memory::{Ledger, MemoryUse};
+use super::pipeline::Pipeline;
+use super::program::{Cost, Dummies};
+use super::readback::Staging;
+use crate::error::{Error, Result};
+
+/// How a device is chosen and made.
+#[derive(Debug, Clone, Default)]
+pub struct GpuOptions {
+    /// An index or part of a name, as in `--adapter`; else `WGPU_ADAPTER_NAME`, else the first of [`super::adapters`].
+    pub adapter: Option<String>,
+    /// Ask for the limits of the WebGPU specification's floor only, and for no feature.
+    pub floor: bool,
+}
+
+/// What a device granted; kernels and sizes are planned by this and by nothing else.
+#[derive(Debug, Clone)]
+pub struct Capabilities {
+    /// The adapter behind the device.
+    pub adapter: AdapterSummary,
+    /// Granted limits.
+    pub limits: wgpu::Limits,
+    /// Granted features.
+    pub features: wgpu::Features,
+}
+
+impl Capabilities {
+    /// A pessimistic guess of how long work takes, in milliseconds: only for cutting submissions.
+    pub fn estimate_ms(&self, cost: Cost) -> f64 {
+        let (gflops, gbytes) = match self.adapter.class {
+            AdapterClass::Discrete => (500.0, 50.0),
+            AdapterClass::Integrated => (80.0, 10.0),
+            AdapterClass::Unknown => (40.0, 5.0),
+            AdapterClass::Software => (2.0, 0.5),
+        };
+        (cost.flops / gflops).max(cost.bytes / gbytes) * 1e-6
+    }
+}
+
+/// A device, its queue, and the pipelines compiled for it. Clones share all of it; any thread may use it.
+#[derive(Debug, Clone)]
+pub struct Gpu {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    caps: Capabilities,
+    ledger: Arc<Ledger>,
+    pipelines: Mutex<Pipelines>,
+    staging: Staging,
+    dummies: OnceLock<Dummies>,
+    fault: Fault,
+}
+
+type Pipelines = HashMap<(&'static str, String), Arc<Pipeline>>;
+
+/// What a driver reported outside of any call: set once, read by every call that follows.
+type Fault = Arc<OnceLock<FaultKind>>;
+
+#[derive(Debug, Clone)]
+enum FaultKind {
+    Lost(String),
+    Uncaptured(String),
+}
+
+impl Gpu {
+    /// Chooses an adapter and makes a device of its own, with errors outside of scopes recorded instead of panicking.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`], [`Error::UnknownAdapter`], [`Error::NoDevice`].
+    pub async fn request(options: &GpuOptions) -> Result<Self> {
+        let adapter = choose(options.adapter.as_deref()).await?;
+        let (limits, features) = if options.floor {
+            (wgpu::Limits::default(), wgpu::Features::empty())
+        } else {
+            (wanted_limits(&adapter.limits()), adapter.features() & wgpu::Features::TIMESTAMP_QUERY)
+        };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("aft-wgpu"),
+            required_features: features,
+            required_limits: limits,
+            ..Default::default()
+        };
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|e| Error::NoDevice { adapter: adapter.get_info().name, reason: e.to_string() })?;
+        let fault = Fault::default();
+        let lost = Arc::clone(&fault);
+        device.set_device_lost_callback(move |reason, text| {
+            let _ = lost.set(FaultKind::Lost(format!("{reason:?}: {text}")));
+        });
+        let uncaptured = Arc::clone(&fault);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            log::error!("uncaptured GPU error: {error}");
+            let _ = uncaptured.set(FaultKind::Uncaptured(error.to_string()));
+        }));
+        Self::assemble(device, queue, fault)
+    }
+
+    /// Uses a caller's device. Its handlers stay the caller's; its limits are read from the device.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] if the device grants less than the specification's floor for a dummy buffer.
+    pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
+        Self::assemble(device, queue, Fault::default())
+    }
+
+    fn assemble(device: wgpu::Device, queue: wgpu::Queue, fault: Fault) -> Result<Self> {
+        let caps = Capabilities {
+            adapter: summary(&device.adapter_info()),
+            limits: device.limits(),
+            features: device.features(),
+        };
+        let gpu = Self {
+            inner: Arc::new(Inner {
+                device,
+                queue,
+                caps,
+                ledger: Arc::default(),
+                pipelines: Mutex::default(),
+                staging: Staging::default(),
+                dummies: OnceLock::new(),
+                fault,
+            }),
+        };
+        let dummies = Dummies::new(&gpu)?;
+        let _ = gpu.inner.dummies.set(dummies);
+        Ok(gpu)
+    }
+
+    /// [`Gpu::request`], blocking.
+    ///
+    /// # Errors
+    /// As [`Gpu::request`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn request_blocking(options: &GpuOptions) -> Result<Self> {
+        pollster::block_on(Self::request(options))
+    }
+
+    /// The device.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.inner.device
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.inner.queue
+    }
+
+    /// What the device granted.
+    pub fn caps(&self) -> &Capabilities {
+        &self.inner.caps
+    }
+
+    /// Memory given, and objects made, through this handle and its clones.
+    pub fn memory(&self) -> MemoryUse {
+        self.inner.ledger.usage()
+    }
+
+    /// Fails if the driver reported a lost device or an error that no scope caught.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], [`Error::Rejected`].
+    pub fn check(&self) -> Result<()> {
+        match self.inner.fault.get() {
+            None => Ok(()),
+            Some(FaultKind::Lost(reason)) => Err(Error::DeviceLost { reason: reason.clone() }),
+            Some(FaultKind::Uncaptured(message)) => {
+                Err(Error::Rejected { doing: "a command".into(), message: message.clone() })
+            }
+        }
+    }
+
+    /// Runs `build`, which makes buffers, pipelines or bind groups, and turns what the driver objects to into an error.
+    ///
+    /// # Errors
+    /// What `build` returns; [`Error::OutOfMemory`], [`Error::Rejected`], [`Error::DeviceLost`].
+    pub async fn checked<T>(&self, doing: &str, build: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.check()?;
+        let before = self.memory().live_bytes;
+        let (value, memory, validation) = {
+            let memory = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+            let validation = self.device().push_error_scope(wgpu::ErrorFilter::Validation);
+            let value = build();
+            let validation = validation.pop();
+            (value, memory.pop(), validation)
+        };
+        if let Some(error) = validation.await {
+            self.check()?;
+            return Err(Error::Rejected { doing: doing.to_owned(), message: error.to_string() });
+        }
+        if memory.await.is_some() {
+            let asked_bytes = self.memory().peak_bytes.saturating_sub(before);
+            return Err(Error::OutOfMemory { doing: doing.to_owned(), asked_bytes });
+        }
+        self.check()?;
+        value
+    }
+
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.inner.ledger
+    }
+
+    pub(crate) fn staging(&self) -> &Staging {
+        &self.inner.staging
+    }
+
+    pub(crate) fn pipelines(&self) -> MutexGuard<'_, Pipelines> {
+        self.inner.pipelines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn dummies(&self) -> &Dummies {
+        // Set by `assemble` before a handle is given out.
+        self.inner.dummies.get_or_init(Dummies::default)
+    }
+}
+
+/// The specification's floor, raised in what jobs need more of: memory, and the size of textures.
+fn wanted_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
+    wgpu::Limits {
+        max_buffer_size: adapter.max_buffer_size,
+        max_storage_buffer_binding_size: adapter.max_storage_buffer_binding_size,
+        max_texture_dimension_2d: adapter.max_texture_dimension_2d,
+        ..wgpu::Limits::default().or_worse_values_from(adapter)
+    }
+}

@@ -1,0 +1,168 @@
+//! Device memory: buffers and textures that are counted while they live, and refused before they exceed a granted limit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Gpu;
+use super::plane::TextureHandle;
+use crate::error::{Error, Result};
+
+/// What the allocator gave, and what else was made on the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// Bytes of buffers and textures alive now.
+    pub live_bytes: u64,
+    /// The largest `live_bytes` so far.
+    pub peak_bytes: u64,
+    /// Buffers and textures made so far.
+    pub allocations: u64,
+    /// Bind groups made so far.
+    pub bind_groups: u64,
+    /// Pipelines made so far.
+    pub pipelines: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    live: AtomicU64,
+    peak: AtomicU64,
+    pub(crate) allocations: AtomicU64,
+    pub(crate) bind_groups: AtomicU64,
+    pub(crate) pipelines: AtomicU64,
+}
+
+impl Ledger {
+    pub(crate) fn count(self: &Arc<Self>, bytes: u64) -> Lease {
+        let live = self.live.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.peak.fetch_max(live, Ordering::Relaxed);
+        self.allocations.fetch_add(1, Ordering::Relaxed);
+        Lease { ledger: Arc::clone(self), bytes }
+    }
+
+    pub(crate) fn usage(&self) -> MemoryUse {
+        MemoryUse {
+            live_bytes: self.live.load(Ordering::Relaxed),
+            peak_bytes: self.peak.load(Ordering::Relaxed),
+            allocations: self.allocations.load(Ordering::Relaxed),
+            bind_groups: self.bind_groups.load(Ordering::Relaxed),
+            pipelines: self.pipelines.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Bytes that count as live until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    ledger: Arc<Ledger>,
+    bytes: u64,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.ledger.live.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A counted device buffer; clones share it.
+#[derive(Debug, Clone)]
+pub struct Buffer {
+    raw: wgpu::Buffer,
+    _lease: Option<Arc<Lease>>,
+}
+
+impl std::ops::Deref for Buffer {
+    type Target = wgpu::Buffer;
+    fn deref(&self) -> &wgpu::Buffer {
+        &self.raw
+    }
+}
+
+impl From<wgpu::Buffer> for Buffer {
+    /// Takes a caller's buffer; it is not counted.
+    fn from(raw: wgpu::Buffer) -> Self {
+        Self { raw, _lease: None }
+    }
+}
+
+/// A parameter tensor inside a page: `rows` x `cols` floats, both padded to multiples of 4 with zeros, row-major.
+#[derive(Debug, Clone)]
+pub struct Weights {
+    /// The page.
+    pub page: Buffer,
+    /// The page's texture, where planes live in textures.
+    pub(crate) mirror: Option<TextureHandle>,
+    /// First byte of the tensor in its page, a multiple of 256.
+    pub offset_bytes: u64,
+    /// Rows (1 for a vector).
+    pub rows: u32,
+    /// Columns.
+    pub cols: u32,
+}
+
+impl Weights {
+    /// vec4s in a row.
+    pub fn stride(&self) -> u32 {
+        self.cols.div_ceil(4)
+    }
+    /// Rows with their padding; a vector has no padding rows.
+    pub fn padded_rows(&self) -> u32 {
+        if self.rows == 1 { 1 } else { self.rows.next_multiple_of(4) }
+    }
+    /// Bytes with padding.
+    pub fn size_bytes(&self) -> u64 {
+        Self::padded_bytes(self.rows, self.cols)
+    }
+    /// Bytes of a tensor of `rows` x `cols` with padding.
+    pub fn padded_bytes(rows: u32, cols: u32) -> u64 {
+        let rows = if rows == 1 { 1 } else { u64::from(rows).next_multiple_of(4) };
+        16 * rows * u64::from(cols.div_ceil(4))
+    }
+    /// Where the tensor starts in its page's texture, in vec4s; 0 in a buffer, which is bound from the tensor on.
+    pub(crate) fn base(&self) -> u32 {
+        if self.mirror.is_some() { (self.offset_bytes / 16) as u32 } else { 0 }
+    }
+}
+
+impl Gpu {
+    /// A zeroed buffer that kernels read and write, and copies reach.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] past the granted buffer or binding size.
+    pub fn storage(&self, label: &str, bytes: u64) -> Result<Buffer> {
+        use wgpu::BufferUsages as U;
+        self.fits(label, bytes, "max_storage_buffer_binding_size", self.caps().limits.max_storage_buffer_binding_size)?;
+        self.buffer(label, bytes, U::STORAGE | U::COPY_SRC | U::COPY_DST)
+    }
+
+    /// A storage buffer that holds `data`.
+    ///
+    /// # Errors
+    /// As [`Gpu::storage`].
+    pub fn upload<T: bytemuck::Pod>(&self, label: &str, data: &[T]) -> Result<Buffer> {
+        let bytes: &[u8] = bytemuck::cast_slice(data);
+        let buffer = self.storage(label, bytes.len() as u64)?;
+        self.write(&buffer, 0, bytes);
+        Ok(buffer)
+    }
+
+    /// Writes bytes (a multiple of 4) into a buffer ahead of the next submission.
+    pub fn write(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) {
+        self.queue().write_buffer(buffer, offset, bytes);
+    }
+
+    pub(crate) fn buffer(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<Buffer> {
+        let size = bytes.next_multiple_of(16).max(16);
+        self.fits(label, size, "max_buffer_size", self.caps().limits.max_buffer_size)?;
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        let lease = self.ledger().count(size);
+        Ok(Buffer { raw: self.device().create_buffer(&descriptor), _lease: Some(Arc::new(lease)) })
+    }
+
+    fn fits(&self, what: &str, needed: u64, limit: &'static str, granted: u64) -> Result<()> {
+        if needed <= granted {
+            return Ok(());
+        }
+        let advice = "a smaller batch, length or width".to_owned();
+        Err(Error::LimitExceeded { what: format!("{what} (bytes)"), limit, needed, granted, advice })
+    }
+}

@@ -1,0 +1,24 @@
+//! All that touches wgpu: adapters, the device, memory, kernel declarations, pipelines, programs and their submission.
+
+mod adapter;
+mod device;
+mod kernel;
+mod memory;
+mod page;
+mod pipeline;
+mod plane;
+mod program;
+mod readback;
+mod recorder;
+mod timing;
+
+pub use adapter::{AdapterClass, AdapterSummary, adapters};
+pub use device::{Capabilities, Gpu, GpuOptions};
+pub(crate) use kernel::params;
+pub use kernel::{Access, Kernel, Kind, Operand, Placement, Variant};
+pub use memory::{Buffer, MemoryUse, Weights};
+pub use page::{ALIGN_BYTES, Page};
+pub use plane::Plane;
+pub use program::{Bind, Command, Cost, Dispatch, Program};
+pub use recorder::Recorder;
+pub use timing::{Clock, KernelTime, profile};

@@ -1,0 +1,187 @@
+//! Planes: rows of channels, padded to vec4s with zeros, in a buffer or a texture.
+
+use std::sync::Arc;
+
+use super::memory::Lease;
+use super::{Buffer, Gpu, Placement};
+use crate::error::{Error, Result, expect_shape};
+
+/// A matrix of `rows` x `cols` floats (a tensor [B, T, D] has B T rows of D). A row takes `stride` vec4s; what is past
+/// `cols` is zero.
+#[derive(Debug, Clone)]
+pub struct Plane {
+    /// Rows.
+    pub rows: u32,
+    /// Columns, without padding.
+    pub cols: u32,
+    pub(crate) store: Store,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Store {
+    Buffer(Buffer),
+    Texture(TextureHandle),
+}
+
+/// A counted texture with its view; clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct TextureHandle {
+    pub(crate) texture: wgpu::Texture,
+    pub(crate) view: wgpu::TextureView,
+    _lease: Arc<Lease>,
+}
+
+impl Plane {
+    /// A zeroed plane.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] past the granted buffer size or texture dimension.
+    pub fn new(gpu: &Gpu, label: &str, rows: u32, cols: u32, placement: Placement) -> Result<Self> {
+        let stride = cols.div_ceil(4).max(1);
+        let store = match placement {
+            Placement::Buffer => Store::Buffer(gpu.storage(label, 16 * u64::from(rows.max(1)) * u64::from(stride))?),
+            Placement::Texture => Store::Texture(TextureHandle::new(gpu, label, stride, rows.max(1))?),
+        };
+        Ok(Self { rows, cols, store })
+    }
+
+    /// A plane over a caller's buffer of `rows` x `stride` vec4s.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the buffer is too small.
+    pub fn from_buffer(buffer: wgpu::Buffer, rows: u32, cols: u32) -> Result<Self> {
+        let needed = 16 * u64::from(rows) * u64::from(cols.div_ceil(4));
+        if buffer.size() < needed {
+            return Err(Error::shape("plane over a buffer", format!("{needed} bytes"), buffer.size()));
+        }
+        Ok(Self { rows, cols, store: Store::Buffer(buffer.into()) })
+    }
+
+    /// A plane that holds `data` [rows, cols], unpadded.
+    ///
+    /// # Errors
+    /// As [`Plane::new`]; [`Error::Shape`] if `data` has another length.
+    pub fn upload(gpu: &Gpu, label: &str, rows: u32, cols: u32, data: &[f32], placement: Placement) -> Result<Self> {
+        let plane = Self::new(gpu, label, rows, cols, placement)?;
+        plane.write(gpu, data)?;
+        Ok(plane)
+    }
+
+    /// Overwrites the plane with `data` [rows, cols], unpadded, ahead of the next submission.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `data` has another length.
+    pub fn write(&self, gpu: &Gpu, data: &[f32]) -> Result<()> {
+        let (rows, cols, stride) = (self.rows as usize, self.cols as usize, self.stride() as usize);
+        expect_shape("data of a plane", rows * cols, data.len())?;
+        if data.is_empty() {
+            return Ok(());
+        }
+        let mut padded = vec![0.0f32; rows * stride * 4];
+        for (to, from) in padded.chunks_mut(stride * 4).zip(data.chunks(cols)) {
+            to[..cols].copy_from_slice(from);
+        }
+        let bytes: &[u8] = bytemuck::cast_slice(&padded);
+        match &self.store {
+            Store::Buffer(buffer) => gpu.write(buffer, 0, bytes),
+            Store::Texture(handle) => gpu.queue().write_texture(
+                handle.texture.as_image_copy(),
+                bytes,
+                wgpu::TexelCopyBufferLayout {
+                    offset: 0,
+                    bytes_per_row: Some(16 * self.stride()),
+                    rows_per_image: None,
+                },
+                handle.texture.size(),
+            ),
+        }
+        Ok(())
+    }
+
+    /// Reads the plane back as [rows, cols], unpadded.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] if the device went away.
+    pub async fn read(&self, gpu: &Gpu) -> Result<Vec<f32>> {
+        let padded = self.read_padded(gpu).await?;
+        let width = self.stride() as usize * 4;
+        Ok(padded.chunks(width).take(self.rows as usize).flat_map(|r| &r[..self.cols as usize]).copied().collect())
+    }
+
+    /// Reads the plane with its padding, [rows, 4 stride].
+    ///
+    /// # Errors
+    /// As [`Plane::read`].
+    pub async fn read_padded(&self, gpu: &Gpu) -> Result<Vec<f32>> {
+        match &self.store {
+            Store::Buffer(buffer) => {
+                let bytes = 16 * u64::from(self.rows) * u64::from(self.stride());
+                gpu.read(buffer, 0, bytes).await
+            }
+            Store::Texture(handle) => {
+                // Copies want rows of a multiple of 256 bytes.
+                let row = (16 * self.stride()).next_multiple_of(256);
+                let staging = gpu.storage("texture readback", u64::from(row) * u64::from(self.rows))?;
+                let mut encoder = gpu.device().create_command_encoder(&Default::default());
+                encoder.copy_texture_to_buffer(
+                    handle.texture.as_image_copy(),
+                    wgpu::TexelCopyBufferInfo {
+                        buffer: &staging,
+                        layout: wgpu::TexelCopyBufferLayout {
+                            offset: 0,
+                            bytes_per_row: Some(row),
+                            rows_per_image: None,
+                        },
+                    },
+                    handle.texture.size(),
+                );
+                gpu.queue().submit([encoder.finish()]);
+                let all: Vec<f32> = gpu.read(&staging, 0, staging.size()).await?;
+                let width = 4 * self.stride() as usize;
+                Ok(all.chunks(row as usize / 4).take(self.rows as usize).flat_map(|r| &r[..width]).copied().collect())
+            }
+        }
+    }
+
+    /// vec4s in a row.
+    pub fn stride(&self) -> u32 {
+        self.cols.div_ceil(4).max(1)
+    }
+
+    /// Where it lives.
+    pub fn placement(&self) -> Placement {
+        match self.store {
+            Store::Buffer(_) => Placement::Buffer,
+            Store::Texture(_) => Placement::Texture,
+        }
+    }
+}
+
+impl TextureHandle {
+    pub(crate) fn new(gpu: &Gpu, label: &str, width: u32, height: u32) -> Result<Self> {
+        use wgpu::TextureUsages as U;
+        let granted = gpu.caps().limits.max_texture_dimension_2d;
+        if width.max(height) > granted {
+            return Err(Error::LimitExceeded {
+                what: label.to_owned(),
+                limit: "max_texture_dimension_2d",
+                needed: width.max(height).into(),
+                granted: granted.into(),
+                advice: "planes in buffers, or a smaller batch or length".to_owned(),
+            });
+        }
+        let texture = gpu.device().create_texture(&wgpu::TextureDescriptor {
+            label: Some(label),
+            size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: wgpu::TextureFormat::Rgba32Float,
+            usage: U::TEXTURE_BINDING | U::STORAGE_BINDING | U::COPY_SRC | U::COPY_DST,
+            view_formats: &[],
+        });
+        let view = texture.create_view(&Default::default());
+        let lease = gpu.ledger().count(16 * u64::from(width) * u64::from(height));
+        Ok(Self { texture, view, _lease: Arc::new(lease) })
+    }
+}

@@ -1,0 +1,338 @@
+//! Programs: dispatches and copies that are made once, with all their buffers and bind groups, and recorded any number of times.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::memory::Weights;
+use super::pipeline::Pipeline;
+use super::plane::{Plane, Store, TextureHandle};
+use super::{Buffer, Gpu, Kernel, Kind, Variant};
+use crate::error::{Error, Result, expect_shape};
+
+/// What is bound to an operand.
+#[derive(Debug, Clone, Copy)]
+pub enum Bind<'a> {
+    /// A plane, for a plane operand.
+    Plane(&'a Plane),
+    /// A parameter, for a weights operand.
+    Weights(&'a Weights),
+    /// A whole buffer, for an array operand.
+    Buffer(&'a Buffer),
+    /// Bytes `offset .. offset + size` of a buffer; the offset is a multiple of 256.
+    Slice(&'a Buffer, u64, u64),
+    /// Nothing: a flag of the kernel says so, and a dummy is bound.
+    Absent,
+}
+
+/// Estimated work of a dispatch; submissions are bounded by it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Cost {
+    /// Floating-point operations.
+    pub flops: f64,
+    /// Bytes loaded and stored, if every value moved once.
+    pub bytes: f64,
+}
+
+/// A kernel with all that it needs to run.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    /// Stem and entry point.
+    pub label: String,
+    /// Estimated work.
+    pub cost: Cost,
+    pipeline: Arc<Pipeline>,
+    bind_group: wgpu::BindGroup,
+    groups: [u32; 2],
+}
+
+/// One step of a program.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Runs a kernel.
+    Dispatch(Dispatch),
+    /// Copies a parameter page into its texture.
+    Mirror(Mirror),
+}
+
+/// A copy of a parameter page into the texture that kernels read it from.
+#[derive(Debug, Clone)]
+pub struct Mirror {
+    pub(crate) page: Buffer,
+    pub(crate) texture: TextureHandle,
+}
+
+/// Commands in the order in which they run.
+#[derive(Debug, Clone, Default)]
+pub struct Program {
+    commands: Vec<Command>,
+}
+
+impl Program {
+    /// Adds a command.
+    pub fn push(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+
+    /// Adds a dispatch.
+    pub fn dispatch(&mut self, dispatch: Dispatch) {
+        self.commands.push(Command::Dispatch(dispatch));
+    }
+
+    /// Adds all of another program.
+    pub fn append(&mut self, other: &Program) {
+        self.commands.extend(other.commands.iter().cloned());
+    }
+
+    /// The commands.
+    pub fn commands(&self) -> &[Command] {
+        &self.commands
+    }
+
+    /// Estimated work of all dispatches.
+    pub fn cost(&self) -> Cost {
+        self.commands.iter().fold(Cost::default(), |sum, c| {
+            let cost = c.cost();
+            Cost { flops: sum.flops + cost.flops, bytes: sum.bytes + cost.bytes }
+        })
+    }
+
+    /// Records everything into a caller's encoder; nothing is submitted.
+    pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
+        record(&self.commands, encoder);
+    }
+
+    /// Records commands `range` (see [`Program::cuts`]) into a caller's encoder.
+    pub fn record_range(&self, range: std::ops::Range<usize>, encoder: &mut wgpu::CommandEncoder) {
+        record(&self.commands[range], encoder);
+    }
+
+    /// Where a caller may cut the program into submissions of about 100 ms of estimated work on `gpu`'s adapter: the
+    /// ends of the ranges.
+    pub fn cuts(&self, gpu: &Gpu) -> Vec<usize> {
+        let mut cuts = Vec::new();
+        let mut spent = 0.0;
+        for (i, command) in self.commands.iter().enumerate() {
+            let ms = gpu.caps().estimate_ms(command.cost());
+            if spent > 0.0 && spent + ms > super::recorder::BUDGET_MS {
+                cuts.push(i);
+                spent = 0.0;
+            }
+            spent += ms;
+        }
+        cuts.push(self.commands.len());
+        cuts
+    }
+}
+
+impl Command {
+    /// Estimated work.
+    pub fn cost(&self) -> Cost {
+        match self {
+            Self::Dispatch(dispatch) => dispatch.cost,
+            Self::Mirror(mirror) => Cost { flops: 0.0, bytes: 2.0 * mirror.page.size() as f64 },
+        }
+    }
+}
+
+/// Records commands, with one compute pass for each run of dispatches.
+pub(crate) fn record(commands: &[Command], encoder: &mut wgpu::CommandEncoder) {
+    let is_dispatch = |c: &Command| matches!(c, Command::Dispatch(_));
+    for run in commands.chunk_by(|a, b| is_dispatch(a) && is_dispatch(b)) {
+        if let [Command::Mirror(mirror)] = run {
+            mirror.record(encoder);
+            continue;
+        }
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        for command in run {
+            if let Command::Dispatch(dispatch) = command {
+                dispatch.record(&mut pass);
+            }
+        }
+    }
+}
+
+impl Dispatch {
+    /// Records the kernel into a compute pass.
+    pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.pipeline.raw);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        pass.dispatch_workgroups(self.groups[0], self.groups[1], 1);
+    }
+}
+
+impl Mirror {
+    fn record(&self, encoder: &mut wgpu::CommandEncoder) {
+        let size = self.texture.texture.size();
+        encoder.copy_buffer_to_texture(
+            wgpu::TexelCopyBufferInfo {
+                buffer: &self.page,
+                layout: wgpu::TexelCopyBufferLayout {
+                    offset: 0,
+                    bytes_per_row: Some(16 * size.width),
+                    rows_per_image: None,
+                },
+            },
+            self.texture.texture.as_image_copy(),
+            size,
+        );
+    }
+}
+
+/// Folds a number of workgroups into two dimensions, near-square past the portable limit of 65,535. The shader takes its
+/// number as `x + y * num_workgroups.x` and checks it.
+fn fold(groups: u64) -> Result<[u32; 2]> {
+    const SIDE: u64 = 65_535;
+    let too_many = || Error::LimitExceeded {
+        what: "a dispatch (workgroups)".into(),
+        limit: "max_compute_workgroups_per_dimension squared",
+        needed: groups,
+        granted: SIDE * SIDE,
+        advice: "a smaller batch or length".into(),
+    };
+    if groups <= SIDE {
+        return Ok([groups.max(1) as u32, 1]);
+    }
+    let rows = groups.isqrt();
+    let columns = groups.div_ceil(rows);
+    if columns > SIDE { Err(too_many()) } else { Ok([columns as u32, rows as u32]) }
+}
+
+impl Gpu {
+    /// Makes a dispatch of `groups` workgroups: compiles the kernel if need be, checks what is bound, makes the bind group.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a bound resource is not what the declaration says, or one buffer is bound twice and stored to.
+    pub(crate) fn dispatch<P: bytemuck::Pod>(
+        &self,
+        kernel: &'static Kernel,
+        variant: &Variant,
+        params: &P,
+        binds: &[Bind<'_>],
+        groups: u64,
+        cost: Cost,
+    ) -> Result<Dispatch> {
+        let label = format!("{}:{}", kernel.stem, kernel.entry);
+        expect_shape(&format!("{label} (operands)"), kernel.operands.len(), binds.len())?;
+        for (operand, bind) in kernel.operands.iter().zip(binds) {
+            let fits = match (operand.kind, bind) {
+                (_, Bind::Absent)
+                | (Kind::Weights, Bind::Weights(_))
+                | (Kind::Array(..), Bind::Buffer(_) | Bind::Slice(..)) => true,
+                (Kind::Plane(_), Bind::Plane(plane)) => plane.placement() == variant.placement,
+                _ => false,
+            };
+            if !fits {
+                return Err(Error::shape(
+                    format!("{label}, {}", operand.name),
+                    format!("{:?}", operand.kind),
+                    format!("{bind:?}"),
+                ));
+            }
+        }
+        reject_aliases(&label, kernel, binds)?;
+        let pipeline = self.pipeline(kernel, variant);
+        let bytes = bytemuck::bytes_of(params);
+        let uniform =
+            self.buffer(&label, bytes.len() as u64, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?;
+        self.write(&uniform, 0, bytes);
+        let resources: Vec<_> = kernel
+            .operands
+            .iter()
+            .zip(binds)
+            .enumerate()
+            .map(|(i, (operand, bind))| self.resource(i, operand.kind, bind, variant))
+            .collect();
+        let entries: Vec<_> = std::iter::once(uniform.as_entire_binding())
+            .chain(resources)
+            .enumerate()
+            .map(|(binding, resource)| wgpu::BindGroupEntry { binding: binding as u32, resource })
+            .collect();
+        let bind_group = self.device().create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(&label),
+            layout: &pipeline.layout,
+            entries: &entries,
+        });
+        self.ledger().bind_groups.fetch_add(1, Ordering::Relaxed);
+        Ok(Dispatch { label, cost, pipeline, bind_group, groups: fold(groups)? })
+    }
+
+    fn resource<'a>(&'a self, i: usize, kind: Kind, bind: &Bind<'a>, variant: &Variant) -> wgpu::BindingResource<'a> {
+        let slice = |buffer: &'a Buffer, offset, size| {
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: std::num::NonZeroU64::new(size) })
+        };
+        match *bind {
+            Bind::Plane(Plane { store: Store::Buffer(buffer), .. }) | Bind::Buffer(buffer) => {
+                buffer.as_entire_binding()
+            }
+            Bind::Plane(Plane { store: Store::Texture(handle), .. }) => {
+                wgpu::BindingResource::TextureView(&handle.view)
+            }
+            Bind::Weights(Weights { mirror: Some(mirror), .. }) => wgpu::BindingResource::TextureView(&mirror.view),
+            Bind::Weights(weights) => slice(&weights.page, weights.offset_bytes, weights.size_bytes()),
+            Bind::Slice(buffer, offset, size) => slice(buffer, offset, size),
+            Bind::Absent => match (kind, variant.placement) {
+                (Kind::Array(..), _) | (_, super::Placement::Buffer) => self.dummies().buffers[i].as_entire_binding(),
+                _ => wgpu::BindingResource::TextureView(&self.dummies().textures[i].view),
+            },
+        }
+    }
+}
+
+/// WebGPU forbids a resource that is stored to from being bound twice in a dispatch, even in disjoint ranges.
+fn reject_aliases(label: &str, kernel: &Kernel, binds: &[Bind<'_>]) -> Result<()> {
+    let identity = |bind: &Bind<'_>| match *bind {
+        Bind::Plane(Plane { store: Store::Buffer(b), .. }) | Bind::Buffer(b) | Bind::Slice(b, ..) => {
+            Some(Ok(wgpu::Buffer::clone(b)))
+        }
+        Bind::Plane(Plane { store: Store::Texture(t), .. }) | Bind::Weights(Weights { mirror: Some(t), .. }) => {
+            Some(Err(t.texture.clone()))
+        }
+        Bind::Weights(w) => Some(Ok(wgpu::Buffer::clone(&w.page))),
+        Bind::Absent => None,
+    };
+    let all: Vec<_> = binds.iter().map(identity).collect();
+    for (i, operand) in kernel.operands.iter().enumerate().filter(|(_, o)| o.writes() && o.kind != Kind::Weights) {
+        let alias = (0..all.len()).find(|&j| j != i && all[i].is_some() && all[i] == all[j]);
+        if let Some(j) = alias {
+            let got = format!("the resource of {}", kernel.operands[j].name);
+            return Err(Error::shape(format!("{label}, {}", operand.name), "a resource of its own", got));
+        }
+    }
+    Ok(())
+}
+
+/// Stand-ins for absent operands, one a binding so that none is bound twice.
+#[derive(Debug, Default)]
+pub(crate) struct Dummies {
+    buffers: Vec<Buffer>,
+    textures: Vec<TextureHandle>,
+}
+
+impl Dummies {
+    pub(crate) const COUNT: usize = 10;
+
+    pub(crate) fn new(gpu: &Gpu) -> Result<Self> {
+        Ok(Self {
+            buffers: (0..Self::COUNT).map(|_| gpu.storage("absent operand", 256)).collect::<Result<_>>()?,
+            textures: (0..Self::COUNT)
+                .map(|_| TextureHandle::new(gpu, "absent operand", 1, 1))
+                .collect::<Result<_>>()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn folding_covers_every_group_within_the_limit() {
+        for groups in [0, 1, 65_534, 65_535, 65_536, 65_537, 131_072, 1 << 31] {
+            let [x, y] = fold(groups).unwrap();
+            assert!(u64::from(x) * u64::from(y) >= groups && x.max(y) <= 65_535, "{groups} -> {x} x {y}");
+            assert!(groups <= 65_535 || u64::from(x) * u64::from(y) < groups + u64::from(x), "{groups}: too many");
+        }
+        assert!(fold(1 << 33).is_err());
+    }
+}

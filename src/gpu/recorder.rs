@@ -1,0 +1,90 @@
+//! Our own submissions: bounded by estimated work so that no watchdog bites, and at most three in flight.
+
+use std::collections::VecDeque;
+
+use super::Gpu;
+use super::program::{Program, record};
+use super::readback::Completion;
+use crate::error::Result;
+
+/// Estimated work of a submission, in milliseconds. A Windows driver kills one at about two seconds.
+pub(crate) const BUDGET_MS: f64 = 100.0;
+
+const IN_FLIGHT: usize = 3;
+
+/// Records programs and submits them in bounded pieces.
+pub struct Recorder {
+    gpu: Gpu,
+    encoder: Option<wgpu::CommandEncoder>,
+    spent_ms: f64,
+    in_flight: VecDeque<(wgpu::SubmissionIndex, Completion<()>)>,
+}
+
+impl Recorder {
+    /// A recorder with nothing recorded.
+    pub fn new(gpu: &Gpu) -> Self {
+        Self { gpu: gpu.clone(), encoder: None, spent_ms: 0.0, in_flight: VecDeque::new() }
+    }
+
+    /// Records a program; submits whenever the budget is spent.
+    ///
+    /// # Errors
+    /// [`crate::Error::DeviceLost`], [`crate::Error::Rejected`].
+    pub async fn run(&mut self, program: &Program) -> Result<()> {
+        let mut start = 0;
+        for (i, command) in program.commands().iter().enumerate() {
+            let ms = self.gpu.caps().estimate_ms(command.cost());
+            if self.spent_ms > 0.0 && self.spent_ms + ms > BUDGET_MS {
+                self.record(program, start..i);
+                self.submit().await?;
+                start = i;
+            }
+            self.spent_ms += ms;
+        }
+        self.record(program, start..program.commands().len());
+        Ok(())
+    }
+
+    fn record(&mut self, program: &Program, range: std::ops::Range<usize>) {
+        let device = self.gpu.device();
+        let encoder = self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()));
+        record(&program.commands()[range], encoder);
+    }
+
+    /// Submits what is recorded; waits while more than three submissions are in flight.
+    ///
+    /// # Errors
+    /// As [`Recorder::run`].
+    pub async fn submit(&mut self) -> Result<()> {
+        self.spent_ms = 0.0;
+        let Some(encoder) = self.encoder.take() else { return Ok(()) };
+        let submission = self.gpu.queue().submit([encoder.finish()]);
+        let (done, complete) = Completion::new();
+        self.gpu.queue().on_submitted_work_done(move || complete(()));
+        self.in_flight.push_back((submission, done));
+        while self.in_flight.len() > IN_FLIGHT {
+            self.retire().await?;
+        }
+        self.gpu.check()
+    }
+
+    /// Submits what is recorded and waits for all of it.
+    ///
+    /// # Errors
+    /// As [`Recorder::run`].
+    pub async fn finish(&mut self) -> Result<()> {
+        self.submit().await?;
+        while !self.in_flight.is_empty() {
+            self.retire().await?;
+        }
+        Ok(())
+    }
+
+    async fn retire(&mut self) -> Result<()> {
+        if let Some((submission, done)) = self.in_flight.pop_front() {
+            self.gpu.wait_for(&submission)?;
+            done.await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! Where the gradient of a parameter goes, and how it is summed over many rows without atomics.
+
+use crate::error::Result;
+use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Variant, Weights, params};
+use crate::ops::Builder;
+
+/// The gradient of a tensor (a weight, a gamma) and, behind it in the same page, of a second one (a bias, a beta).
+#[derive(Debug, Clone)]
+pub struct Gradient {
+    /// The page of gradients.
+    pub page: Buffer,
+    /// First byte, a multiple of 256.
+    pub offset_bytes: u64,
+    /// vec4s of the first tensor, padding included.
+    pub first_len: u32,
+    /// vec4s from the start of the first tensor to the start of the second.
+    pub second_offset: u32,
+    /// vec4s of the second tensor; 0 if there is none.
+    pub second_len: u32,
+    /// Add to what is there (gradient accumulation) instead of overwriting it.
+    pub accumulate: bool,
+}
+
+params! {
+    /// As in `shaders/nn/sum_slices.wgsl`.
+    SumSlices { slices: u32, len: u32, first_len: u32, second_offset: u32, accumulate: u32 }
+}
+
+pub(crate) static SUM_SLICES: Kernel = Kernel {
+    stem: "nn/sum_slices",
+    entry: "sum_slices",
+    source: &[include_str!("../../shaders/lib/grid.wgsl"), include_str!("../../shaders/nn/sum_slices.wgsl")],
+    params: SumSlices::FIELDS,
+    operands: &[Operand::array("part", "vec4<f32>", "[S, N]"), Operand::array_out("out", "vec4<f32>", "[N]")],
+};
+
+/// A gradient that a kernel writes in slices: the target itself if there is one slice, else scratch that is summed after.
+pub(crate) struct Sliced<'a> {
+    target: &'a Gradient,
+    part: Option<Buffer>,
+    pub(crate) slices: u32,
+    /// vec4s from one slice to the next.
+    pub(crate) stride: u32,
+    /// vec4s from the first tensor to the second.
+    pub(crate) second_offset: u32,
+    /// Whether the kernel itself adds to what is there.
+    pub(crate) accumulate: u32,
+}
+
+impl Gradient {
+    /// The gradient of `first` and `second`, which lie in one page in this order; `page` is that page's gradients.
+    pub fn of(page: &Buffer, first: &Weights, second: Option<&Weights>, accumulate: bool) -> Self {
+        let vec4s = |w: &Weights| (w.size_bytes() / 16) as u32;
+        Self {
+            page: page.clone(),
+            offset_bytes: first.offset_bytes,
+            first_len: vec4s(first),
+            second_offset: second.map_or(0, |s| ((s.offset_bytes - first.offset_bytes) / 16) as u32),
+            second_len: second.map_or(0, vec4s),
+            accumulate,
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        16 * u64::from(if self.second_len > 0 { self.second_offset + self.second_len } else { self.first_len })
+    }
+
+    /// Prepares `slices` slices.
+    pub(crate) fn slices(&self, b: &mut Builder, slices: u32) -> Result<Sliced<'_>> {
+        let len = self.first_len + self.second_len;
+        let one = slices <= 1;
+        let part =
+            if one { None } else { Some(b.scratch("gradient slices", 16 * u64::from(slices) * u64::from(len))?) };
+        Ok(Sliced {
+            target: self,
+            part,
+            slices: slices.max(1),
+            stride: if one { 0 } else { len },
+            second_offset: if one { self.second_offset } else { self.first_len },
+            accumulate: u32::from(one && self.accumulate),
+        })
+    }
+}
+
+impl Sliced<'_> {
+    /// What the kernel binds as its output.
+    pub(crate) fn bind(&self) -> Bind<'_> {
+        match &self.part {
+            Some(part) => Bind::Buffer(part),
+            None => Bind::Slice(&self.target.page, self.target.offset_bytes, self.target.bytes()),
+        }
+    }
+
+    /// Adds the sum over slices, if there are several, after the kernel's dispatch.
+    pub(crate) fn finish(self, b: &mut Builder) -> Result<()> {
+        let Self { target, part: Some(part), slices, .. } = self else { return Ok(()) };
+        let len = target.first_len + target.second_len;
+        let params = SumSlices {
+            slices,
+            len,
+            first_len: target.first_len,
+            second_offset: target.second_offset,
+            accumulate: u32::from(target.accumulate),
+        };
+        let out = Bind::Slice(&target.page, target.offset_bytes, target.bytes());
+        let cost = Cost { flops: f64::from(slices * len * 4), bytes: f64::from(16 * (slices + 1) * len) };
+        let variant = Variant::plain(b.placement);
+        let groups = u64::from(len.div_ceil(64));
+        let dispatch = b.gpu.dispatch(&SUM_SLICES, &variant, &params, &[Bind::Buffer(&part), out], groups, cost)?;
+        b.program.dispatch(dispatch);
+        b.recycle_buffer(part);
+        Ok(())
+    }
+}

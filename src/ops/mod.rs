@@ -1,0 +1,19 @@
+//! Operations: one file a shader stem, forward and gradient together, in the order in which the shader reads. An operation
+//! checks shapes, plans, and adds its dispatches to a [`Builder`]'s program; nothing is submitted.
+
+pub mod aft;
+mod builder;
+mod gradient;
+pub mod nn;
+
+pub use builder::Builder;
+pub use gradient::Gradient;
+
+use crate::gpu::{Kernel, Variant};
+
+/// Every kernel with each set of constants in use, for the tests that compile them all.
+pub fn catalogue() -> Vec<(&'static Kernel, Variant)> {
+    let mut all = nn::catalogue();
+    all.extend(aft::catalogue());
+    all
+}
