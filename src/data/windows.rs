@@ -1,0 +1,194 @@
+//! Windows of a text, as the tokens and targets of a batch.
+
+use std::sync::Arc;
+
+use super::{DataError, Text};
+use crate::random;
+
+/// The target of a position that is not to be predicted: it carries no loss.
+pub const IGNORED: u32 = u32::MAX;
+
+/// Keeps the offsets drawn here apart from other random numbers of one seed.
+const STREAM: u32 = 0x7769_6e64;
+
+/// `B` windows of T bytes and, for each byte, the one that follows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// `[B, T]`: the bytes.
+    pub tokens: Vec<u32>,
+    /// `[B, T]`: the byte after each token, or [`IGNORED`].
+    pub targets: Vec<u32>,
+    /// How many targets are bytes: the number to divide a summed loss by.
+    pub predicted: usize,
+}
+
+/// The windows of T targets in a text.
+#[derive(Clone)]
+pub struct Windows {
+    text: Arc<dyn Text>,
+    t: usize,
+}
+
+impl Windows {
+    /// Windows of `t` targets, which take `t + 1` bytes of `text`. `name` is for the error.
+    ///
+    /// # Errors
+    /// [`DataError::EmptyWindow`] when `t` is 0, [`DataError::TooShort`] when `text` holds no full window.
+    pub fn new(text: Arc<dyn Text>, t: usize, name: &str) -> Result<Self, DataError> {
+        if t == 0 {
+            return Err(DataError::EmptyWindow);
+        }
+        let needed = (t as u64).saturating_add(1);
+        if text.len() < needed {
+            return Err(DataError::TooShort { name: name.to_owned(), len: text.len(), needed });
+        }
+        Ok(Self { text, t })
+    }
+
+    /// `batch` windows at random offsets, each equally likely, the same for the same `seed` and `step` on any machine.
+    ///
+    /// # Errors
+    /// Those of [`Text::read_at`].
+    pub fn random(&self, seed: u64, step: u32, batch: usize) -> Result<Batch, DataError> {
+        let offsets = self.text.len() - self.t as u64;
+        let [low, high] = [seed as u32, (seed >> 32) as u32 ^ STREAM];
+        self.batch(batch, |b| random::below([low, high, step, b as u32], offsets))
+    }
+
+    /// How many windows cover the text once: the last one may be shorter than T.
+    pub fn count(&self) -> u64 {
+        (self.text.len() - 1).div_ceil(self.t as u64)
+    }
+
+    /// The windows `first..first + batch` of those that cover the text in order, so that over all
+    /// [`count`](Self::count) windows every byte but the first is a target exactly once.
+    ///
+    /// Past the end of the text the tokens are 0 and the targets [`IGNORED`].
+    ///
+    /// # Errors
+    /// Those of [`Text::read_at`].
+    pub fn consecutive(&self, first: u64, batch: usize) -> Result<Batch, DataError> {
+        self.batch(batch, |b| first.saturating_add(b as u64).saturating_mul(self.t as u64))
+    }
+
+    /// The whole text once, `batch` windows at a time (see [`consecutive`](Self::consecutive)).
+    pub fn sweep(&self, batch: usize) -> impl Iterator<Item = Result<Batch, DataError>> + '_ {
+        let batch = batch.max(1);
+        (0..self.count()).step_by(batch).map(move |first| self.consecutive(first, batch))
+    }
+
+    /// One window at each `offset(b)`, padded where the text ends.
+    fn batch(&self, batch: usize, offset: impl Fn(usize) -> u64) -> Result<Batch, DataError> {
+        let size = batch.saturating_mul(self.t);
+        let mut filled = Batch { tokens: Vec::with_capacity(size), targets: Vec::with_capacity(size), predicted: 0 };
+        let mut bytes = vec![0; self.t + 1];
+        for b in 0..batch {
+            let offset = offset(b);
+            let left = usize::try_from(self.text.len().saturating_sub(offset)).unwrap_or(usize::MAX);
+            let window = &mut bytes[..left.min(self.t + 1)];
+            if !window.is_empty() {
+                self.text.read_at(offset, window)?;
+            }
+            let followed = window.len().saturating_sub(1);
+            filled.predicted += followed;
+            let end = (b + 1) * self.t;
+            filled.tokens.extend(window[..followed].iter().copied().map(u32::from));
+            filled.tokens.resize(end, 0);
+            filled.targets.extend(window.iter().skip(1).copied().map(u32::from));
+            filled.targets.resize(end, IGNORED);
+        }
+        Ok(filled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use crate::data::MemoryText;
+
+    /// Windows over the bytes 0, 1, 2, ...: a byte tells its own offset.
+    fn counting(len: usize, t: usize) -> Windows {
+        let bytes: Vec<u8> = (0..len).map(|i| i as u8).collect();
+        Windows::new(Arc::new(MemoryText::new(bytes)), t, "counting").unwrap()
+    }
+
+    #[test]
+    fn targets_are_the_next_bytes() {
+        let batch = counting(200, 7).random(1, 2, 5).unwrap();
+        assert_eq!((batch.tokens.len(), batch.targets.len(), batch.predicted), (35, 35, 35));
+        for (window, targets) in batch.tokens.chunks(7).zip(batch.targets.chunks(7)) {
+            assert!(window.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{window:?}");
+            assert!(window.iter().zip(targets).all(|(token, target)| token + 1 == *target));
+        }
+    }
+
+    #[test]
+    fn random_windows_reach_every_offset_evenly() {
+        // 20 bytes hold 16 windows of 5; 1600 draws give 100 each, with a standard deviation below 10.
+        let batch = counting(20, 4).random(3, 0, 1600).unwrap();
+        let mut seen = [0; 16];
+        for window in batch.tokens.chunks(4) {
+            seen[window[0] as usize] += 1;
+        }
+        assert!(seen.iter().all(|n| (50..=150).contains(n)), "five standard deviations: {seen:?}");
+    }
+
+    #[test]
+    fn random_windows_depend_on_seed_and_step_alone() {
+        let windows = counting(256, 3);
+        let batch = windows.random(7, 11, 8).unwrap();
+        assert_eq!(batch, windows.random(7, 11, 8).unwrap());
+        assert_eq!(batch.tokens[..9], windows.random(7, 11, 3).unwrap().tokens, "a smaller batch is a prefix");
+        for (seed, step) in [(8, 11), (7, 12), (7 + (1 << 32), 11)] {
+            assert_ne!(batch, windows.random(seed, step, 8).unwrap(), "{seed} {step}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_one_window_gives_that_window() {
+        let batch = counting(5, 4).random(9, 9, 3).unwrap();
+        assert_eq!(batch.tokens, [0, 1, 2, 3].repeat(3));
+        assert_eq!(batch.targets, [1, 2, 3, 4].repeat(3));
+    }
+
+    #[test]
+    fn a_sweep_predicts_every_byte_but_the_first_once() {
+        for t in [1, 2, 3, 7, 8, 16] {
+            for len in [t + 1, t + 2, 2 * t, 2 * t + 1, 3 * t + 2, 97, 100].into_iter().filter(|len| *len > t) {
+                for batch in [1, 2, 3, 64] {
+                    let windows = counting(len, t);
+                    let batches: Vec<_> = windows.sweep(batch).map(Result::unwrap).collect();
+                    assert_eq!(batches.len() as u64, windows.count().div_ceil(batch as u64));
+                    let targets: Vec<_> = batches.iter().flat_map(|b| &b.targets).filter(|&&x| x != IGNORED).collect();
+                    assert!(targets.into_iter().copied().eq(1..len as u32), "T {t}, {len} bytes, B {batch}");
+                    assert_eq!(batches.iter().map(|b| b.predicted).sum::<usize>(), len - 1);
+                    assert!(batches.iter().all(|b| b.tokens.len() == batch * t && b.targets.len() == batch * t));
+                    let pairs = batches.iter().flat_map(|b| b.tokens.iter().zip(&b.targets));
+                    assert!(pairs.into_iter().all(|(x, y)| if *y == IGNORED { *x == 0 } else { x + 1 == *y }));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn past_the_end_there_is_nothing_to_predict() {
+        let windows = counting(10, 4);
+        let batch = windows.consecutive(2, 2).unwrap();
+        assert_eq!(batch.tokens, [8, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(batch.targets, [9, IGNORED, IGNORED, IGNORED, IGNORED, IGNORED, IGNORED, IGNORED]);
+        assert_eq!(batch.predicted, 1);
+        assert_eq!(windows.consecutive(u64::MAX, 2).unwrap().predicted, 0);
+        assert!(windows.random(0, 0, 0).unwrap().tokens.is_empty());
+    }
+
+    #[test]
+    fn a_short_text_is_refused_with_both_lengths() {
+        let text = || Arc::new(MemoryText::new("abcd"));
+        let error = Windows::new(text(), 4, "the poem").map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), "the poem has 4 bytes, a window needs 5");
+        assert!(matches!(Windows::new(text(), 0, "the poem"), Err(DataError::EmptyWindow)));
+        assert!(Windows::new(text(), usize::MAX, "the poem").is_err());
+        assert!(Windows::new(text(), 3, "the poem").is_ok());
+    }
+}
