@@ -1,1 +1,42 @@
 //! The truth: every operation in f64, as loops that follow the paper.
+//!
+//! Each file states its formula and source, and holds `forward` and `gradient` as plain functions on row-major,
+//! unpadded slices. Clarity comes before speed, but no sum of exponentials overflows: exponents are taken relative
+//! to their maximum. Lengths are checked by `debug_assert_eq!`; an index out of range panics as any slice does.
+//!
+//! * [`aft`]: the Attention Free Transformer of Zhai et al., 2021 (arXiv 2105.14103); equation numbers are that paper's.
+//! * [`nn`]: the layers around it, their loss and their optimizer.
+//! * [`compare`]: holds f32 results against this truth.
+pub mod aft;
+pub mod compare;
+#[cfg(test)]
+mod differences;
+pub mod nn;
+
+/// The shape `[B, T, D]` of an activation: batch, time, channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dims {
+    /// Sequences in the batch, B.
+    pub b: usize,
+    /// Positions in a sequence, T.
+    pub t: usize,
+    /// Channels of a position, D.
+    pub d: usize,
+}
+
+impl Dims {
+    /// The number of elements, B T D.
+    pub fn size(self) -> usize {
+        self.b * self.t * self.d
+    }
+
+    /// Where element `[b, t, d]` lies in a row-major slice.
+    pub fn at(self, b: usize, t: usize, d: usize) -> usize {
+        (b * self.t + t) * self.d + d
+    }
+
+    /// Every (b, d), that is every sequence of scalars that AFT mixes over time on its own.
+    pub(crate) fn sequences(self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.b).flat_map(move |b| (0..self.d).map(move |d| (b, d)))
+    }
+}

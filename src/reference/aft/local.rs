@@ -1,0 +1,285 @@
+//! AFT-local, causal (Eq. 4 with sums that end at t' = t).
+//!
+//! ```text
+//! y_t = sigmoid(q_t) * sum over t' <= t of e^(k_t' + w_tt') v_t' / sum over t' <= t of e^(k_t' + w_tt')
+//! w_tt' = band[t, t' - t + s - 1] where t - s < t', else 0
+//! ```
+//!
+//! The bias outside the window is 0, not minus infinity: every past key counts. The band is laid out as in
+//! [`super::band`]; its entries before the sequence are not read. A window of 0 is AFT-simple, one of T or more
+//! biases every key.
+//!
+//! The sums are taken pair by pair, O(B T T D), as the paper writes them.
+pub use super::Forward;
+use super::{band::column, gate, state::State};
+use crate::reference::Dims;
+
+/// Gradients.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradient {
+    /// Of the gate `[B, T, D]`; all zero without one.
+    pub dq: Vec<f64>,
+    /// Of the keys `[B, T, D]`.
+    pub dk: Vec<f64>,
+    /// Of the values `[B, T, D]`.
+    pub dv: Vec<f64>,
+    /// Of the band `[T, s]`, summed over batch and channels; 0 in unused entries.
+    pub dband: Vec<f64>,
+}
+
+/// Mixes `v` over time; q, k, v are `[B, T, D]`, `band` is `[T, s]` with s = `window`, and without `q` the gate is 1.
+pub fn forward(
+    dims: Dims,
+    window: usize,
+    q: Option<&[f64]>,
+    k: &[f64],
+    v: &[f64],
+    band: &[f64],
+) -> Forward {
+    debug_assert_eq!(k.len(), dims.size());
+    debug_assert_eq!(v.len(), dims.size());
+    debug_assert_eq!(band.len(), dims.t * window);
+    let zeros = vec![0.0; dims.size()];
+    let mut out = Forward {
+        y: zeros.clone(),
+        log_den: zeros,
+    };
+    for (b, d) in dims.sequences() {
+        for t in 0..dims.t {
+            let i = dims.at(b, t, d);
+            let state = row_state(dims, window, k, v, band, [b, t, d]);
+            out.y[i] = gate(q, i).0 * state.mean();
+            out.log_den[i] = state.log_den();
+        }
+    }
+    out
+}
+
+/// The gradient of [`forward`] for `dy`, the gradient of y `[B, T, D]`.
+pub fn gradient(
+    dims: Dims,
+    window: usize,
+    q: Option<&[f64]>,
+    k: &[f64],
+    v: &[f64],
+    band: &[f64],
+    dy: &[f64],
+) -> Gradient {
+    debug_assert_eq!(dy.len(), dims.size());
+    let zeros = vec![0.0; dims.size()];
+    let mut out = Gradient {
+        dq: zeros.clone(),
+        dk: zeros.clone(),
+        dv: zeros,
+        dband: vec![0.0; band.len()],
+    };
+    for (b, d) in dims.sequences() {
+        for t in 0..dims.t {
+            let i = dims.at(b, t, d);
+            let state = row_state(dims, window, k, v, band, [b, t, d]);
+            let (g, slope) = gate(q, i);
+            out.dq[i] = dy[i] * state.mean() * slope;
+            for key in 0..=t {
+                let j = dims.at(b, key, d);
+                let pg = state.share(k[j] + bias(band, window, t, key)) * dy[i] * g;
+                let d_exponent = pg * (v[j] - state.mean());
+                out.dv[j] += pg;
+                out.dk[j] += d_exponent;
+                if let Some(column) = column(t, window, key) {
+                    out.dband[t * window + column] += d_exponent;
+                }
+            }
+        }
+    }
+    out
+}
+
+/// What row `[b, t, d]` sums over: every key up to its own.
+fn row_state(
+    dims: Dims,
+    window: usize,
+    k: &[f64],
+    v: &[f64],
+    band: &[f64],
+    [b, t, d]: [usize; 3],
+) -> State {
+    let mut state = State::EMPTY;
+    for key in 0..=t {
+        let j = dims.at(b, key, d);
+        state.push(k[j] + bias(band, window, t, key), v[j]);
+    }
+    state
+}
+
+/// w_tt': the band within the window, 0 outside.
+fn bias(band: &[f64], window: usize, t: usize, key: usize) -> f64 {
+    column(t, window, key).map_or(0.0, |column| band[t * window + column])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::{
+        aft::simple,
+        differences::{assert_close, assert_gradient, dot, normal},
+    };
+
+    const DIMS: Dims = Dims { b: 2, t: 7, d: 3 };
+    /// None, the diagonal, within, the whole sequence, beyond it.
+    const WINDOWS: [usize; 5] = [0, 1, 3, 7, 9];
+
+    fn inputs() -> [Vec<f64>; 4] {
+        [1, 2, 3, 4].map(|stream| normal(stream, DIMS.size()))
+    }
+
+    #[test]
+    fn gradients_are_the_central_differences() {
+        let [q, k, v, dy] = inputs();
+        for (s, q) in WINDOWS
+            .into_iter()
+            .flat_map(|s| [(s, Some(&q[..])), (s, None)])
+        {
+            let band = normal(5, DIMS.t * s);
+            let loss = |q: Option<&[f64]>, k: &[f64], v: &[f64], w: &[f64]| {
+                dot(&forward(DIMS, s, q, k, v, w).y, &dy)
+            };
+            let grad = gradient(DIMS, s, q, &k, &v, &band, &dy);
+            assert_gradient("dk", &grad.dk, &k, |k| loss(q, k, &v, &band));
+            assert_gradient("dv", &grad.dv, &v, |v| loss(q, &k, v, &band));
+            if s > 0 {
+                assert_gradient("dband", &grad.dband, &band, |w| loss(q, &k, &v, w));
+            }
+            match q {
+                Some(q) => assert_gradient("dq", &grad.dq, q, |q| loss(Some(q), &k, &v, &band)),
+                None => assert_eq!(grad.dq, vec![0.0; DIMS.size()]),
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_bias_it_is_simple() {
+        let [q, k, v, dy] = inputs();
+        let simple_out = simple::forward(DIMS, true, Some(&q), &k, &v);
+        let simple_grad = simple::gradient(DIMS, true, Some(&q), &k, &v, &dy);
+        for s in WINDOWS {
+            let band = vec![0.0; DIMS.t * s];
+            assert_eq!(forward(DIMS, s, Some(&q), &k, &v, &band), simple_out);
+            let grad = gradient(DIMS, s, Some(&q), &k, &v, &band, &dy);
+            assert_close("dq", &grad.dq, &simple_grad.dq, 1e-14);
+            assert_close("dk", &grad.dk, &simple_grad.dk, 1e-14);
+            assert_close("dv", &grad.dv, &simple_grad.dv, 1e-14);
+        }
+    }
+
+    /// The scans of AFT-simple subtract two sums for dk, the pairs here do not.
+    #[test]
+    fn values_far_from_zero_agree_with_the_scans_of_simple() {
+        let [q, k, v, dy] = inputs();
+        let v: Vec<_> = v.iter().map(|v| v + 1e3).collect();
+        let simple = simple::gradient(DIMS, true, Some(&q), &k, &v, &dy);
+        let grad = gradient(DIMS, 0, Some(&q), &k, &v, &[], &dy);
+        // What cancels is 1e3 times the result, so 1e3 roundings.
+        assert_close("dk", &simple.dk, &grad.dk, 1e-12);
+        assert_close("dv", &simple.dv, &grad.dv, 1e-14);
+    }
+
+    #[test]
+    fn a_bias_of_the_whole_row_changes_nothing_but_log_den() {
+        let [q, k, v, dy] = inputs();
+        let s = DIMS.t;
+        let band = normal(5, DIMS.t * s);
+        // Row t is offset by t thousands: the maximum must be taken per row, not per key.
+        let shifted: Vec<_> = band
+            .iter()
+            .enumerate()
+            .map(|(e, w)| w + (e / s) as f64 * 1000.0)
+            .collect();
+        let (there, here) = (
+            forward(DIMS, s, Some(&q), &k, &v, &shifted),
+            forward(DIMS, s, Some(&q), &k, &v, &band),
+        );
+        // The sum w + 6000 is rounded to 1e-12.
+        assert_close("y", &there.y, &here.y, 1e-11);
+        for (i, (there, here)) in there.log_den.iter().zip(&here.log_den).enumerate() {
+            let offset = (i / DIMS.d % DIMS.t) as f64 * 1000.0;
+            assert!((there - offset - here).abs() < 1e-11);
+        }
+        let (there, here) = (
+            gradient(DIMS, s, Some(&q), &k, &v, &shifted, &dy),
+            gradient(DIMS, s, Some(&q), &k, &v, &band, &dy),
+        );
+        assert_close("dk", &there.dk, &here.dk, 1e-11);
+        assert_close("dband", &there.dband, &here.dband, 1e-11);
+    }
+
+    /// Separate maxima of k and w underflow both sums here, and leave 0/0.
+    #[test]
+    fn regression_keys_and_biases_of_ten_thousand_that_cancel() {
+        let dims = Dims { b: 1, t: 3, d: 1 };
+        let k = [1e4, 0.0, -1e4];
+        let band = [[0.0, 0.0, -1e4], [0.0, -1e4, 0.0], [-1e4, 0.0, 1e4]].concat();
+        let out = forward(dims, 3, None, &k, &[1.0, 2.0, 6.0], &band);
+        assert_eq!(out.y, [1.0, 1.5, 3.0]);
+        let grad = gradient(dims, 3, None, &k, &[1.0, 2.0, 6.0], &band, &[0.0, 0.0, 3.0]);
+        assert_close("dv", &grad.dv, &[1.0, 1.0, 1.0], 1e-15);
+        assert_close("dk", &grad.dk, &[-2.0, -1.0, 3.0], 1e-15);
+        assert_eq!(grad.dband[6..], grad.dk[..]);
+    }
+
+    /// The window holds s keys, t - s < t' <= t: with those suppressed, what is left is the mean of the keys up to
+    /// t - s. One key more or fewer, or a bias of minus infinity outside, gives another mean.
+    #[test]
+    fn regression_the_window_is_not_off_by_one_and_older_keys_count() {
+        let dims = Dims { b: 1, t: 6, d: 1 };
+        let v = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
+        for s in 1..6 {
+            let out = forward(dims, s, None, &[0.0; 6], &v, &vec![-1e4; 6 * s]);
+            for t in s..6 {
+                let old = &v[..=t - s];
+                assert_eq!(
+                    out.y[t],
+                    old.iter().sum::<f64>() / old.len() as f64,
+                    "s = {s}, t = {t}"
+                );
+            }
+        }
+    }
+
+    /// A bias that multiplies the keys instead of being added to them has no effect where they are zero.
+    #[test]
+    fn regression_the_bias_is_added() {
+        let dims = Dims { b: 1, t: 2, d: 1 };
+        let w = 3.0_f64.ln();
+        let out = forward(dims, 2, None, &[0.0; 2], &[0.0, 4.0], &[0.0, 0.0, 0.0, w]);
+        assert!((out.y[1] - 3.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn regression_the_future_does_not_change_the_past() {
+        let [q, mut k, mut v, _] = inputs();
+        let band = normal(5, DIMS.t * 3);
+        let before = forward(DIMS, 3, Some(&q), &k, &v, &band);
+        let last = DIMS.at(0, DIMS.t - 1, 0);
+        k[last] = 1e4;
+        v[last] = 1e18;
+        let after = forward(DIMS, 3, Some(&q), &k, &v, &band);
+        assert_eq!(before.y[..last], after.y[..last]);
+        assert_ne!(before.y[last], after.y[last]);
+    }
+
+    #[test]
+    fn entries_before_the_sequence_are_not_read() {
+        let [_, k, v, dy] = inputs();
+        let (s, mut band) = (3, normal(5, DIMS.t * 3));
+        let (y, dband) = (
+            forward(DIMS, s, None, &k, &v, &band).y,
+            gradient(DIMS, s, None, &k, &v, &band, &dy).dband,
+        );
+        for unused in [0, 1, 3] {
+            assert_eq!(dband[unused], 0.0);
+            band[unused] = f64::NAN;
+        }
+        assert_eq!(forward(DIMS, s, None, &k, &v, &band).y, y);
+        assert_eq!(gradient(DIMS, s, None, &k, &v, &band, &dy).dband, dband);
+    }
+}

@@ -1,0 +1,8 @@
+//! The layers around the mixing, their loss and their optimizer.
+pub mod adamw;
+pub mod cross_entropy;
+pub mod dropout;
+pub mod embedding;
+pub mod gradient_norm;
+pub mod layer_norm;
+pub mod linear;
