@@ -81,7 +81,17 @@ impl Plane {
         for (to, from) in padded.chunks_mut(stride * 4).zip(data.chunks(cols)) {
             to[..cols].copy_from_slice(from);
         }
-        let bytes: &[u8] = bytemuck::cast_slice(&padded);
+        self.write_padded(gpu, &padded);
+        Ok(())
+    }
+
+    /// Overwrites every element, padding included, ahead of the next submission.
+    pub fn fill(&self, gpu: &Gpu, value: f32) {
+        self.write_padded(gpu, &vec![value; self.rows as usize * self.stride() as usize * 4]);
+    }
+
+    fn write_padded(&self, gpu: &Gpu, padded: &[f32]) {
+        let bytes: &[u8] = bytemuck::cast_slice(padded);
         match &self.store {
             Store::Buffer(buffer) => gpu.write(buffer, 0, bytes),
             Store::Texture(handle) => gpu.queue().write_texture(
@@ -95,7 +105,6 @@ impl Plane {
                 handle.texture.size(),
             ),
         }
-        Ok(())
     }
 
     /// Reads the plane back as [rows, cols], unpadded.

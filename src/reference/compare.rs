@@ -29,15 +29,7 @@ impl Worst {
 
 impl fmt::Display for Worst {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            index,
-            actual,
-            expected,
-            ratio,
-            first_bad,
-            bad,
-            count,
-        } = self;
+        let Self { index, actual, expected, ratio, first_bad, bad, count } = self;
         if *count == 0 {
             return write!(f, "nothing compared");
         }
@@ -57,15 +49,8 @@ impl fmt::Display for Worst {
 /// Slices of different lengths do not pass: what is missing counts as not finite.
 pub fn worst(actual: &[f32], expected: &[f64], tolerance: impl Fn(usize) -> f64) -> Worst {
     let count = actual.len().max(expected.len());
-    let mut worst = Worst {
-        index: 0,
-        actual: f32::NAN,
-        expected: f64::NAN,
-        ratio: -1.0,
-        first_bad: None,
-        bad: 0,
-        count,
-    };
+    let mut worst =
+        Worst { index: 0, actual: f32::NAN, expected: f64::NAN, ratio: -1.0, first_bad: None, bad: 0, count };
     for i in 0..count {
         let a = actual.get(i).copied().unwrap_or(f32::NAN);
         let e = expected.get(i).copied().unwrap_or(f64::NAN);
@@ -75,13 +60,7 @@ pub fn worst(actual: &[f32], expected: &[f64], tolerance: impl Fn(usize) -> f64)
             worst.first_bad.get_or_insert(i);
         }
         if ratio > worst.ratio {
-            worst = Worst {
-                index: i,
-                actual: a,
-                expected: e,
-                ratio,
-                ..worst
-            };
+            worst = Worst { index: i, actual: a, expected: e, ratio, ..worst };
         }
     }
     worst.ratio = worst.ratio.max(0.0);
@@ -131,11 +110,7 @@ mod tests {
     fn what_is_not_finite_never_passes() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let w = worst(&[0.0, bad], &[0.0, 0.0], |_| f64::MAX);
-            assert_eq!(
-                (w.index, w.first_bad, w.ratio),
-                (1, Some(1), f64::INFINITY),
-                "{bad}"
-            );
+            assert_eq!((w.index, w.first_bad, w.ratio), (1, Some(1), f64::INFINITY), "{bad}");
         }
         assert!(!worst(&[0.0], &[f64::NAN], |_| 1.0).passes());
         assert!(!worst(&[f32::INFINITY], &[f64::INFINITY], |_| 1.0).passes());

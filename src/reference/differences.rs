@@ -3,9 +3,7 @@ use crate::random::normal_pair;
 
 /// `count` standard normal numbers; each `stream` is a sequence of its own.
 pub fn normal(stream: u32, count: usize) -> Vec<f64> {
-    (0..count)
-        .map(|i| normal_pair([i as u32, stream, 0, 0])[0])
-        .collect()
+    (0..count).map(|i| normal_pair([i as u32, stream, 0, 0])[0]).collect()
 }
 
 /// The inner product.
@@ -40,10 +38,7 @@ pub fn assert_close(name: &str, actual: &[f64], expected: &[f64], tolerance: f64
     assert_eq!(actual.len(), expected.len(), "{name}: length");
     let largest = expected.iter().fold(0.0_f64, |m, e| m.max(e.abs()));
     for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
-        assert!(
-            (a - e).abs() <= tolerance * largest,
-            "{name}[{i}]: {a:e}, expected {e:e} (largest {largest:e})"
-        );
+        assert!((a - e).abs() <= tolerance * largest, "{name}[{i}]: {a:e}, expected {e:e} (largest {largest:e})");
     }
 }
 
@@ -53,9 +48,6 @@ pub fn assert_close(name: &str, actual: &[f64], expected: &[f64], tolerance: f64
 #[track_caller]
 pub fn assert_gradient(name: &str, analytic: &[f64], x: &[f64], f: impl Fn(&[f64]) -> f64) {
     let expected = central(x, f);
-    assert!(
-        expected.iter().any(|e| e.abs() > 1e-3),
-        "{name}: the differences vanish, so the check proves nothing"
-    );
+    assert!(expected.iter().any(|e| e.abs() > 1e-3), "{name}: the differences vanish, so the check proves nothing");
     assert_close(name, analytic, &expected, 1e-9);
 }

@@ -39,15 +39,9 @@ pub fn plane(b: &Builder, rows: usize, cols: usize, data: &[f32]) -> Plane {
 
 /// A plane full of NaN: an element that a kernel forgets shows. (Its padding too: kernels owe zeros there.)
 pub fn unwritten(b: &Builder, rows: usize, cols: usize) -> Plane {
-    let wide = Plane::upload(
-        &b.gpu,
-        "test",
-        rows as u32,
-        cols.next_multiple_of(4) as u32,
-        &vec![f32::NAN; rows * cols.next_multiple_of(4)],
-        b.placement,
-    );
-    Plane { cols: cols as u32, ..wide.unwrap() }
+    let plane = Plane::new(&b.gpu, "test", rows as u32, cols as u32, b.placement).unwrap();
+    plane.fill(&b.gpu, f32::NAN);
+    plane
 }
 
 /// Reads a plane and checks that its padding is zero.

@@ -34,8 +34,8 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
 fn check(gpu: &Gpu, rows: usize, cols: usize, x: &[f32], eps: f32, start: Option<f32>) {
     let (gamma, beta) = (normal(5, cols), normal(6, cols));
     let (dy, skip) = (normal(7, rows * cols), normal(8, rows * cols));
-    let expected = reference::forward(&f64s(x), &f64s(&gamma), &f64s(&beta), f64::from(eps), rows, cols);
-    let gradient = reference::gradient(&f64s(x), &f64s(&gamma), f64::from(eps), &f64s(&dy), rows, cols);
+    let expected = reference::forward(rows, cols, f64::from(eps), &f64s(x), &f64s(&gamma), &f64s(&beta));
+    let gradient = reference::gradient(rows, cols, f64::from(eps), &f64s(x), &f64s(&gamma), &f64s(&dy));
     // The spread of a row sets what f32 can tell of its x^: eps_f32 |x| rstd is the rounding of the input's mean.
     let sharpness = 1.0 + max_abs(&f64s(x)) * max_abs(&expected.rstd) / (cols as f64).sqrt().min(4.0);
     let unit = 4.0 * f64::from(f32::EPSILON) * sharpness;

@@ -48,20 +48,10 @@ pub fn forward(t_count: usize, window: usize, rank: usize, u: &[f64], v: &[f64])
 }
 
 /// The gradient of [`forward`] for `dband` `[T, s]`; its unused entries are not read.
-pub fn gradient(
-    t_count: usize,
-    window: usize,
-    rank: usize,
-    u: &[f64],
-    v: &[f64],
-    dband: &[f64],
-) -> Gradient {
+pub fn gradient(t_count: usize, window: usize, rank: usize, u: &[f64], v: &[f64], dband: &[f64]) -> Gradient {
     debug_assert_eq!(dband.len(), t_count * window);
     let zeros = vec![0.0; t_count * rank];
-    let mut out = Gradient {
-        du: zeros.clone(),
-        dv: zeros,
-    };
+    let mut out = Gradient { du: zeros.clone(), dv: zeros };
     for (t, j, key) in entries(t_count, window) {
         let dw = dband[t * window + j];
         for r in 0..rank {
@@ -74,8 +64,7 @@ pub fn gradient(
 
 /// Every used entry of a band, as (t, column, key).
 fn entries(t_count: usize, window: usize) -> impl Iterator<Item = (usize, usize, usize)> {
-    (0..t_count)
-        .flat_map(move |t| (0..window).filter_map(move |j| Some((t, j, key(t, window, j)?))))
+    (0..t_count).flat_map(move |t| (0..window).filter_map(move |j| Some((t, j, key(t, window, j)?))))
 }
 
 #[cfg(test)]
@@ -95,12 +84,7 @@ mod tests {
             }
             assert_eq!(keys, window.min(t + 1), "t - s < t' <= t");
             assert_eq!(column(t, window, t + 1), None);
-            assert_eq!(
-                (0..=t)
-                    .filter(|&key| column(t, window, key).is_some())
-                    .count(),
-                keys
-            );
+            assert_eq!((0..=t).filter(|&key| column(t, window, key).is_some()).count(), keys);
         }
     }
 

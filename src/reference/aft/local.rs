@@ -28,22 +28,12 @@ pub struct Gradient {
 }
 
 /// Mixes `v` over time; q, k, v are `[B, T, D]`, `band` is `[T, s]` with s = `window`, and without `q` the gate is 1.
-pub fn forward(
-    dims: Dims,
-    window: usize,
-    q: Option<&[f64]>,
-    k: &[f64],
-    v: &[f64],
-    band: &[f64],
-) -> Forward {
+pub fn forward(dims: Dims, window: usize, q: Option<&[f64]>, k: &[f64], v: &[f64], band: &[f64]) -> Forward {
     debug_assert_eq!(k.len(), dims.size());
     debug_assert_eq!(v.len(), dims.size());
     debug_assert_eq!(band.len(), dims.t * window);
     let zeros = vec![0.0; dims.size()];
-    let mut out = Forward {
-        y: zeros.clone(),
-        log_den: zeros,
-    };
+    let mut out = Forward { y: zeros.clone(), log_den: zeros };
     for (b, d) in dims.sequences() {
         for t in 0..dims.t {
             let i = dims.at(b, t, d);
@@ -67,12 +57,7 @@ pub fn gradient(
 ) -> Gradient {
     debug_assert_eq!(dy.len(), dims.size());
     let zeros = vec![0.0; dims.size()];
-    let mut out = Gradient {
-        dq: zeros.clone(),
-        dk: zeros.clone(),
-        dv: zeros,
-        dband: vec![0.0; band.len()],
-    };
+    let mut out = Gradient { dq: zeros.clone(), dk: zeros.clone(), dv: zeros, dband: vec![0.0; band.len()] };
     for (b, d) in dims.sequences() {
         for t in 0..dims.t {
             let i = dims.at(b, t, d);
@@ -95,14 +80,7 @@ pub fn gradient(
 }
 
 /// What row `[b, t, d]` sums over: every key up to its own.
-fn row_state(
-    dims: Dims,
-    window: usize,
-    k: &[f64],
-    v: &[f64],
-    band: &[f64],
-    [b, t, d]: [usize; 3],
-) -> State {
+fn row_state(dims: Dims, window: usize, k: &[f64], v: &[f64], band: &[f64], [b, t, d]: [usize; 3]) -> State {
     let mut state = State::EMPTY;
     for key in 0..=t {
         let j = dims.at(b, key, d);
@@ -135,14 +113,9 @@ mod tests {
     #[test]
     fn gradients_are_the_central_differences() {
         let [q, k, v, dy] = inputs();
-        for (s, q) in WINDOWS
-            .into_iter()
-            .flat_map(|s| [(s, Some(&q[..])), (s, None)])
-        {
+        for (s, q) in WINDOWS.into_iter().flat_map(|s| [(s, Some(&q[..])), (s, None)]) {
             let band = normal(5, DIMS.t * s);
-            let loss = |q: Option<&[f64]>, k: &[f64], v: &[f64], w: &[f64]| {
-                dot(&forward(DIMS, s, q, k, v, w).y, &dy)
-            };
+            let loss = |q: Option<&[f64]>, k: &[f64], v: &[f64], w: &[f64]| dot(&forward(DIMS, s, q, k, v, w).y, &dy);
             let grad = gradient(DIMS, s, q, &k, &v, &band, &dy);
             assert_gradient("dk", &grad.dk, &k, |k| loss(q, k, &v, &band));
             assert_gradient("dv", &grad.dv, &v, |v| loss(q, &k, v, &band));
@@ -189,25 +162,16 @@ mod tests {
         let s = DIMS.t;
         let band = normal(5, DIMS.t * s);
         // Row t is offset by t thousands: the maximum must be taken per row, not per key.
-        let shifted: Vec<_> = band
-            .iter()
-            .enumerate()
-            .map(|(e, w)| w + (e / s) as f64 * 1000.0)
-            .collect();
-        let (there, here) = (
-            forward(DIMS, s, Some(&q), &k, &v, &shifted),
-            forward(DIMS, s, Some(&q), &k, &v, &band),
-        );
+        let shifted: Vec<_> = band.iter().enumerate().map(|(e, w)| w + (e / s) as f64 * 1000.0).collect();
+        let (there, here) = (forward(DIMS, s, Some(&q), &k, &v, &shifted), forward(DIMS, s, Some(&q), &k, &v, &band));
         // The sum w + 6000 is rounded to 1e-12.
         assert_close("y", &there.y, &here.y, 1e-11);
         for (i, (there, here)) in there.log_den.iter().zip(&here.log_den).enumerate() {
             let offset = (i / DIMS.d % DIMS.t) as f64 * 1000.0;
             assert!((there - offset - here).abs() < 1e-11);
         }
-        let (there, here) = (
-            gradient(DIMS, s, Some(&q), &k, &v, &shifted, &dy),
-            gradient(DIMS, s, Some(&q), &k, &v, &band, &dy),
-        );
+        let (there, here) =
+            (gradient(DIMS, s, Some(&q), &k, &v, &shifted, &dy), gradient(DIMS, s, Some(&q), &k, &v, &band, &dy));
         assert_close("dk", &there.dk, &here.dk, 1e-11);
         assert_close("dband", &there.dband, &here.dband, 1e-11);
     }
@@ -236,11 +200,7 @@ mod tests {
             let out = forward(dims, s, None, &[0.0; 6], &v, &vec![-1e4; 6 * s]);
             for t in s..6 {
                 let old = &v[..=t - s];
-                assert_eq!(
-                    out.y[t],
-                    old.iter().sum::<f64>() / old.len() as f64,
-                    "s = {s}, t = {t}"
-                );
+                assert_eq!(out.y[t], old.iter().sum::<f64>() / old.len() as f64, "s = {s}, t = {t}");
             }
         }
     }
@@ -271,10 +231,7 @@ mod tests {
     fn entries_before_the_sequence_are_not_read() {
         let [_, k, v, dy] = inputs();
         let (s, mut band) = (3, normal(5, DIMS.t * 3));
-        let (y, dband) = (
-            forward(DIMS, s, None, &k, &v, &band).y,
-            gradient(DIMS, s, None, &k, &v, &band, &dy).dband,
-        );
+        let (y, dband) = (forward(DIMS, s, None, &k, &v, &band).y, gradient(DIMS, s, None, &k, &v, &band, &dy).dband);
         for unused in [0, 1, 3] {
             assert_eq!(dband[unused], 0.0);
             band[unused] = f64::NAN;

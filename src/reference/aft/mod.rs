@@ -28,9 +28,7 @@ pub fn sigmoid(x: f64) -> f64 {
 ///
 /// 1 - sigmoid(q) is computed as sigmoid(-q), so that a saturated gate keeps its true derivative.
 fn gate(q: Option<&[f64]>, index: usize) -> (f64, f64) {
-    q.map_or((1.0, 0.0), |q| {
-        (sigmoid(q[index]), sigmoid(q[index]) * sigmoid(-q[index]))
-    })
+    q.map_or((1.0, 0.0), |q| (sigmoid(q[index]), sigmoid(q[index]) * sigmoid(-q[index])))
 }
 
 /// What a mixing pass returns; both are `[B, T, D]`.

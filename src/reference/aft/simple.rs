@@ -31,32 +31,17 @@ pub struct Gradient {
 pub fn forward(dims: Dims, causal: bool, q: Option<&[f64]>, k: &[f64], v: &[f64]) -> Forward {
     let states = row_states(dims, causal, k, v);
     Forward {
-        y: states
-            .iter()
-            .enumerate()
-            .map(|(i, state)| gate(q, i).0 * state.mean())
-            .collect(),
+        y: states.iter().enumerate().map(|(i, state)| gate(q, i).0 * state.mean()).collect(),
         log_den: states.iter().map(|state| state.log_den()).collect(),
     }
 }
 
 /// The gradient of [`forward`] for `dy`, the gradient of y `[B, T, D]`.
-pub fn gradient(
-    dims: Dims,
-    causal: bool,
-    q: Option<&[f64]>,
-    k: &[f64],
-    v: &[f64],
-    dy: &[f64],
-) -> Gradient {
+pub fn gradient(dims: Dims, causal: bool, q: Option<&[f64]>, k: &[f64], v: &[f64], dy: &[f64]) -> Gradient {
     debug_assert_eq!(dy.len(), dims.size());
     let states = row_states(dims, causal, k, v);
     let zeros = vec![0.0; dims.size()];
-    let mut out = Gradient {
-        dq: zeros.clone(),
-        dk: zeros.clone(),
-        dv: zeros,
-    };
+    let mut out = Gradient { dq: zeros.clone(), dk: zeros.clone(), dv: zeros };
     for (b, d) in dims.sequences() {
         // Sums over the rows that see a key: of p G and of p G R, without their common factor e^(k_t').
         let mut sums = vec![(State::EMPTY, State::EMPTY); dims.t];
@@ -112,15 +97,8 @@ mod tests {
     #[test]
     fn gradients_are_the_central_differences() {
         let [q, k, v, dy] = inputs();
-        for (causal, q) in [
-            (true, Some(&q[..])),
-            (false, Some(&q[..])),
-            (true, None),
-            (false, None),
-        ] {
-            let loss = |q: Option<&[f64]>, k: &[f64], v: &[f64]| {
-                dot(&forward(DIMS, causal, q, k, v).y, &dy)
-            };
+        for (causal, q) in [(true, Some(&q[..])), (false, Some(&q[..])), (true, None), (false, None)] {
+            let loss = |q: Option<&[f64]>, k: &[f64], v: &[f64]| dot(&forward(DIMS, causal, q, k, v).y, &dy);
             let grad = gradient(DIMS, causal, q, &k, &v, &dy);
             assert_gradient("dk", &grad.dk, &k, |k| loss(q, k, &v));
             assert_gradient("dv", &grad.dv, &v, |v| loss(q, &k, v));
@@ -141,9 +119,7 @@ mod tests {
                     let seen = 0..if causal { t + 1 } else { DIMS.t };
                     let (num, den) = seen
                         .map(|s| DIMS.at(b, s, d))
-                        .fold((0.0, 0.0), |(num, den), j| {
-                            (num + k[j].exp() * v[j], den + k[j].exp())
-                        });
+                        .fold((0.0, 0.0), |(num, den), j| (num + k[j].exp() * v[j], den + k[j].exp()));
                     let i = DIMS.at(b, t, d);
                     assert!((out.y[i] - num / den / (1.0 + (-q[i]).exp())).abs() < 1e-14);
                     assert!((out.log_den[i] - den.ln()).abs() < 1e-14);
@@ -157,12 +133,8 @@ mod tests {
         let [q, k, v, dy] = inputs();
         for (causal, offset) in [(true, 1e4), (true, -1e4), (false, 1e4), (false, -1e4)] {
             let shifted: Vec<_> = k.iter().map(|k| k + offset).collect();
-            let pass = |k: &[f64]| {
-                (
-                    forward(DIMS, causal, Some(&q), k, &v),
-                    gradient(DIMS, causal, Some(&q), k, &v, &dy),
-                )
-            };
+            let pass =
+                |k: &[f64]| (forward(DIMS, causal, Some(&q), k, &v), gradient(DIMS, causal, Some(&q), k, &v, &dy));
             let ((there, there_grad), (here, grad)) = (pass(&shifted), pass(&k));
             let back: Vec<_> = there.log_den.iter().map(|l| l - offset).collect();
             // The sum k + 1e4 is rounded to 1e-12.
@@ -177,21 +149,11 @@ mod tests {
     #[test]
     fn a_spread_of_twenty_thousand_nats_is_exact() {
         let dims = Dims { b: 1, t: 4, d: 1 };
-        let (k, v, dy) = (
-            [-1e4, 0.0, 1e4, 0.0],
-            [1.0, 2.0, 3.0, 4.0],
-            [1.0, 10.0, 100.0, 1000.0],
-        );
+        let (k, v, dy) = ([-1e4, 0.0, 1e4, 0.0], [1.0, 2.0, 3.0, 4.0], [1.0, 10.0, 100.0, 1000.0]);
         assert_eq!(forward(dims, true, None, &k, &v).y, [1.0, 2.0, 3.0, 3.0]);
         assert_eq!(forward(dims, false, None, &k, &v).y, [3.0; 4]);
-        assert_eq!(
-            gradient(dims, true, None, &k, &v, &dy).dv,
-            [1.0, 10.0, 1100.0, 0.0]
-        );
-        assert_eq!(
-            gradient(dims, false, None, &k, &v, &dy).dv,
-            [0.0, 0.0, 1111.0, 0.0]
-        );
+        assert_eq!(gradient(dims, true, None, &k, &v, &dy).dv, [1.0, 10.0, 1100.0, 0.0]);
+        assert_eq!(gradient(dims, false, None, &k, &v, &dy).dv, [0.0, 0.0, 1111.0, 0.0]);
         assert_eq!(gradient(dims, true, None, &k, &v, &dy).dk, [0.0; 4]);
     }
 
@@ -199,30 +161,21 @@ mod tests {
     #[test]
     fn regression_the_sum_is_normalised_after_it_is_accumulated() {
         let dims = Dims { b: 1, t: 2, d: 1 };
-        assert_eq!(
-            forward(dims, true, None, &[0.0, 0.0], &[1.0, 1.0]).y,
-            [1.0, 1.0]
-        );
+        assert_eq!(forward(dims, true, None, &[0.0, 0.0], &[1.0, 1.0]).y, [1.0, 1.0]);
     }
 
     /// softmax(k) * v without the sum over time gives (0.5, 1.5).
     #[test]
     fn regression_the_values_are_summed_over_time() {
         let dims = Dims { b: 1, t: 2, d: 1 };
-        assert_eq!(
-            forward(dims, false, None, &[0.0, 0.0], &[1.0, 3.0]).y,
-            [2.0, 2.0]
-        );
+        assert_eq!(forward(dims, false, None, &[0.0, 0.0], &[1.0, 3.0]).y, [2.0, 2.0]);
     }
 
     /// Sums over the batch instead of over time would mix the two sequences.
     #[test]
     fn regression_sequences_of_a_batch_do_not_mix() {
         let dims = Dims { b: 2, t: 2, d: 1 };
-        assert_eq!(
-            forward(dims, false, None, &[0.0; 4], &[1.0, 3.0, 10.0, 30.0]).y,
-            [2.0, 2.0, 20.0, 20.0]
-        );
+        assert_eq!(forward(dims, false, None, &[0.0; 4], &[1.0, 3.0, 10.0, 30.0]).y, [2.0, 2.0, 20.0, 20.0]);
     }
 
     /// A maximum that is taken over future keys leaves 0/0 behind, or moves the past in its last bits.

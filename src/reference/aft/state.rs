@@ -24,11 +24,7 @@ pub struct State {
 
 impl State {
     /// The sum over nothing.
-    pub const EMPTY: Self = Self {
-        max: f64::NEG_INFINITY,
-        num: 0.0,
-        den: 0.0,
-    };
+    pub const EMPTY: Self = Self { max: f64::NEG_INFINITY, num: 0.0, den: 0.0 };
 
     /// The sum over both sets of pairs.
     pub fn merge(self, other: Self) -> Self {
@@ -41,20 +37,12 @@ impl State {
         }
         let max = self.max.max(other.max);
         let (a, b) = ((self.max - max).exp(), (other.max - max).exp());
-        Self {
-            max,
-            num: self.num * a + other.num * b,
-            den: self.den * a + other.den * b,
-        }
+        Self { max, num: self.num * a + other.num * b, den: self.den * a + other.den * b }
     }
 
     /// Adds a value with weight e^exponent.
     pub fn push(&mut self, exponent: f64, value: f64) {
-        *self = self.merge(Self {
-            max: exponent,
-            num: value,
-            den: 1.0,
-        });
+        *self = self.merge(Self { max: exponent, num: value, den: 1.0 });
     }
 
     /// The weighted mean of the values, num / den; NaN when empty.
@@ -74,11 +62,7 @@ impl State {
 
     /// The sum of weighted values times e^exponent.
     pub fn num_times_exp(self, exponent: f64) -> f64 {
-        if self.den == 0.0 {
-            0.0
-        } else {
-            (exponent + self.max).exp() * self.num
-        }
+        if self.den == 0.0 { 0.0 } else { (exponent + self.max).exp() * self.num }
     }
 }
 
@@ -100,9 +84,7 @@ mod tests {
     #[test]
     fn pushes_are_the_sums_they_stand_for() {
         let pairs: Vec<_> = normal(1, 9).into_iter().zip(normal(2, 9)).collect();
-        let (num, den) = pairs
-            .iter()
-            .fold((0.0, 0.0), |(n, d), (x, v)| (n + x.exp() * v, d + x.exp()));
+        let (num, den) = pairs.iter().fold((0.0, 0.0), |(n, d), (x, v)| (n + x.exp() * v, d + x.exp()));
         let state = of(&pairs);
         assert!((state.mean() - num / den).abs() < 1e-14);
         assert!((state.log_den() - den.ln()).abs() < 1e-14);
@@ -125,10 +107,7 @@ mod tests {
     fn exponents_far_beyond_the_range_of_exp_are_exact() {
         for offset in [-1e4, 1e4] {
             let state = of(&[(offset, 1.0), (offset, 3.0), (offset - 1e4, 1e9)]);
-            assert_eq!(
-                (state.mean(), state.log_den()),
-                (2.0, offset + 2.0_f64.ln())
-            );
+            assert_eq!((state.mean(), state.log_den()), (2.0, offset + 2.0_f64.ln()));
             assert_eq!(state.share(offset), 0.5);
         }
     }

@@ -34,9 +34,7 @@ pub fn forward(m: usize, v: usize, logits: &[f64], targets: &[u32]) -> Forward {
             log_sum_exp(logits) - logits[target as usize]
         }
     };
-    Forward {
-        loss: (0..m).map(loss).collect(),
-    }
+    Forward { loss: (0..m).map(loss).collect() }
 }
 
 /// The gradient of `scale` times the sum of the losses.
@@ -76,14 +74,8 @@ mod tests {
 
     #[test]
     fn extreme_logits_are_exact() {
-        assert_eq!(
-            forward(2, 2, &[1e4, -1e4, 1e4, -1e4], &[0, 1]).loss,
-            [0.0, 2e4]
-        );
-        assert_eq!(
-            gradient(2, 2, &[1e4, -1e4, 1e4, -1e4], &[0, 1], 0.5).dlogits,
-            [0.0, 0.0, 0.5, -0.5]
-        );
+        assert_eq!(forward(2, 2, &[1e4, -1e4, 1e4, -1e4], &[0, 1]).loss, [0.0, 2e4]);
+        assert_eq!(gradient(2, 2, &[1e4, -1e4, 1e4, -1e4], &[0, 1], 0.5).dlogits, [0.0, 0.0, 0.5, -0.5]);
     }
 
     #[test]

@@ -31,8 +31,7 @@ pub fn forward(dims: Dims, tokens: &[u32], token_table: &[f64], position: &[f64]
     for (row, &token) in tokens.iter().enumerate() {
         let t = row % dims.t;
         for d in 0..dims.d {
-            x[row * dims.d + d] =
-                token_table[token as usize * dims.d + d] + position[t * dims.d + d];
+            x[row * dims.d + d] = token_table[token as usize * dims.d + d] + position[t * dims.d + d];
         }
     }
     Forward { x }
@@ -42,10 +41,7 @@ pub fn forward(dims: Dims, tokens: &[u32], token_table: &[f64], position: &[f64]
 pub fn gradient(dims: Dims, vocabulary: usize, tokens: &[u32], dx: &[f64]) -> Gradient {
     debug_assert_eq!(tokens.len(), dims.b * dims.t);
     debug_assert_eq!(dx.len(), dims.size());
-    let mut out = Gradient {
-        d_token: vec![0.0; vocabulary * dims.d],
-        d_position: vec![0.0; dims.t * dims.d],
-    };
+    let mut out = Gradient { d_token: vec![0.0; vocabulary * dims.d], d_position: vec![0.0; dims.t * dims.d] };
     for (row, &token) in tokens.iter().enumerate() {
         let t = row % dims.t;
         for d in 0..dims.d {

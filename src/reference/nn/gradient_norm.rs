@@ -7,24 +7,14 @@
 
 /// The L2 norm of all `gradients` together.
 pub fn norm(gradients: &[&[f64]]) -> f64 {
-    gradients
-        .iter()
-        .copied()
-        .flatten()
-        .map(|g| g * g)
-        .sum::<f64>()
-        .sqrt()
+    gradients.iter().copied().flatten().map(|g| g * g).sum::<f64>().sqrt()
 }
 
 /// What gradients of this norm are multiplied by, so that their norm is at most `max_norm`.
 ///
 /// A norm of 0 has the factor 1; so has NaN, which is for the caller to notice.
 pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
-    if norm > max_norm {
-        max_norm / norm
-    } else {
-        1.0
-    }
+    if norm > max_norm { max_norm / norm } else { 1.0 }
 }
 
 #[cfg(test)]
@@ -40,10 +30,7 @@ mod tests {
 
     #[test]
     fn only_long_gradients_are_clipped() {
-        assert_eq!(
-            [0.0, 0.5, 1.0, 4.0].map(|norm| clip_factor(norm, 1.0)),
-            [1.0, 1.0, 1.0, 0.25]
-        );
+        assert_eq!([0.0, 0.5, 1.0, 4.0].map(|norm| clip_factor(norm, 1.0)), [1.0, 1.0, 1.0, 0.25]);
         assert_eq!(clip_factor(0.0, 0.0), 1.0);
     }
 }

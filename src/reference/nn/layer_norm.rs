@@ -32,11 +32,7 @@ pub struct Gradient {
 pub fn forward(rows: usize, d: usize, eps: f64, x: &[f64], gamma: &[f64], beta: &[f64]) -> Forward {
     debug_assert_eq!(x.len(), rows * d);
     debug_assert_eq!((gamma.len(), beta.len()), (d, d));
-    let mut out = Forward {
-        y: vec![0.0; rows * d],
-        mean: vec![0.0; rows],
-        rstd: vec![0.0; rows],
-    };
+    let mut out = Forward { y: vec![0.0; rows * d], mean: vec![0.0; rows], rstd: vec![0.0; rows] };
     for row in 0..rows {
         let x = &x[row * d..(row + 1) * d];
         let (mean, rstd) = statistics(eps, x);
@@ -52,11 +48,7 @@ pub fn forward(rows: usize, d: usize, eps: f64, x: &[f64], gamma: &[f64], beta: 
 pub fn gradient(rows: usize, d: usize, eps: f64, x: &[f64], gamma: &[f64], dy: &[f64]) -> Gradient {
     debug_assert_eq!((x.len(), dy.len()), (rows * d, rows * d));
     debug_assert_eq!(gamma.len(), d);
-    let mut out = Gradient {
-        dx: vec![0.0; rows * d],
-        dgamma: vec![0.0; d],
-        dbeta: vec![0.0; d],
-    };
+    let mut out = Gradient { dx: vec![0.0; rows * d], dgamma: vec![0.0; d], dbeta: vec![0.0; d] };
     for row in 0..rows {
         let (x, dy) = (&x[row * d..(row + 1) * d], &dy[row * d..(row + 1) * d]);
         let (mean, rstd) = statistics(eps, x);
@@ -90,11 +82,7 @@ mod tests {
         let out = forward(1, 2, 0.0, &[1e6 - 3.0, 1e6 + 3.0], &[2.0, 2.0], &[0.5, 0.5]);
         assert_eq!((out.mean[0], out.rstd[0]), (1e6, 1.0 / 3.0));
         assert_close("y", &out.y, &[-1.5, 2.5], 1e-15);
-        assert_eq!(
-            forward(1, 3, 1e-5, &[7.0; 3], &[1.0; 3], &[0.25; 3]).y,
-            [0.25; 3],
-            "a constant row"
-        );
+        assert_eq!(forward(1, 3, 1e-5, &[7.0; 3], &[1.0; 3], &[0.25; 3]).y, [0.25; 3], "a constant row");
     }
 
     #[test]
@@ -102,13 +90,10 @@ mod tests {
         for (rows, d, eps) in [(5, 7, 1e-5), (1, 3, 0.5), (4, 2, 0.1)] {
             let (x, dy) = (normal(1, rows * d), normal(2, rows * d));
             let (gamma, beta) = (normal(3, d), normal(4, d));
-            let loss =
-                |x: &[f64], g: &[f64], b: &[f64]| dot(&forward(rows, d, eps, x, g, b).y, &dy);
+            let loss = |x: &[f64], g: &[f64], b: &[f64]| dot(&forward(rows, d, eps, x, g, b).y, &dy);
             let grad = gradient(rows, d, eps, &x, &gamma, &dy);
             assert_gradient("dx", &grad.dx, &x, |x| loss(x, &gamma, &beta));
-            assert_gradient("dgamma", &grad.dgamma, &gamma, |gamma| {
-                loss(&x, gamma, &beta)
-            });
+            assert_gradient("dgamma", &grad.dgamma, &gamma, |gamma| loss(&x, gamma, &beta));
             assert_gradient("dbeta", &grad.dbeta, &beta, |beta| loss(&x, &gamma, beta));
         }
     }

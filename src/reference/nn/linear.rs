@@ -62,10 +62,7 @@ pub fn forward(
 ) -> Forward {
     let Dims { m, k, n } = dims;
     debug_assert_eq!((x.len(), w.len()), (m * k, k * n));
-    let mut out = Forward {
-        y: vec![0.0; m * n],
-        pre: vec![0.0; m * n],
-    };
+    let mut out = Forward { y: vec![0.0; m * n], pre: vec![0.0; m * n] };
     for row in 0..m {
         for col in 0..n {
             let i = row * n + col;
@@ -82,23 +79,11 @@ pub fn forward(
 }
 
 /// The gradient of [`forward`] for `dy` `[M, N]`; `pre` `[M, N]` is what it returned.
-pub fn gradient(
-    dims: Dims,
-    activation: Activation,
-    x: &[f64],
-    w: &[f64],
-    pre: &[f64],
-    dy: &[f64],
-) -> Gradient {
+pub fn gradient(dims: Dims, activation: Activation, x: &[f64], w: &[f64], pre: &[f64], dy: &[f64]) -> Gradient {
     let Dims { m, k, n } = dims;
     debug_assert_eq!((x.len(), w.len()), (m * k, k * n));
     debug_assert_eq!((pre.len(), dy.len()), (m * n, m * n));
-    let mut out = Gradient {
-        dx: vec![0.0; m * k],
-        dw: vec![0.0; k * n],
-        db: vec![0.0; n],
-        dpre: vec![0.0; m * n],
-    };
+    let mut out = Gradient { dx: vec![0.0; m * k], dw: vec![0.0; k * n], db: vec![0.0; n], dpre: vec![0.0; m * n] };
     for row in 0..m {
         for col in 0..n {
             let i = row * n + col;
@@ -141,14 +126,7 @@ mod tests {
     fn the_weight_lies_in_rows_of_outputs() {
         let dims = Dims { m: 1, k: 2, n: 3 };
         let w = [1.0, 2.0, 3.0, 10.0, 20.0, 30.0];
-        let out = forward(
-            dims,
-            Activation::None,
-            &[1.0, 2.0],
-            &w,
-            Some(&[0.5; 3]),
-            Some(&[100.0, 0.0, 0.0]),
-        );
+        let out = forward(dims, Activation::None, &[1.0, 2.0], &w, Some(&[0.5; 3]), Some(&[100.0, 0.0, 0.0]));
         assert_eq!(out.pre, [21.5, 42.5, 63.5]);
         assert_eq!(out.y, [121.5, 42.5, 63.5]);
     }
@@ -160,14 +138,7 @@ mod tests {
         assert!((gelu(1.0) - 0.841_344_746_068_542_9).abs() < 1e-15);
         assert!((gelu(-10.0) / -7.619_853_024_160_526e-23 - 1.0).abs() < 1e-14);
         assert_eq!((gelu(1e4), gelu(-1e4)), (1e4, 0.0));
-        assert_eq!(
-            (
-                gelu_derivative(1e4),
-                gelu_derivative(-1e4),
-                gelu_derivative(0.0)
-            ),
-            (1.0, 0.0, 0.5)
-        );
+        assert_eq!((gelu_derivative(1e4), gelu_derivative(-1e4), gelu_derivative(0.0)), (1.0, 0.0, 0.5));
     }
 
     #[test]
@@ -176,17 +147,13 @@ mod tests {
         let (x, w, b) = (normal(1, 15), normal(2, 21), normal(3, 7));
         let (residual, dy) = (normal(4, 35), normal(5, 35));
         for activation in [Activation::None, Activation::Gelu] {
-            let run = |x: &[f64], w: &[f64], b: &[f64]| {
-                forward(dims, activation, x, w, Some(b), Some(&residual))
-            };
+            let run = |x: &[f64], w: &[f64], b: &[f64]| forward(dims, activation, x, w, Some(b), Some(&residual));
             let loss = |x: &[f64], w: &[f64], b: &[f64]| dot(&run(x, w, b).y, &dy);
             let grad = gradient(dims, activation, &x, &w, &run(&x, &w, &b).pre, &dy);
             assert_gradient("dx", &grad.dx, &x, |x| loss(x, &w, &b));
             assert_gradient("dw", &grad.dw, &w, |w| loss(&x, w, &b));
             assert_gradient("db", &grad.db, &b, |b| loss(&x, &w, b));
-            let sums: Vec<_> = (0..7)
-                .map(|col| (0..5).map(|row| grad.dpre[row * 7 + col]).sum())
-                .collect();
+            let sums: Vec<_> = (0..7).map(|col| (0..5).map(|row| grad.dpre[row * 7 + col]).sum()).collect();
             assert_close("sum of dpre", &sums, &grad.db, 1e-15);
         }
     }
