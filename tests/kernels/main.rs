@@ -5,6 +5,7 @@
 
 mod common;
 mod layer_norm;
+mod linear;
 
 use aft_wgpu::Error;
 use aft_wgpu::gpu::{Gpu, GpuOptions};
@@ -29,6 +30,7 @@ fn main() {
     }
     let mut trials = Vec::new();
     trials.extend(layer_norm::trials(&gpu));
+    trials.extend(linear::trials(&gpu));
     libtest_mimic::run(&arguments, trials).exit();
 }
 

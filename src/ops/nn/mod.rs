@@ -1,6 +1,7 @@
 //! What surrounds AFT in a network.
 
 pub mod layer_norm;
+pub mod linear;
 
 use crate::gpu::{Kernel, Placement, Variant};
 
@@ -13,6 +14,7 @@ pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
     for placement in [Placement::Buffer, Placement::Texture] {
         all.push((&super::gradient::SUM_SLICES, Variant::plain(placement)));
         all.extend(layer_norm::catalogue(placement));
+        all.extend(linear::catalogue(placement));
     }
     all
 }
