@@ -1,0 +1,49 @@
+# The commands around the code. Each is a few words of cargo; what needs more has a script in .ci/.
+.PHONY: help demo test check gates format lint docs wasm shaders
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+# Where cargo builds: target/, unless the environment says otherwise.
+BUILD := $(or $(CARGO_TARGET_DIR),target)
+TINT := .ci/tint
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 17
+
+demo: ## train a language model on this machine's adapter (ARGS="--steps 100" adds options)
+	.ci/driver.sh
+	cargo run --release -- train text $(ARGS)
+
+test: ## every test; a missing adapter is a failure
+	.ci/driver.sh
+	AFT_REQUIRE_ADAPTER=1 cargo test
+
+# Cheap ones first: the first failure ends the run.
+GATES := format lint docs shaders wasm test
+
+check: $(GATES) ## every gate below, and the tests
+
+gates:
+	@echo $(GATES)
+
+format: ## rustfmt has nothing to change
+	cargo fmt --all --check
+
+lint: ## clippy has nothing to say
+	cargo clippy --workspace --all-targets -- -D warnings
+
+docs: ## rustdoc has nothing to say
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+shaders: $(TINT)/node_modules ## Chromium's shader compiler accepts every kernel with every constant set
+	node $(TINT)/check.mjs --self-test
+	rm -rf $(BUILD)/shaders
+	cargo test --test shaders
+	node $(TINT)/check.mjs $(BUILD)/shaders
+
+wasm: ## library and web crate compile for the browser without a warning
+	.ci/wasm.sh build
+
+$(TINT)/node_modules: $(TINT)/package-lock.json
+	npm ci --prefix $(TINT) --ignore-scripts --no-audit --no-fund
+	@touch $@
