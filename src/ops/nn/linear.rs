@@ -9,7 +9,7 @@ params! {
     /// As in `shaders/nn/linear.wgsl`.
     ForwardParams {
         rows: u32, inner: u32, cols: u32, x_stride: u32, residual_stride: u32, y_stride: u32, pre_stride: u32, w_base: u32,
-        bias_base: u32, has_bias: u32, has_residual: u32, gelu: u32,
+        bias_base: u32, has_bias: u32, has_residual: u32,
     }
 }
 
@@ -17,7 +17,7 @@ params! {
     /// As in `shaders/nn/linear_grad_x.wgsl`.
     InputParams {
         rows: u32, inner: u32, cols: u32, dy_stride: u32, pre_stride: u32, skip_stride: u32, dx_stride: u32, w_base: u32,
-        has_pre: u32, has_skip: u32,
+        has_skip: u32,
     }
 }
 
@@ -51,6 +51,22 @@ struct Bodies {
     direct: Kernel,
     tiled: Kernel,
 }
+
+impl Bodies {
+    fn of(&self, plan: Plan) -> &Kernel {
+        match plan {
+            Plan::Direct => &self.direct,
+            Plan::Tiled => &self.tiled,
+        }
+    }
+}
+
+/// Constants of a kernel. What a store does rarely but at a price is a constant; the rest are flags in the params, which keep
+/// the number of pipelines small.
+type Flags<'a> = &'a [(&'static str, u32)];
+
+/// Without and with the sums of the columns.
+const SUMS: [(&str, u32); 2] = [("COLUMN_SUMS", 0), ("COLUMN_SUMS", 1)];
 
 macro_rules! bodies {
     ($stem:literal, $entry:literal, $params:ident, $operands:expr) => {
@@ -158,7 +174,6 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
         bias_base: bias.map_or(0, Weights::base),
         has_bias: u32::from(bias.is_some()),
         has_residual: u32::from(residual.is_some()),
-        gelu: u32::from(pre.is_some()),
     };
     let binds = [
         Bind::Plane(x),
@@ -168,8 +183,16 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
         Bind::Plane(y),
         pre.map_or(Bind::Absent, Bind::Plane),
     ];
-    let plan = Plan::rows_by_cols(b);
-    plan.dispatch(b, &FORWARD, false, &params, &binds, [x.rows, x.cols, y.cols], 1)
+    let plan = Plan::new(b);
+    plan.dispatch(
+        b,
+        &FORWARD,
+        &[SUMS[0], ("GELU", u32::from(pre.is_some()))],
+        &params,
+        &binds,
+        [x.rows, x.cols, y.cols],
+        1,
+    )
 }
 
 /// Adds the gradients of the input (unless `dx` is none) and of the parameters. 4 M K N flops.
@@ -198,7 +221,6 @@ fn gradient_x(b: &mut Builder, args: &Backward<'_>, dx: &Plane) -> Result<()> {
         skip_stride: skip.map_or(0, Plane::stride),
         dx_stride: dx.stride(),
         w_base: w.base(),
-        has_pre: u32::from(pre.is_some()),
         has_skip: u32::from(skip.is_some()),
     };
     let binds = [
@@ -208,13 +230,21 @@ fn gradient_x(b: &mut Builder, args: &Backward<'_>, dx: &Plane) -> Result<()> {
         skip.map_or(Bind::Absent, Bind::Plane),
         Bind::Plane(dx),
     ];
-    let plan = Plan::rows_by_cols(b);
-    plan.dispatch(b, &GRADIENT_X, false, &params, &binds, [dy.rows, dy.cols, dx.cols], 1)
+    let plan = Plan::new(b);
+    plan.dispatch(
+        b,
+        &GRADIENT_X,
+        &[SUMS[0], ("HAS_PRE", u32::from(pre.is_some()))],
+        &params,
+        &binds,
+        [dy.rows, dy.cols, dx.cols],
+        1,
+    )
 }
 
 fn gradient_w(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     let Backward { x, w, dy, parameters, .. } = *args;
-    let plan = Plan::inner_rows(b);
+    let plan = Plan::new(b);
     let inner_per_slice = plan.inner_per_slice([w.rows, x.rows, w.cols]);
     let out = parameters.slices(b, x.rows.div_ceil(inner_per_slice))?;
     let params = WeightParams {
@@ -230,43 +260,31 @@ fn gradient_w(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
         accumulate: out.accumulate,
     };
     let binds = [Bind::Plane(x), Bind::Plane(dy), out.bind()];
-    let bias = parameters.second_len > 0;
-    plan.dispatch(b, &GRADIENT_W, bias, &params, &binds, [w.padded_rows(), x.rows, w.cols], out.slices)?;
+    let sums = SUMS[usize::from(parameters.second_len > 0)];
+    plan.dispatch(b, &GRADIENT_W, &[sums], &params, &binds, [w.padded_rows(), x.rows, w.cols], out.slices)?;
     out.finish(b)
 }
 
-/// Which body computes a product, and its tile.
+/// Which body computes a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Plan {
-    /// `lib/gemm_direct.wgsl` with rows and vec4 columns of a thread.
-    Direct { rows: u32, cols: u32 },
+    /// `lib/gemm_direct.wgsl`.
+    Direct,
     /// `lib/gemm_tiled.wgsl`.
     Tiled,
 }
 
 impl Plan {
-    /// For long outputs with a short inner index.
-    fn rows_by_cols(b: &Builder) -> Self {
-        if b.few_threads() { Self::Direct { rows: 16, cols: 2 } } else { Self::Tiled }
-    }
+    const ALL: [Self; 2] = [Self::Direct, Self::Tiled];
 
-    /// For small outputs with a long inner index.
-    fn inner_rows(b: &Builder) -> Self {
-        if b.few_threads() { Self::Direct { rows: 16, cols: 4 } } else { Self::Tiled }
-    }
-
-    fn variant(self, placement: Placement, column_sums: bool) -> Variant {
-        let mut constants = vec![("COLUMN_SUMS", u32::from(column_sums))];
-        if let Self::Direct { rows, cols } = self {
-            constants.extend([("TILE_ROWS", rows), ("TILE_COLS", cols)]);
-        }
-        Variant { placement, constants }
+    fn new(b: &Builder) -> Self {
+        if b.few_threads() { Self::Direct } else { Self::Tiled }
     }
 
     /// How much of the inner index one slice sums: few slices for few threads; on a GPU enough to fill it.
     fn inner_per_slice(self, [rows, inner, cols]: [u32; 3]) -> u32 {
         match self {
-            Self::Direct { .. } => 1024,
+            Self::Direct => 1024,
             Self::Tiled => {
                 let tiles = rows.div_ceil(64) * cols.div_ceil(64);
                 inner.div_ceil(128u32.div_ceil(tiles)).next_multiple_of(4).clamp(64, 1024)
@@ -275,11 +293,10 @@ impl Plan {
     }
 
     fn groups(self, [rows, _, cols]: [u32; 3], slices: u32) -> u64 {
-        let tiles =
-            |r: u32, c: u32| u64::from(rows.div_ceil(r)) * u64::from(cols.div_ceil(4).div_ceil(c)) * u64::from(slices);
+        let tiles = |r: u32, c: u32| u64::from(rows.div_ceil(r)) * u64::from(cols.div_ceil(c)) * u64::from(slices);
         match self {
-            Self::Direct { rows, cols } => tiles(rows, cols).div_ceil(32),
-            Self::Tiled => tiles(64, 16),
+            Self::Direct => tiles(16, 8).div_ceil(16),
+            Self::Tiled => tiles(64, 64),
         }
     }
 
@@ -289,16 +306,16 @@ impl Plan {
         self,
         b: &mut Builder,
         bodies: &'static Bodies,
-        column_sums: bool,
+        flags: Flags<'_>,
         params: &P,
         binds: &[Bind<'_>],
         shape: [u32; 3],
         slices: u32,
     ) -> Result<()> {
-        let kernel = if self == Self::Tiled { &bodies.tiled } else { &bodies.direct };
+        let kernel = bodies.of(self);
         let [m, k, n] = shape.map(f64::from);
         let cost = Cost { flops: 2.0 * m * k * n, bytes: 4.0 * (m * k + k * n + m * n) };
-        let variant = self.variant(b.placement, column_sums);
+        let variant = Variant { placement: b.placement, constants: flags.to_vec() };
         let dispatch = b.gpu.dispatch(kernel, &variant, params, binds, self.groups(shape, slices), cost)?;
         b.program.dispatch(dispatch);
         Ok(())
@@ -306,14 +323,16 @@ impl Plan {
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let mut all = Vec::new();
-    let short = Plan::Direct { rows: 16, cols: 2 };
-    let long = Plan::Direct { rows: 16, cols: 4 };
-    for (bodies, direct, sums) in
-        [(&FORWARD, short, false), (&GRADIENT_X, short, false), (&GRADIENT_W, long, false), (&GRADIENT_W, long, true)]
-    {
-        all.push((&bodies.direct, direct.variant(placement, sums)));
-        all.push((&bodies.tiled, Plan::Tiled.variant(placement, sums)));
-    }
-    all
+    let flags: [(&Bodies, Vec<_>); 6] = [
+        (&FORWARD, vec![SUMS[0], ("GELU", 0)]),
+        (&FORWARD, vec![SUMS[0], ("GELU", 1)]),
+        (&GRADIENT_X, vec![SUMS[0], ("HAS_PRE", 0)]),
+        (&GRADIENT_X, vec![SUMS[0], ("HAS_PRE", 1)]),
+        (&GRADIENT_W, vec![SUMS[0]]),
+        (&GRADIENT_W, vec![SUMS[1]]),
+    ];
+    let variants = flags.into_iter().flat_map(|(bodies, constants)| {
+        Plan::ALL.map(|plan| (bodies.of(plan), Variant { placement, constants: constants.clone() }))
+    });
+    variants.collect()
 }
