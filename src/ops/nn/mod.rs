@@ -1,7 +1,14 @@
 //! What surrounds AFT in a network.
 
+pub mod adamw;
+pub mod batch;
+pub mod cross_entropy;
+pub mod dropout;
+pub mod embedding;
+pub mod gradient_norm;
 pub mod layer_norm;
 pub mod linear;
+pub mod train_state;
 
 use crate::gpu::{Kernel, Placement, Variant};
 
@@ -13,8 +20,14 @@ pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
     let mut all = Vec::new();
     for placement in [Placement::Buffer, Placement::Texture] {
         all.push((&super::gradient::SUM_SLICES, Variant::plain(placement)));
+        all.extend(adamw::catalogue(placement));
+        all.extend(cross_entropy::catalogue(placement));
+        all.extend(dropout::catalogue(placement));
+        all.extend(embedding::catalogue(placement));
+        all.extend(gradient_norm::catalogue(placement));
         all.extend(layer_norm::catalogue(placement));
         all.extend(linear::catalogue(placement));
+        all.extend(train_state::catalogue(placement));
     }
     all
 }

@@ -1,0 +1,33 @@
+// Dropout with inverted scaling (Srivastava et al., 2014), and what it is added to:
+//   word = pcg4d(row ceil(D / 4) + c / 4, site, step, seed)[c % 4],   y_c = residual_c + (word >= threshold ? scale x_c : 0)
+//
+// The mask depends on its counters alone, so the gradient draws it again: the same kernel on dy.
+//
+// Operands: x [M, D], residual [M, D] (if has_residual), state (lib/train_state.wgsl), y [M, D].
+// Constants: LANES, threads that share a row.
+struct Params {
+    rows: u32,
+    width: u32,
+    x_stride: u32,
+    residual_stride: u32,
+    y_stride: u32,
+    has_residual: u32,
+    site: u32,
+    threshold: u32,
+    scale: f32,
+}
+
+@compute @workgroup_size(64)
+fn dropout(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let thread = group_number(group, groups) * 64u + lane;
+    let row = thread / LANES;
+    if row >= params.rows { return; }
+    let step = state[STATE_STEP];
+    let seed = state[STATE_SEED];
+    for (var c = thread % LANES; c < params.width; c += LANES) {
+        let words = pcg4d(vec4(row * params.width + c, params.site, step, seed));
+        var y = select(vec4(0.0), params.scale * x_at(row, c), words >= vec4(params.threshold));
+        if params.has_residual != 0u { y += residual_at(row, c); }
+        set_y(row, c, y);
+    }
+}

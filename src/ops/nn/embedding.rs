@@ -1,0 +1,205 @@
+//! Token and position embeddings and their gradients (`shaders/nn/embedding*.wgsl`).
+
+use crate::error::{Error, Result, expect_shape};
+use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
+use crate::ops::nn::LANES;
+use crate::ops::nn::batch::Batch;
+use crate::ops::{Builder, Gradient};
+
+/// Threads that share a sum of the gradient, in the plans for processors and for GPUs.
+const SUM_LANES: [u32; 2] = [1, 8];
+
+/// Loop trips that an invocation may take; some drivers end a shader silently after 65,535.
+const MAX_TRIPS: u32 = 32_000;
+
+params! {
+    /// As in `shaders/nn/embedding.wgsl`.
+    ForwardParams {
+        rows: u32, length: u32, width: u32, x_stride: u32, token_base: u32, position_base: u32, slots: u32, slot_len: u32,
+        micro: u32,
+    }
+}
+
+params! {
+    /// As in `shaders/nn/embedding_grad.wgsl`.
+    GradientParams {
+        rows: u32, length: u32, vocabulary: u32, positions: u32, width: u32, dx_stride: u32, slots: u32, slot_len: u32,
+        micro: u32, position_offset: u32, accumulate: u32,
+    }
+}
+
+static FORWARD: Kernel = Kernel {
+    stem: "nn/embedding",
+    entry: "forward",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/train_state.wgsl"),
+        include_str!("../../../shaders/lib/batch.wgsl"),
+        include_str!("../../../shaders/nn/embedding.wgsl"),
+    ],
+    params: ForwardParams::FIELDS,
+    operands: &[
+        Operand::weights("token", "[V, D]"),
+        Operand::weights("position", "[T, D]"),
+        Operand::array("data", "u32", "[slots] batches"),
+        Operand::array("state", "u32", "training state"),
+        Operand::plane_out("x", "[B, T, D]"),
+    ],
+};
+
+static GRADIENT: Kernel = Kernel {
+    stem: "nn/embedding_grad",
+    entry: "gradient",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/train_state.wgsl"),
+        include_str!("../../../shaders/lib/batch.wgsl"),
+        include_str!("../../../shaders/nn/embedding_grad.wgsl"),
+    ],
+    params: GradientParams::FIELDS,
+    operands: &[
+        Operand::array("data", "u32", "[slots] batches"),
+        Operand::array("state", "u32", "training state"),
+        Operand::plane("dx", "[B, T, D]"),
+        Operand::array_out("out", "vec4<f32>", "[d_token V D, d_position T D]"),
+    ],
+};
+
+/// Operands of the forward pass.
+pub struct Forward<'a> {
+    /// The tokens; M = B T rows.
+    pub batch: Batch<'a>,
+    /// Token table [V, D].
+    pub token: &'a Weights,
+    /// Positions [T, D] or longer.
+    pub position: &'a Weights,
+    /// The length T of a sequence.
+    pub length: u32,
+    /// Output [B, T, D].
+    pub x: &'a Plane,
+}
+
+/// Operands of the gradient.
+pub struct Backward<'a> {
+    /// The forward pass's tokens.
+    pub batch: Batch<'a>,
+    /// The length T of a sequence.
+    pub length: u32,
+    /// Rows of the position table, at least T.
+    pub positions: u32,
+    /// Gradient of the output [B, T, D].
+    pub dx: &'a Plane,
+    /// Output: gradients of the token table and, second, the positions.
+    pub tables: &'a Gradient,
+}
+
+/// Adds x = token[tokens] + position. About 1 flop and 12 bytes an element.
+///
+/// # Errors
+/// [`crate::Error::Shape`] if an operand does not fit x.
+pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
+    let Forward { batch, token, position, length, x } = *args;
+    check(&batch, length, position.rows, x)?;
+    expect_shape("embedding: tables", (x.cols, x.cols), (token.cols, position.cols))?;
+    expect_shape("embedding: token table", batch.layout.vocabulary, token.rows)?;
+    let params = ForwardParams {
+        rows: x.rows,
+        length,
+        width: x.stride(),
+        x_stride: x.stride(),
+        token_base: token.base(),
+        position_base: position.base(),
+        slots: batch.slots,
+        slot_len: batch.layout.words(),
+        micro: batch.micro,
+    };
+    let binds = [
+        Bind::Weights(token),
+        Bind::Weights(position),
+        Bind::Buffer(batch.data),
+        Bind::Buffer(batch.state),
+        Bind::Plane(x),
+    ];
+    let lanes = LANES[usize::from(!b.few_threads())];
+    let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
+    let groups = (u64::from(x.rows) * u64::from(lanes)).div_ceil(64);
+    let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, groups, cost(x, 1.0, 3.0))?;
+    b.program.dispatch(dispatch);
+    Ok(())
+}
+
+/// Adds the gradients of both tables; rows of the position table past T get 0.
+///
+/// # Errors
+/// As [`forward`]; [`crate::Error::LimitExceeded`] past 252,061 rows.
+pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
+    let Backward { batch, length, positions, dx, tables } = *args;
+    check(&batch, length, positions, dx)?;
+    let width = dx.stride();
+    let (vocabulary, out) = (batch.layout.vocabulary, tables.slices(b, 1)?);
+    let covered = (vocabulary * width..=tables.first_len, positions * width..=tables.second_len);
+    if covered.0.is_empty() || covered.1.is_empty() {
+        let expected = format!("[{vocabulary}, {}] and [{positions}, {}]", dx.cols, dx.cols);
+        let got = format!("{} and {} vec4s", tables.first_len, tables.second_len);
+        return Err(Error::shape("embedding: gradients of the tables", expected, got));
+    }
+    let lanes = plan_sum(b, dx.rows)?;
+    let params = GradientParams {
+        rows: dx.rows,
+        length,
+        vocabulary,
+        positions,
+        width,
+        dx_stride: width,
+        slots: batch.slots,
+        slot_len: batch.layout.words(),
+        micro: batch.micro,
+        position_offset: out.second_offset,
+        accumulate: out.accumulate,
+    };
+    let binds = [Bind::Buffer(batch.data), Bind::Buffer(batch.state), Bind::Plane(dx), out.bind()];
+    let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
+    let groups = (u64::from(vocabulary + positions) * u64::from(width) * u64::from(lanes)).div_ceil(64);
+    let dispatch = b.gpu.dispatch(&GRADIENT, &variant, &params, &binds, groups, cost(dx, 2.0, 2.0))?;
+    b.program.dispatch(dispatch);
+    out.finish(b)
+}
+
+/// Few lanes a sum where threads are few, unless one token may take too many trips.
+fn plan_sum(b: &Builder, rows: u32) -> Result<u32> {
+    // Trips of the inner loop and of the loop over blocks of 64.
+    let trips = |lanes: u32| rows.div_ceil(lanes) + rows.div_ceil(64 * lanes);
+    let [few, many] = SUM_LANES;
+    let lanes = if b.few_threads() && trips(few) <= MAX_TRIPS { few } else { many };
+    if trips(lanes) <= MAX_TRIPS {
+        return Ok(lanes);
+    }
+    Err(Error::LimitExceeded {
+        what: "the gradient of the embedding (loop trips of a thread)".to_owned(),
+        limit: "65,535 trips on some drivers",
+        needed: trips(lanes).into(),
+        granted: MAX_TRIPS.into(),
+        advice: "a smaller batch, with gradient accumulation".to_owned(),
+    })
+}
+
+fn check(batch: &Batch<'_>, length: u32, positions: u32, x: &Plane) -> Result<()> {
+    batch.check("embedding")?;
+    expect_shape("embedding: rows of x", batch.layout.rows, x.rows)?;
+    if length == 0 || !x.rows.is_multiple_of(length) || length > positions {
+        let expected = format!("a divisor of {} rows, at most {positions} positions", x.rows);
+        return Err(Error::shape("embedding: length of a sequence", expected, length));
+    }
+    Ok(())
+}
+
+fn cost(x: &Plane, flops: f64, planes: f64) -> Cost {
+    let elements = f64::from(x.rows) * f64::from(x.cols);
+    Cost { flops: flops * elements, bytes: 4.0 * planes * elements }
+}
+
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+    let variant = |lanes| Variant { placement, constants: vec![("LANES", lanes)] };
+    let forward = LANES.map(|lanes| (&FORWARD, variant(lanes)));
+    forward.into_iter().chain(SUM_LANES.map(|lanes| (&GRADIENT, variant(lanes)))).collect()
+}

@@ -1,0 +1,109 @@
+//! Sums of squares of a page of gradients, for the global norm (`shaders/nn/gradient_norm.wgsl`).
+
+use crate::error::{Error, Result};
+use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Page, Placement, Variant, params};
+use crate::ops::Builder;
+
+/// The most partial sums that a page gives.
+pub const MAX_PARTIALS: u32 = 1024;
+
+const ROW_GROUP: u32 = 64;
+
+/// Lanes that share a partial sum, in the plans for processors and for GPUs.
+const SUM_LANES: [u32; 2] = [1, 64];
+
+/// vec4s of a partial sum that one lane may take; some drivers end a shader silently after 65,535 loop trips.
+const MAX_SPAN: u32 = 16_384;
+
+params! {
+    /// As in `shaders/nn/gradient_norm.wgsl`.
+    Params { len: u32, span: u32, spans: u32, offset: u32, grad_base: u32 }
+}
+
+static SUM_SQUARES: Kernel = Kernel {
+    stem: "nn/gradient_norm",
+    entry: "sum_squares",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/row_sum.wgsl"),
+        include_str!("../../../shaders/nn/gradient_norm.wgsl"),
+    ],
+    params: Params::FIELDS,
+    operands: &[Operand::weights("grad", "[N] vec4s"), Operand::array_out("partials", "f32", "[P]")],
+};
+
+/// Operands of the sums.
+pub struct SumSquares<'a> {
+    /// The gradients.
+    pub grad: &'a Page,
+    /// vec4s of the page that hold tensors; what lies between them is zero.
+    pub vec4s: u32,
+    /// Output: partial sums of squares, appended from `offset` on.
+    pub partials: &'a Buffer,
+    /// Where the page's partial sums start.
+    pub offset: u32,
+}
+
+/// Adds the partial sums of a page, at most [`MAX_PARTIALS`], and returns where the next page's start. It first brings the
+/// page's texture, if it has one, up to date.
+///
+/// The sums overflow, and the step then counts as not finite, where the norm exceeds 1.8e19.
+/// About 8 flops and 16 bytes a vec4.
+///
+/// # Errors
+/// [`crate::Error::Shape`] if the page or `partials` is too small.
+pub fn forward(b: &mut Builder, args: &SumSquares<'_>) -> Result<u32> {
+    let SumSquares { grad, vec4s, partials, offset } = *args;
+    let (span, spans) = plan(vec4s);
+    let next = offset + spans;
+    check_page("gradient_norm", grad, vec4s)?;
+    if partials.size() < 4 * u64::from(next) {
+        return Err(Error::shape("gradient_norm: partial sums", format!("{} bytes", 4 * next), partials.size()));
+    }
+    if let Some(refresh) = grad.refresh() {
+        b.program.push(refresh);
+    }
+    let whole = grad.tensor(0, 1, 4 * vec4s);
+    let params = Params { len: vec4s, span, spans, offset, grad_base: whole.base() };
+    let lanes = SUM_LANES[usize::from(!b.few_threads() || span > MAX_SPAN)];
+    let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
+    let groups = (u64::from(spans) * u64::from(lanes)).div_ceil(ROW_GROUP.into());
+    let cost = Cost { flops: 8.0 * f64::from(vec4s), bytes: 16.0 * f64::from(vec4s) };
+    let binds = [Bind::Weights(&whole), Bind::Buffer(partials)];
+    let dispatch = b.gpu.dispatch(&SUM_SQUARES, &variant, &params, &binds, groups, cost)?;
+    b.program.dispatch(dispatch);
+    Ok(next)
+}
+
+/// The vec4s of a partial sum, and how many sums cover `vec4s`.
+fn plan(vec4s: u32) -> (u32, u32) {
+    let span = vec4s.div_ceil(MAX_PARTIALS).max(16);
+    (span, vec4s.div_ceil(span))
+}
+
+/// Fails unless the page holds `vec4s`, of which there is at least one.
+pub(crate) fn check_page(what: &str, page: &Page, vec4s: u32) -> Result<()> {
+    if (1..=page.buffer.size() / 16).contains(&u64::from(vec4s)) {
+        return Ok(());
+    }
+    Err(Error::shape(format!("{what}: page"), format!("{vec4s} vec4s, at least 1"), format!("{} bytes", page.buffer.size())))
+}
+
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+    let variant = |lanes| Variant { placement, constants: vec![("LANES", lanes)] };
+    SUM_LANES.map(|lanes| (&SUM_SQUARES, variant(lanes))).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_cover_every_page_and_are_few() {
+        for vec4s in [1, 15, 16, 17, 16_384, 16_385, 37_500, 8_388_608, u32::MAX / 16] {
+            let (span, spans) = plan(vec4s);
+            assert!((1..=MAX_PARTIALS).contains(&spans), "{vec4s}: {spans} sums");
+            assert!(span * (spans - 1) < vec4s && u64::from(span) * u64::from(spans) >= u64::from(vec4s), "{vec4s}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What changes from step to step, on the device, and the kernel that closes a step (`shaders/nn/train_state.wgsl`).
+
+use crate::error::{Error, Result};
+use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Variant, params};
+use crate::ops::Builder;
+
+/// The training state, word for word as in `shaders/lib/train_state.wgsl`. A checkpoint keeps it; a run starts from
+/// [`TrainState::new`].
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct TrainState {
+    /// The step under way, from 0.
+    pub step: u32,
+    /// The first slot of its batches ([`super::batch`]); wraps.
+    pub slot: u32,
+    /// The seed of the run.
+    pub seed: u32,
+    /// Steps whose gradient was not finite.
+    pub skipped: u32,
+    /// Of these, the latest without a finite one between.
+    pub skipped_in_a_row: u32,
+    /// Steps whose gradient was finite; the bias corrections count these.
+    pub updates: u32,
+    /// 1 if the step closed last was one of them.
+    pub finite: u32,
+    /// Learning rate of the step closed last.
+    pub lr: f32,
+    /// Factor on its gradient.
+    pub clip: f32,
+    /// 1 - beta1^updates.
+    pub correction1: f32,
+    /// 1 - beta2^updates.
+    pub correction2: f32,
+    /// Not used.
+    pub unused: u32,
+}
+
+/// What a step leaves behind, in a ring on the device: step s at record s % ring.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Record {
+    /// The step, from 0.
+    pub step: u32,
+    /// Mean training loss in nats.
+    pub loss: f32,
+    /// Norm of the gradient before clipping.
+    pub norm: f32,
+    /// Learning rate.
+    pub lr: f32,
+    /// Factor on the gradient.
+    pub clip: f32,
+    /// 1 if the norm was not finite and nothing was updated.
+    pub skipped: u32,
+    /// Skipped steps in a row up to this one.
+    pub skipped_in_a_row: u32,
+    /// Updates so far, with this one.
+    pub updates: u32,
+}
+
+/// The learning rate over a run: linear warm-up, then half a cosine from `peak` to `floor`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Schedule {
+    /// The rate after the warm-up.
+    pub peak: f32,
+    /// The rate from `steps` on.
+    pub floor: f32,
+    /// Steps of the warm-up.
+    pub warmup: u32,
+    /// Steps of the run, warm-up included.
+    pub steps: u32,
+}
+
+params! {
+    /// As in `shaders/nn/train_state.wgsl`.
+    Params {
+        partials: u32, rows: u32, accumulate: u32, ring: u32, warmup: u32, steps: u32, peak: f32, floor: f32, max_norm: f32,
+        loss_scale: f32, beta1: f32, beta2: f32,
+    }
+}
+
+static CLOSE_STEP: Kernel = Kernel {
+    stem: "nn/train_state",
+    entry: "close_step",
+    source: &[
+        include_str!("../../../shaders/lib/train_state.wgsl"),
+        include_str!("../../../shaders/nn/train_state.wgsl"),
+    ],
+    params: Params::FIELDS,
+    operands: &[
+        Operand::array("partials", "f32", "[P]"),
+        Operand::array("losses", "f32", "[M]"),
+        Operand::array_out("state", "u32", "training state"),
+        Operand::array_out("metrics", "u32", "[ring] records"),
+    ],
+};
+
+/// What closes a step.
+pub struct CloseStep<'a> {
+    /// Sums of squares of the gradients, and how many ([`super::gradient_norm`]).
+    pub partials: (&'a Buffer, u32),
+    /// The loss of each row, summed over micro-batches [M], and M.
+    pub losses: (&'a Buffer, u32),
+    /// What a loss counts in the mean: 1 / (M micro-batches).
+    pub loss_scale: f32,
+    /// Micro-batches of a step, each a slot of the ring of batches.
+    pub micro_batches: u32,
+    /// A longer gradient is scaled down to this norm; infinite for no clipping.
+    pub max_norm: f32,
+    /// The learning rate.
+    pub schedule: Schedule,
+    /// Decays of AdamW's moments.
+    pub betas: (f32, f32),
+    /// The training state, a [`TrainState`].
+    pub state: &'a Buffer,
+    /// Output: a ring of [`Record`]s.
+    pub metrics: &'a Buffer,
+}
+
+impl TrainState {
+    /// The state before the first step.
+    pub fn new(seed: u32) -> Self {
+        Self { seed, ..Self::default() }
+    }
+}
+
+/// Bytes of a ring of `records`.
+pub fn metrics_bytes(records: u32) -> u64 {
+    size_of::<Record>() as u64 * u64::from(records)
+}
+
+/// Adds the end of a step: its norm, loss and learning rate are written to the state and the ring of metrics, and step and
+/// slot advance. AdamW ([`super::adamw`]) comes after it. A step whose norm is not finite is counted as skipped.
+///
+/// # Errors
+/// [`crate::Error::Shape`] if a buffer is too small.
+pub fn close_step(b: &mut Builder, args: &CloseStep<'_>) -> Result<()> {
+    let CloseStep { partials, losses, loss_scale, micro_batches, max_norm, schedule, betas, state, metrics } = *args;
+    for (what, buffer, bytes) in [
+        ("partial sums", partials.0, 4 * u64::from(partials.1)),
+        ("losses", losses.0, 4 * u64::from(losses.1)),
+        ("state", state, size_of::<TrainState>() as u64),
+        ("metrics", metrics, metrics_bytes(1)),
+    ] {
+        if buffer.size() < bytes {
+            return Err(Error::shape(format!("train_state: {what}"), format!("{bytes} bytes"), buffer.size()));
+        }
+    }
+    let params = Params {
+        partials: partials.1,
+        rows: losses.1,
+        accumulate: micro_batches,
+        ring: (metrics.size() / metrics_bytes(1)) as u32,
+        warmup: schedule.warmup,
+        steps: schedule.steps,
+        peak: schedule.peak,
+        floor: schedule.floor,
+        max_norm: max_norm.min(f32::MAX),
+        loss_scale,
+        beta1: betas.0,
+        beta2: betas.1,
+    };
+    let binds = [Bind::Buffer(partials.0), Bind::Buffer(losses.0), Bind::Buffer(state), Bind::Buffer(metrics)];
+    let words = f64::from(partials.1) + f64::from(losses.1);
+    let variant = Variant::plain(b.placement);
+    let cost = Cost { flops: words, bytes: 4.0 * words };
+    let dispatch = b.gpu.dispatch(&CLOSE_STEP, &variant, &params, &binds, 1, cost)?;
+    b.program.dispatch(dispatch);
+    Ok(())
+}
+
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+    vec![(&CLOSE_STEP, Variant::plain(placement))]
+}
