@@ -3,9 +3,16 @@
 //! With no adapter every test is reported as ignored; where `AFT_REQUIRE_ADAPTER` is set, as failed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
 
+mod adamw;
 mod common;
+mod cross_entropy;
+mod dropout;
+mod embedding;
+mod gradient_norm;
 mod layer_norm;
 mod linear;
+mod train_state;
+mod training;
 
 use aft_wgpu::Error;
 use aft_wgpu::gpu::{Gpu, GpuOptions};
@@ -29,8 +36,14 @@ fn main() {
         None => eprintln!("no adapter: all tests are ignored (install a Vulkan driver to run them)"),
     }
     let mut trials = Vec::new();
+    trials.extend(adamw::trials(&gpu));
+    trials.extend(cross_entropy::trials(&gpu));
+    trials.extend(dropout::trials(&gpu));
+    trials.extend(embedding::trials(&gpu));
+    trials.extend(gradient_norm::trials(&gpu));
     trials.extend(layer_norm::trials(&gpu));
     trials.extend(linear::trials(&gpu));
+    trials.extend(train_state::trials(&gpu));
     libtest_mimic::run(&arguments, trials).exit();
 }
 

@@ -86,7 +86,11 @@ pub(crate) fn check_page(what: &str, page: &Page, vec4s: u32) -> Result<()> {
     if (1..=page.buffer.size() / 16).contains(&u64::from(vec4s)) {
         return Ok(());
     }
-    Err(Error::shape(format!("{what}: page"), format!("{vec4s} vec4s, at least 1"), format!("{} bytes", page.buffer.size())))
+    Err(Error::shape(
+        format!("{what}: page"),
+        format!("{vec4s} vec4s, at least 1"),
+        format!("{} bytes", page.buffer.size()),
+    ))
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {

@@ -6,3 +6,4 @@ pub mod embedding;
 pub mod gradient_norm;
 pub mod layer_norm;
 pub mod linear;
+pub mod train_state;
