@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 mod adamw;
+mod aft_common;
+mod aft_local;
 mod common;
 mod cross_entropy;
 mod dropout;
@@ -44,6 +46,7 @@ fn main() {
     trials.extend(layer_norm::trials(&gpu));
     trials.extend(linear::trials(&gpu));
     trials.extend(train_state::trials(&gpu));
+    trials.extend(aft_local::trials(&gpu));
     libtest_mimic::run(&arguments, trials).exit();
 }
 

@@ -1,0 +1,36 @@
+// The second pass: carries from totals. The carry of a strip is the state of all strips before it (after it, if `backward`).
+// A thread walks the strips of four channels of a sequence; sums are in two levels, of blocks and within a block.
+//
+// Operands: total [3 B strips, D], carry [3 B strips, D].
+struct Params {
+    batch: u32,
+    width: u32,
+    strips: u32,
+    backward: u32,
+    total_stride: u32,
+    carry_stride: u32,
+}
+
+const SCAN_BLOCK: u32 = 32u;
+
+@compute @workgroup_size(64)
+fn scan(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let thread = group_number(group, groups) * 64u + lane;
+    if thread >= params.batch * params.width { return; }
+    let c = thread % params.width;
+    let first = thread / params.width * params.strips;
+    var finished = EMPTY;
+    var running = EMPTY;
+    for (var i = 0u; i < params.strips; i += 1u) {
+        if i % SCAN_BLOCK == 0u {
+            finished = merge(finished, running);
+            running = EMPTY;
+        }
+        let row = 3u * (first + select(i, params.strips - 1u - i, params.backward != 0u));
+        let carry = merge(finished, running);
+        set_carry(row, c, carry.top);
+        set_carry(row + 1u, c, carry.a);
+        set_carry(row + 2u, c, carry.b);
+        running = merge(running, State(total_at(row, c), total_at(row + 1u, c), total_at(row + 2u, c)));
+    }
+}

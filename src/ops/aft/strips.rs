@@ -1,0 +1,212 @@
+//! How time is cut into strips that run in parallel, and the kernels that carry sums from strip to strip
+//! (`shaders/aft/simple_{reduce,scan}.wgsl`).
+
+use crate::error::{Error, Result};
+use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, params};
+use crate::ops::Builder;
+
+params! {
+    /// As in `shaders/aft/simple_reduce.wgsl`.
+    ReduceParams {
+        batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, window: u32, qkv_stride: u32, total_stride: u32,
+    }
+}
+
+params! {
+    /// As in `shaders/aft/simple_scan.wgsl`.
+    ScanParams { batch: u32, width: u32, strips: u32, backward: u32, total_stride: u32, carry_stride: u32 }
+}
+
+static REDUCE: Kernel = Kernel {
+    stem: "aft/simple_reduce",
+    entry: "reduce",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/aft_state.wgsl"),
+        include_str!("../../../shaders/lib/aft_strip.wgsl"),
+        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
+        include_str!("../../../shaders/lib/aft_total.wgsl"),
+        include_str!("../../../shaders/aft/simple_reduce.wgsl"),
+    ],
+    params: ReduceParams::FIELDS,
+    operands: &[Operand::plane("qkv", "[B T, 3 D]"), Operand::plane_out("total", "[3 B strips, D]")],
+};
+
+static SCAN: Kernel = Kernel {
+    stem: "aft/simple_scan",
+    entry: "scan",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/aft_state.wgsl"),
+        include_str!("../../../shaders/aft/simple_scan.wgsl"),
+    ],
+    params: ScanParams::FIELDS,
+    operands: &[Operand::plane("total", "[3 B strips, D]"), Operand::plane_out("carry", "[3 B strips, D]")],
+};
+
+/// The longest sequence: as many strips as the scan walks in two levels of sums, of the longest strip.
+const MAX_TIME: u32 = MAX_STRIPS * MAX_STRIP_ROWS;
+const MAX_STRIPS: u32 = 512;
+/// A sum of more terms in one level would lose digits.
+const MAX_STRIP_ROWS: u32 = 256;
+/// Loop iterations of one thread. Some software drivers end a thread's loops at 65,535, silently.
+const MAX_TRIPS: u64 = 32_000;
+
+/// A cut of time into `count` strips of `rows` rows, a multiple of 4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Strips {
+    pub(crate) rows: u32,
+    pub(crate) count: u32,
+}
+
+impl Strips {
+    /// A cut that gives each of `chains` = B D/4 independent scans enough strips to make `threads` threads, and no thread too
+    /// many loop iterations.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] for a sequence, or a window of a long sequence, that no cut serves.
+    pub(crate) fn plan(threads: u32, shortest: u32, chains: u32, time: u32, window: u32) -> Result<Self> {
+        let too_long = |what: &str, limit, needed: u64, granted: u64| {
+            let what = format!("AFT over {time} positions with a window of {window} ({what})");
+            Err(Error::LimitExceeded { what, limit, needed, granted, advice: "a shorter sequence or window".into() })
+        };
+        if time > MAX_TIME {
+            return too_long("positions", "strips of 256 rows x 512", time.into(), MAX_TIME.into());
+        }
+        let needed = time.div_ceil(MAX_STRIPS).next_multiple_of(4).max(4);
+        let wanted = time.div_ceil(threads.div_ceil(chains.max(1))).next_multiple_of(4).clamp(shortest, MAX_STRIP_ROWS);
+        let mut rows = wanted.max(needed);
+        while trips(rows, window) > MAX_TRIPS && rows > needed {
+            rows = (rows / 2).next_multiple_of(4).max(needed);
+        }
+        if trips(rows, window) > MAX_TRIPS {
+            return too_long(
+                "loop iterations of a thread",
+                "65,535 / 2 on some drivers",
+                trips(rows, window),
+                MAX_TRIPS,
+            );
+        }
+        Ok(Self { rows, count: time.div_ceil(rows) })
+    }
+
+    /// The plan for `b`'s adapter: few long threads for a processor, enough threads to hide latency for a GPU.
+    pub(crate) fn of(b: &Builder, batch: u32, time: u32, width: u32, window: u32) -> Result<Self> {
+        let (threads, shortest) = if b.few_threads() { (256, 32) } else { (32_768, 8) };
+        Self::plan(threads, shortest, batch.saturating_mul(width), time, window)
+    }
+
+    /// Workgroups of a kernel with a thread for each strip and vec4 of channels.
+    pub(crate) fn groups(&self, batch: u32, width: u32) -> u64 {
+        (u64::from(batch) * u64::from(self.count) * u64::from(width)).div_ceil(64)
+    }
+}
+
+/// Loop iterations of a thread that walks a strip of `rows` rows in tiles of four, with all loops over rows and keys of a
+/// tile counted as if they were not unrolled.
+fn trips(rows: u32, window: u32) -> u64 {
+    let blocks = u64::from(window.div_ceil(4)) + 1;
+    u64::from(rows / 4) * (8 + 24 * blocks)
+}
+
+/// A plane of states, three rows each, for `strips` strips of every sequence. Its columns are whole vec4s: an empty state is
+/// not zero in any channel.
+pub(crate) fn states(b: &mut Builder, label: &str, batch: u32, strips: u32, width: u32) -> Result<Plane> {
+    b.plane(label, 3 * batch * strips, 4 * width)
+}
+
+/// Adds the carries of the forward pass: for each strip the state of the keys that its first row's prefix begins with. None if
+/// there is one strip.
+pub(crate) fn carries(
+    b: &mut Builder,
+    qkv: &Plane,
+    batch: u32,
+    time: u32,
+    window: u32,
+    strips: Strips,
+) -> Result<Option<Plane>> {
+    if strips.count == 1 {
+        return Ok(None);
+    }
+    let width = qkv.stride() / 3;
+    let total = states(b, "strip totals", batch, strips.count, width)?;
+    let params = ReduceParams {
+        batch,
+        time,
+        width,
+        strip_rows: strips.rows,
+        strips: strips.count,
+        window,
+        qkv_stride: qkv.stride(),
+        total_stride: total.stride(),
+    };
+    let binds = [Bind::Plane(qkv), Bind::Plane(&total)];
+    let elements = 4.0 * f64::from(qkv.rows) * f64::from(width);
+    let cost = Cost { flops: 10.0 * elements, bytes: 8.0 * elements };
+    let variant = Variant::plain(b.placement);
+    let dispatch = b.gpu.dispatch(&REDUCE, &variant, &params, &binds, strips.groups(batch, width), cost)?;
+    b.program.dispatch(dispatch);
+    scan(b, total, batch, strips.count, false).map(Some)
+}
+
+/// Adds the scan that turns the totals of `strips` strips a sequence into carries; in reverse order if `backward`.
+pub(crate) fn scan(b: &mut Builder, total: Plane, batch: u32, strips: u32, backward: bool) -> Result<Plane> {
+    let width = total.stride();
+    let carry = states(b, "strip carries", batch, strips, width)?;
+    let params = ScanParams {
+        batch,
+        width,
+        strips,
+        backward: u32::from(backward),
+        total_stride: width,
+        carry_stride: carry.stride(),
+    };
+    let values = 12.0 * f64::from(batch) * f64::from(strips) * f64::from(width);
+    let cost = Cost { flops: 10.0 * values, bytes: 8.0 * values };
+    let groups = (u64::from(batch) * u64::from(width)).div_ceil(64);
+    let binds = [Bind::Plane(&total), Bind::Plane(&carry)];
+    let dispatch = b.gpu.dispatch(&SCAN, &Variant::plain(b.placement), &params, &binds, groups, cost)?;
+    b.program.dispatch(dispatch);
+    b.recycle(total);
+    Ok(carry)
+}
+
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+    vec![(&REDUCE, Variant::plain(placement)), (&SCAN, Variant::plain(placement))]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn a_plan_covers_time_within_every_bound() {
+        for (threads, shortest) in [(256, 32), (32_768, 8)] {
+            for (chains, time) in [(1, 1), (1, 131_072), (64, 128), (64, 129), (4096, 1024), (1 << 20, 70_000)] {
+                for window in [0, 1, 16, 64.min(time)] {
+                    let plan = Strips::plan(threads, shortest, chains, time, window).unwrap();
+                    assert!(plan.rows % 4 == 0 && plan.rows <= MAX_STRIP_ROWS && plan.count <= MAX_STRIPS, "{plan:?}");
+                    assert!(plan.rows * plan.count >= time && plan.rows * (plan.count - 1) < time, "{plan:?}");
+                    assert!(trips(plan.rows, window) <= MAX_TRIPS);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn long_windows_take_shorter_strips() {
+        let plan = |window| Strips::plan(256, 32, 64, 1000, window).unwrap().rows;
+        assert!(plan(1000) < plan(16));
+    }
+
+    #[test]
+    fn what_no_cut_serves_is_refused_with_numbers() {
+        for (time, window, needed) in [(131_073, 0, 131_073), (131_072, 4096, trips(256, 4096))] {
+            match Strips::plan(256, 32, 64, time, window) {
+                Err(Error::LimitExceeded { needed: got, .. }) => assert_eq!(got, needed),
+                other => assert!(other.is_err(), "{other:?}"),
+            }
+        }
+    }
+}
