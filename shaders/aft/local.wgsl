@@ -32,8 +32,8 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
     if !strip.inside { return; }
     let c = strip.column;
     let base = strip.batch * params.time;
-    var before = EMPTY;
-    if strip.number > 0u { before = carried(strip.batch * params.strips + strip.number, c); }
+    let last = params.time - 1u;
+    let before = carried(strip.batch * params.strips + strip.number, c, strip.number > 0u);
     let first = strip.number * params.strip_rows;
     let end = min(first + params.strip_rows, params.time);
 
@@ -46,14 +46,14 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
             let stop = min(block + SPAN, t / 4u + 1u);
             for (; block < stop; block += 1u) {
                 let age = t / 4u - block;
-                let w = array<vec4<f32>, 4>(
-                    bounded(band_at(t, age)), bounded(band_at(t + 1u, age)),
-                    bounded(band_at(t + 2u, age)), bounded(band_at(t + 3u, age)),
-                );
+                var w = array<vec4<f32>, 4>();
                 var seen = array<vec4<bool>, 4>();
-                for (var r = 0u; r < 4u; r += 1u) { seen[r] = in_window(t + r, 4u * block, params.window); }
+                for (var r = 0u; r < 4u; r += 1u) {
+                    w[r] = bounded(band_at(min(t + r, last), age));
+                    seen[r] = in_window(t + r, 4u * block, params.window);
+                }
                 for (var i = 0u; i < 4u; i += 1u) {
-                    let past = base + 4u * block + i;
+                    let past = base + min(4u * block + i, last);
                     let k = key(past, c);
                     let v = value(past, c);
                     for (var r = 0u; r < 4u; r += 1u) {

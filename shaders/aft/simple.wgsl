@@ -23,8 +23,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
     let strip = strip_of(group_number(group, groups) * 64u + lane);
     if !strip.inside { return; }
     let c = strip.column;
-    var before = EMPTY;
-    if strip.number > 0u { before = carried(strip.batch * params.strips + strip.number, c); }
+    let before = carried(strip.batch * params.strips + strip.number, c, strip.number > 0u);
     let first = strip.batch * params.time + strip.number * params.strip_rows;
     let end = min(first + params.strip_rows, (strip.batch + 1u) * params.time);
     var own = EMPTY;

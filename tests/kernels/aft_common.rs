@@ -3,7 +3,7 @@
 use aft_wgpu::gpu::Plane;
 use aft_wgpu::ops::Builder;
 use aft_wgpu::ops::aft::{band, qkv_cols};
-use aft_wgpu::reference::Dims;
+use aft_wgpu::reference::{Dims, aft};
 
 use crate::common::*;
 
@@ -101,14 +101,19 @@ impl Case {
         plane(b, t, cols, &blocks)
     }
 
+    /// The band [T, s] of a plane of blocks; its unused entries are 0.
+    pub fn band_of(&self, blocks: &[f32]) -> Vec<f32> {
+        let cols = band::cols(self.dims.t as u32, self.window as u32) as usize;
+        let mut band = vec![0.0; self.dims.t * self.window];
+        for (row, key, at) in entries(self.dims.t, self.window) {
+            band[at] = blocks[row * cols + band::index(row as u32, key as u32) as usize];
+        }
+        band
+    }
+
     /// X of the tolerances: the largest exponents.
     pub fn spread(&self) -> f64 {
         max_abs(&f64s(&self.k)) + max_abs(&f64s(&self.band))
-    }
-
-    /// The largest |v| of each channel, for every element.
-    pub fn largest_values(&self) -> Vec<f64> {
-        largest_by_channel(self.dims, &f64s(&self.v))
     }
 }
 
@@ -124,6 +129,53 @@ pub fn largest_by_channel(dims: Dims, values: &[f64]) -> Vec<f64> {
     let chain = |i: usize| i / (dims.t * dims.d) * dims.d + i % dims.d;
     values.iter().enumerate().for_each(|(i, v)| largest[chain(i)] = largest[chain(i)].max(v.abs()));
     (0..values.len()).map(|i| largest[chain(i)]).collect()
+}
+
+/// What errors are relative to: sums of magnitudes, where the results themselves may cancel.
+pub struct Sizes {
+    /// For y: the largest |v| of the channel, of which y is at most the mean.
+    pub v: Vec<f64>,
+    /// |dy| g (1 - g) times the same.
+    pub dq: Vec<f64>,
+    /// The largest sum of p |G| (|v| + |R|) over the keys of the channel.
+    pub dk: Vec<f64>,
+    /// The largest sum of p |G| over the keys of the channel.
+    pub dv: Vec<f64>,
+    /// The sum of p |G| (|v| + |R|) over batch and channels [T, s], and a floor where all p underflow.
+    pub dband: Vec<f64>,
+}
+
+impl Sizes {
+    pub fn of(case: &Case, forward: &aft::Forward) -> Self {
+        let dims = case.dims;
+        let v = largest_by_channel(dims, &f64s(&case.v));
+        let (mut dq, mut dk, mut dv) = (vec![0.0; v.len()], vec![0.0; v.len()], vec![0.0; v.len()]);
+        let mut dband = vec![0.0; case.band.len()];
+        let mut largest_pair = 0.0f64;
+        for (b, d) in (0..dims.b).flat_map(|b| (0..dims.d).map(move |d| (b, d))) {
+            for t in 0..dims.t {
+                let i = dims.at(b, t, d);
+                let gate = aft::sigmoid(f64::from(case.q[i]));
+                let g = f64::from(case.dy[i]).abs() * gate;
+                dq[i] = g * aft::sigmoid(-f64::from(case.q[i])) * v[i];
+                for past in 0..=t {
+                    let j = dims.at(b, past, d);
+                    let at = (past + case.window).checked_sub(t + 1).map(|j| t * case.window + j);
+                    let w = at.map_or(0.0, |at| case.band[at]);
+                    let p = (f64::from(case.k[j]) + f64::from(w) - forward.log_den[i]).exp();
+                    let pair = p * g * (f64::from(case.v[j]).abs() + (forward.y[i] / gate).abs());
+                    dv[j] += p * g;
+                    dk[j] += pair;
+                    largest_pair = largest_pair.max(pair);
+                    if let Some(at) = at {
+                        dband[at] += pair;
+                    }
+                }
+            }
+        }
+        dband.iter_mut().for_each(|size| *size += 1e-30 * largest_pair);
+        Self { v, dq, dk: largest_by_channel(dims, &dk), dv: largest_by_channel(dims, &dv), dband }
+    }
 }
 
 fn edit(values: &mut [f32], dims: Dims, f: impl Fn(f32, usize, usize) -> f32) {

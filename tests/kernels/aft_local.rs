@@ -3,7 +3,7 @@
 use aft_wgpu::gpu::Gpu;
 use aft_wgpu::ops::Builder;
 use aft_wgpu::ops::aft::Output;
-use aft_wgpu::ops::aft::local::{Forward, forward};
+use aft_wgpu::ops::aft::local::{Backward, Forward, backward, forward};
 use aft_wgpu::reference::aft::local as reference;
 use aft_wgpu::reference::compare::worst;
 use libtest_mimic::Trial;
@@ -33,34 +33,49 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
 }
 
 fn check(gpu: &Gpu, case: &Case, tier: Tier) {
-    let (q, k, v, w) = (f64s(&case.q), f64s(&case.k), f64s(&case.v), f64s(&case.band));
+    let (q, k, v, w, dy) = (f64s(&case.q), f64s(&case.k), f64s(&case.v), f64s(&case.band), f64s(&case.dy));
     let expected = reference::forward(case.dims, case.window, Some(&q), &k, &v, &w);
+    let gradient = reference::gradient(case.dims, case.window, Some(&q), &k, &v, &w, &dy);
+    let sizes = Sizes::of(case, &expected);
+    let relative = tier.relative(case.spread());
     for placement in PLACEMENTS {
         let b = &mut Builder::new(gpu, placement);
-        let out = run_forward(b, case);
-        let (y, log_den) = (read(b, &out.y), read(b, &out.log_den));
-        let largest = case.largest_values();
-        let relative = tier.relative(case.spread());
-        let found = worst(&y, &expected.y, |i| relative * largest[i]);
-        assert!(found.passes(), "y {placement:?} {}: {found}", case.name());
-        let found = worst(&log_den, &expected.log_den, |i| relative * (1.0 + expected.log_den[i].abs()));
-        assert!(found.passes(), "log_den {placement:?} {}: {found}", case.name());
+        let actual = run_both(b, case);
+        let close = |name: &str, actual: &[f32], expected: &[f64], size: &dyn Fn(usize) -> f64| {
+            let found = worst(actual, expected, |i| relative * size(i));
+            assert!(found.passes(), "{name} {placement:?} {}: {found}", case.name());
+        };
+        close("y", &actual.y, &expected.y, &|i| sizes.v[i]);
+        close("log_den", &actual.log_den, &expected.log_den, &|i| 1.0 + expected.log_den[i].abs());
+        close("dq", &actual.dq, &gradient.dq, &|i| sizes.dq[i]);
+        close("dk", &actual.dk, &gradient.dk, &|i| sizes.dk[i]);
+        close("dv", &actual.dv, &gradient.dv, &|i| sizes.dv[i]);
+        close("dband", &actual.dband, &gradient.dband, &|i| sizes.dband[i]);
     }
 }
 
-fn run_forward(b: &mut Builder, case: &Case) -> Output {
+struct Actual {
+    y: Vec<f32>,
+    log_den: Vec<f32>,
+    dq: Vec<f32>,
+    dk: Vec<f32>,
+    dv: Vec<f32>,
+    dband: Vec<f32>,
+}
+
+fn run_both(b: &mut Builder, case: &Case) -> Actual {
     let (rows, d) = (case.rows(), case.dims.d);
+    let (batch, time, window) = (case.dims.b as u32, case.dims.t as u32, case.window as u32);
     let out = Output { y: unwritten(b, rows, d), log_den: unwritten(b, rows, d) };
-    let (qkv, band) = (case.qkv(b), case.band_plane(b));
-    let args = Forward {
-        batch: case.dims.b as u32,
-        time: case.dims.t as u32,
-        window: case.window as u32,
-        qkv: &qkv,
-        band: &band,
-        out: &out,
-    };
-    forward(b, &args).unwrap();
+    let (qkv, dy, band) = (case.qkv(b), case.rows_of(b, &case.dy), case.band_plane(b));
+    let dqkv = unwritten(b, rows, qkv.cols as usize);
+    let dband = unwritten(b, case.dims.t, band.cols as usize);
+    let band = &band;
+    forward(b, &Forward { batch, time, window, qkv: &qkv, band, out: &out }).unwrap();
+    backward(b, &Backward { batch, time, window, qkv: &qkv, band, out: &out, dy: &dy, dqkv: &dqkv, dband: &dband })
+        .unwrap();
     run(b);
-    out
+    let [dq, dk, dv] = case.unpacked(&read(b, &dqkv));
+    let dband = case.band_of(&read(b, &dband));
+    Actual { y: read(b, &out.y), log_den: read(b, &out.log_den), dq, dk, dv, dband }
 }

@@ -5,12 +5,19 @@
 
 use crate::error::{Result, expect_shape};
 use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
-use crate::ops::Builder;
+use crate::ops::{Builder, Gradient};
 
 params! {
     /// As in `shaders/aft/band.wgsl`.
     ForwardParams {
         time: u32, rank: u32, ages: u32, window: u32, u_base: u32, v_base: u32, band_stride: u32,
+    }
+}
+
+params! {
+    /// As in `shaders/aft/band_grad.wgsl`.
+    GradientParams {
+        time: u32, rank: u32, ages: u32, transposed: u32, accumulate: u32, dband_stride: u32, factor_base: u32,
     }
 }
 
@@ -30,6 +37,18 @@ static FORWARD: Kernel = Kernel {
     ],
 };
 
+static GRADIENT: Kernel = Kernel {
+    stem: "aft/band_grad",
+    entry: "gradient",
+    source: &[include_str!("../../../shaders/lib/grid.wgsl"), include_str!("../../../shaders/aft/band_grad.wgsl")],
+    params: GradientParams::FIELDS,
+    operands: &[
+        Operand::plane("dband", "[T, ages]"),
+        Operand::weights("factor", "[T, R]"),
+        Operand::array_out("out", "vec4<f32>", "[T, R]"),
+    ],
+};
+
 /// Operands of the forward pass.
 pub struct Forward<'a> {
     /// The window s, at least 1.
@@ -40,6 +59,18 @@ pub struct Forward<'a> {
     pub v: &'a Weights,
     /// Output [T, [`cols`]].
     pub band: &'a Plane,
+}
+
+/// Operands of the gradient.
+pub struct Backward<'a> {
+    /// Factor of the rows [T, R].
+    pub u: &'a Weights,
+    /// Factor of the keys [T, R].
+    pub v: &'a Weights,
+    /// Gradient of the band [T, [`cols`]].
+    pub dband: &'a Plane,
+    /// Output: gradients of u and, as the second tensor, v [T, R] each.
+    pub factors: &'a Gradient,
 }
 
 /// vec4s in a row of a band for `time` positions and a window of `window`.
@@ -85,6 +116,41 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Adds the gradients of both factors. 4 R flops an entry.
+///
+/// # Errors
+/// [`crate::Error::Shape`] if an operand does not fit u.
+pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
+    let Backward { u, v, dband, factors } = *args;
+    expect_shape("aft band: v", (u.rows, u.cols), (v.rows, v.cols))?;
+    expect_shape("aft band: rows of dband", u.rows, dband.rows)?;
+    let lens = (factors.first_len, factors.second_len);
+    expect_shape(
+        "aft band: gradients of u and v",
+        [u, v].map(|w| w.size_bytes() / 16).into(),
+        (lens.0.into(), lens.1.into()),
+    )?;
+    for (transposed, factor, offset) in [(0, v, 0), (1, u, factors.second_offset)] {
+        let params = GradientParams {
+            time: u.rows,
+            rank: u.cols,
+            ages: dband.stride(),
+            transposed,
+            accumulate: u32::from(factors.accumulate),
+            dband_stride: dband.stride(),
+            factor_base: factor.base(),
+        };
+        let out = Bind::Slice(&factors.page, factors.offset_bytes + 16 * u64::from(offset), factor.size_bytes());
+        let tiles = u64::from(u.rows.div_ceil(4));
+        let groups = (tiles * u64::from(u.stride())).div_ceil(64);
+        let binds = [Bind::Plane(dband), Bind::Weights(factor), out];
+        let cost = cost(tiles * u64::from(dband.stride()), u.cols);
+        let dispatch = b.gpu.dispatch(&GRADIENT, &Variant::plain(b.placement), &params, &binds, groups, cost)?;
+        b.program.dispatch(dispatch);
+    }
+    Ok(())
+}
+
 /// Of 16 products of `rank` terms a block.
 fn cost(blocks: u64, rank: u32) -> Cost {
     let products = blocks as f64 * f64::from(rank);
@@ -92,5 +158,5 @@ fn cost(blocks: u64, rank: u32) -> Cost {
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    vec![(&FORWARD, Variant::plain(placement))]
+    vec![(&FORWARD, Variant::plain(placement)), (&GRADIENT, Variant::plain(placement))]
 }

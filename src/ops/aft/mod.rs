@@ -2,6 +2,7 @@
 
 pub mod band;
 pub mod local;
+mod rows;
 pub mod simple;
 mod strips;
 
@@ -46,6 +47,7 @@ pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
     let mut all = Vec::new();
     for placement in [Placement::Buffer, Placement::Texture] {
         all.extend(strips::catalogue(placement));
+        all.extend(rows::catalogue(placement));
         all.extend(simple::catalogue(placement));
         all.extend(band::catalogue(placement));
         all.extend(local::catalogue(placement));

@@ -1,5 +1,5 @@
 //! How time is cut into strips that run in parallel, and the kernels that carry sums from strip to strip
-//! (`shaders/aft/simple_{reduce,scan}.wgsl`).
+//! (`shaders/aft/simple_{reduce,scan}.wgsl`), in either direction of time.
 
 use crate::error::{Error, Result};
 use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, params};
