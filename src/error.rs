@@ -104,7 +104,6 @@ pub enum Error {
         message: String,
     },
     /// A text that cannot be used.
-    #[cfg(feature = "data")]
     #[error(transparent)]
     Data(#[from] crate::data::DataError),
     /// The operating system refused a file.

@@ -179,6 +179,7 @@ mod tests {
         assert!((8..=58).contains(&c), "five standard deviations: {c}");
     }
 
+    #[cfg(feature = "data")]
     #[test]
     fn the_yardstick_on_the_embedded_text() {
         let corpus = Corpus::shakespeare().unwrap();

@@ -8,6 +8,8 @@ mod corpus;
 mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod files;
+#[cfg(feature = "data")]
+mod shakespeare;
 mod text;
 mod windows;
 mod words;

@@ -117,37 +117,54 @@ impl Plane {
         Ok(padded.chunks(width).take(self.rows as usize).flat_map(|r| &r[..self.cols as usize]).copied().collect())
     }
 
+    /// Reads one row [cols].
+    ///
+    /// # Errors
+    /// As [`Plane::read`].
+    pub async fn read_row(&self, gpu: &Gpu, row: u32) -> Result<Vec<f32>> {
+        let mut values = self.read_rows(gpu, row, 1).await?;
+        values.truncate(self.cols as usize);
+        Ok(values)
+    }
+
     /// Reads the plane with its padding, [rows, 4 stride].
     ///
     /// # Errors
     /// As [`Plane::read`].
     pub async fn read_padded(&self, gpu: &Gpu) -> Result<Vec<f32>> {
+        self.read_rows(gpu, 0, self.rows).await
+    }
+
+    async fn read_rows(&self, gpu: &Gpu, first: u32, count: u32) -> Result<Vec<f32>> {
+        let row_bytes = 16 * self.stride();
         match &self.store {
             Store::Buffer(buffer) => {
-                let bytes = 16 * u64::from(self.rows) * u64::from(self.stride());
-                gpu.read(buffer, 0, bytes).await
+                let [offset, bytes] = [first, count].map(|rows| u64::from(rows) * u64::from(row_bytes));
+                gpu.read(buffer, offset, bytes).await
             }
             Store::Texture(handle) => {
                 // Copies want rows of a multiple of 256 bytes.
-                let row = (16 * self.stride()).next_multiple_of(256);
-                let staging = gpu.storage("texture readback", u64::from(row) * u64::from(self.rows))?;
+                let pitch = row_bytes.next_multiple_of(256);
+                let staging = gpu.storage("texture readback", u64::from(pitch) * u64::from(count))?;
                 let mut encoder = gpu.device().create_command_encoder(&Default::default());
+                let mut source = handle.texture.as_image_copy();
+                source.origin.y = first;
                 encoder.copy_texture_to_buffer(
-                    handle.texture.as_image_copy(),
+                    source,
                     wgpu::TexelCopyBufferInfo {
                         buffer: &staging,
                         layout: wgpu::TexelCopyBufferLayout {
                             offset: 0,
-                            bytes_per_row: Some(row),
+                            bytes_per_row: Some(pitch),
                             rows_per_image: None,
                         },
                     },
-                    handle.texture.size(),
+                    wgpu::Extent3d { height: count, ..handle.texture.size() },
                 );
                 gpu.queue().submit([encoder.finish()]);
-                let all: Vec<f32> = gpu.read(&staging, 0, staging.size()).await?;
-                let width = 4 * self.stride() as usize;
-                Ok(all.chunks(row as usize / 4).take(self.rows as usize).flat_map(|r| &r[..width]).copied().collect())
+                let all: Vec<f32> = gpu.read(&staging, 0, u64::from(pitch) * u64::from(count)).await?;
+                let width = row_bytes as usize / 4;
+                Ok(all.chunks(pitch as usize / 4).flat_map(|r| &r[..width]).copied().collect())
             }
         }
     }

@@ -1,0 +1,104 @@
+//! The embedded text: plays, packed into the program.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use flate2::read::GzDecoder;
+
+use super::{Corpus, DataError, MemoryText, Text};
+
+impl Corpus {
+    /// Ten comedies of Shakespeare, split by whole plays 8/1/1, unpacked from the program itself.
+    ///
+    /// `src/data/shakespeare/PROVENANCE.md` says which, from where, and what was done to them.
+    ///
+    /// # Errors
+    /// [`DataError::Damaged`] when the program file itself is damaged.
+    pub fn shakespeare() -> Result<Self, DataError> {
+        Ok(Self {
+            train: unpack("shakespeare/train.txt.gz", include_bytes!("shakespeare/train.txt.gz"))?,
+            valid: unpack("shakespeare/valid.txt.gz", include_bytes!("shakespeare/valid.txt.gz"))?,
+            test: unpack("shakespeare/test.txt.gz", include_bytes!("shakespeare/test.txt.gz"))?,
+            name: "shakespeare".to_owned(),
+        })
+    }
+}
+
+fn unpack(name: &'static str, packed: &[u8]) -> Result<Arc<dyn Text>, DataError> {
+    let mut bytes = Vec::new();
+    GzDecoder::new(packed).read_to_end(&mut bytes).map_err(|source| DataError::Damaged { name, source })?;
+    Ok(Arc::new(MemoryText::new(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn bytes(text: &dyn Text) -> Vec<u8> {
+        let mut all = vec![0; usize::try_from(text.len()).unwrap()];
+        text.read_at(0, &mut all).unwrap();
+        all
+    }
+
+    /// The integer in a table cell, which may group its digits by commas.
+    fn number(cell: &str) -> Option<u64> {
+        cell.trim().replace(',', "").parse().ok()
+    }
+
+    #[test]
+    fn sizes_are_those_of_the_provenance() {
+        let corpus = Corpus::shakespeare().unwrap();
+        let table = include_str!("shakespeare/PROVENANCE.md");
+        for (split, text) in [("train", &corpus.train), ("valid", &corpus.valid), ("test", &corpus.test)] {
+            let row = table.lines().find(|line| line.starts_with(&format!("| {split} |"))).unwrap();
+            let cells: Vec<_> = row.split('|').collect();
+            assert_eq!(number(cells[2]), Some(text.len()), "{split}");
+        }
+        let plays: u64 =
+            table.lines().filter(|l| l.starts_with("| `")).filter_map(|l| number(l.split('|').nth(3)?)).sum();
+        // Seven blank lines stand between the eight plays of the training text.
+        assert_eq!(plays + 7, corpus.train.len() + corpus.valid.len() + corpus.test.len());
+    }
+
+    #[test]
+    fn the_text_is_clean() {
+        let corpus = Corpus::shakespeare().unwrap();
+        for text in [&corpus.train, &corpus.valid, &corpus.test] {
+            let text = String::from_utf8(bytes(text.as_ref())).unwrap();
+            assert!(text.bytes().all(|b| b == b'\n' || (b' '..=b'~').contains(&b)), "plain printable ASCII");
+            assert!(text.starts_with("ACT I.\n") && text.ends_with(".]\n"));
+            assert!(!text.contains(" \n") && !text.contains("\n ") && !text.contains("\n\n\n") && !text.contains("  "));
+            for notice in ["gutenberg", "copyright", "etext", "complete works", "public domain", "the end\n"] {
+                assert!(!text.to_lowercase().contains(notice), "{notice}");
+            }
+        }
+    }
+
+    /// A stretch of 199 bytes or more holds a whole block of 100 at a multiple of 100, wherever it begins. So if no
+    /// such block of the training text occurs anywhere in held-out text, no window of 200 bytes does.
+    #[test]
+    fn no_window_of_200_bytes_is_both_trained_on_and_held_out() {
+        let corpus = Corpus::shakespeare().unwrap();
+        let [train, valid, test] = [&corpus.train, &corpus.valid, &corpus.test].map(|text| bytes(text.as_ref()));
+        let leaks = |seen: &[u8], held_out: &[u8]| {
+            let blocks: HashSet<&[u8]> = seen.chunks_exact(100).collect();
+            held_out.windows(100).filter(|window| blocks.contains(window)).count()
+        };
+        assert_eq!(leaks(&train, &valid), 0);
+        assert_eq!(leaks(&train, &test), 0);
+        assert_eq!(leaks(&valid, &test), 0);
+        assert!(leaks(&train, &train[12_345..12_545]) > 0, "a planted window is found");
+    }
+
+    #[test]
+    fn a_damaged_archive_is_an_error() {
+        let packed = include_bytes!("shakespeare/valid.txt.gz");
+        assert!(matches!(unpack("x", &packed[..1000]), Err(DataError::Damaged { name: "x", .. })));
+        let mut flipped = packed.to_vec();
+        flipped[20_000] ^= 1;
+        assert!(matches!(unpack("x", &flipped), Err(DataError::Damaged { .. })));
+    }
+}

@@ -1,0 +1,310 @@
+//! The byte-level language model of the paper's Enwik8 experiment: learned positions, pre-LN blocks, a head over 256 bytes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::gpu::{AdapterClass, Buffer, Gpu, Placement, Plane, Weights};
+use crate::nn::{
+    AftConfig, Block, BlockConfig, Declarations, Init, LayerNorm, Linear, ParameterId, Parameters, Pass, Spec, Variant,
+};
+use crate::ops::nn::batch::Batch;
+use crate::ops::nn::{cross_entropy, embedding};
+
+/// Bytes are the tokens.
+pub const VOCABULARY: u32 = 256;
+
+/// What a language model is made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LanguageConfig {
+    /// Which AFT.
+    pub variant: Variant,
+    /// Blocks, L.
+    pub layers: u32,
+    /// Channels, D.
+    pub dim: u32,
+    /// Heads, H: 1 for simple and local, as in the paper.
+    pub heads: u32,
+    /// Window, s (local).
+    pub window: u32,
+    /// Rank of the biases, R (local).
+    pub rank: u32,
+    /// Positions, T.
+    pub length: u32,
+    /// Width of a perceptron's hidden layer, in D.
+    pub mlp_ratio: u32,
+    /// Whether AFT's output is projected.
+    pub projection: bool,
+    /// The probability that an element of a branch or of the embedding is dropped in training.
+    pub dropout: f32,
+    /// eps of the normalisations.
+    pub norm_eps: f32,
+}
+
+impl LanguageConfig {
+    /// AFT-local-32, 12 layers of 512 (paper, Table 4).
+    pub fn paper_enwik8() -> Self {
+        Self {
+            variant: Variant::Local,
+            layers: 12,
+            dim: 512,
+            heads: 1,
+            window: 32,
+            rank: 256,
+            length: 1024,
+            mlp_ratio: 4,
+            projection: true,
+            dropout: 0.1,
+            norm_eps: 1e-5,
+        }
+    }
+
+    /// The model that an adapter trains in about two minutes: many steps of a small one on a processor, a larger one on a GPU.
+    /// The paper's dropout is for hundreds of epochs; a run of a few goes without.
+    pub fn for_adapter(class: AdapterClass) -> Self {
+        let paper = Self { dropout: 0.0, ..Self::paper_enwik8() };
+        match class {
+            AdapterClass::Software => Self { layers: 2, dim: 64, window: 16, rank: 32, length: 128, ..paper },
+            AdapterClass::Integrated | AdapterClass::Unknown => {
+                Self { layers: 4, dim: 128, window: 32, rank: 64, length: 256, ..paper }
+            }
+            AdapterClass::Discrete => Self { layers: 6, dim: 256, window: 32, rank: 64, length: 256, ..paper },
+        }
+    }
+
+    /// Fails on sizes that make no model.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the field and what it may be.
+    pub fn validate(&self) -> Result<()> {
+        let fail = |text: String| Err(Error::Config(text));
+        for (name, value, most) in [
+            ("layers", self.layers, 1024),
+            ("dim", self.dim, 1 << 16),
+            ("length", self.length, 131_072),
+            ("mlp_ratio", self.mlp_ratio, 64),
+        ] {
+            if value == 0 || value > most {
+                return fail(format!("{name} lies between 1 and {most}, not at {value}"));
+            }
+        }
+        if self.heads != 1 {
+            return fail(format!("AFT-{} has 1 head, not {}", self.variant, self.heads));
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return fail(format!("dropout lies in [0, 1), not at {}", self.dropout));
+        }
+        if !(self.norm_eps > 0.0 && self.norm_eps.is_finite()) {
+            return fail(format!("norm_eps is positive, not {}", self.norm_eps));
+        }
+        Layers::declare(&mut Declarations::default(), self).map(|_| ())
+    }
+
+    /// Numbers in all parameters.
+    ///
+    /// # Errors
+    /// As [`LanguageConfig::validate`].
+    pub fn parameters(&self) -> Result<u64> {
+        let mut declared = Declarations::default();
+        Layers::declare(&mut declared, self)?;
+        Ok(declared.elements())
+    }
+
+    fn block(&self) -> BlockConfig {
+        // Each block adds two branches to the residual stream; their output layers start smaller, so that its variance stays
+        // the same at any depth.
+        let std = 0.02f32.max(0.5 / (self.dim as f32).sqrt());
+        let std_out = std / (2.0 * self.layers as f32).sqrt();
+        let &Self { variant, dim, length, window, rank, projection, mlp_ratio, norm_eps, .. } = self;
+        let aft = AftConfig { variant, dim, length, window, rank, projection, std, std_out };
+        BlockConfig { aft, mlp_ratio, norm_eps }
+    }
+}
+
+/// The layers of a model, by the ids of their parameters.
+#[derive(Debug)]
+struct Layers {
+    token: ParameterId,
+    position: ParameterId,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    head: Linear,
+}
+
+impl Layers {
+    fn declare(to: &mut Declarations, config: &LanguageConfig) -> Result<Self> {
+        let table = |name: &str, rows| Spec {
+            name: name.into(),
+            rows,
+            cols: config.dim,
+            decay: false,
+            init: Init::Normal(EMBEDDING_STD),
+        };
+        let [token, position] =
+            to.together([table("embedding.token", VOCABULARY), table("embedding.position", config.length)]);
+        let blocks = (0..config.layers).map(|n| Block::declare(to, n, config.block())).collect::<Result<_>>()?;
+        let norm = LayerNorm::declare(to, "norm", config.dim, config.norm_eps);
+        // Logits start small: the first loss is that of a uniform guess.
+        let head = Linear::declare(to, "head", config.dim, VOCABULARY, 0.02);
+        Ok(Self { token, position, blocks, norm, head })
+    }
+}
+
+const EMBEDDING_STD: f32 = 0.1;
+
+/// A language model on a device.
+#[derive(Debug)]
+pub struct Language {
+    /// What it is made of.
+    pub config: LanguageConfig,
+    /// Its parameters.
+    pub parameters: Parameters,
+    /// Where its planes live.
+    pub placement: Placement,
+    layers: Layers,
+}
+
+/// Where the losses of a pass go.
+pub struct Losses<'a> {
+    /// The loss of each row in nats, [B T] floats.
+    pub rows: &'a Buffer,
+    /// Add to them instead of overwriting them.
+    pub accumulate: bool,
+}
+
+impl Language {
+    /// A model with fresh parameters; with `training` it has gradients and moments as well. `rows` = B T decides where its
+    /// planes live.
+    ///
+    /// # Errors
+    /// As [`LanguageConfig::validate`]; [`Error::LimitExceeded`].
+    pub fn new(gpu: &Gpu, config: &LanguageConfig, rows: u32, training: bool, seed: u64) -> Result<Self> {
+        config.validate()?;
+        let mut declared = Declarations::default();
+        let layers = Layers::declare(&mut declared, config)?;
+        let placement = config.placement(gpu, rows);
+        let parameters = Parameters::new(gpu, &declared, placement, training, seed)?;
+        Ok(Self { config: config.clone(), parameters, placement, layers })
+    }
+
+    /// Adds the forward pass and the losses of a batch; with `pass.keep` the backward pass, too. `scale` is what a row's loss
+    /// counts in the mean.
+    ///
+    /// # Errors
+    /// As the operations.
+    pub fn losses(&self, pass: &mut Pass<'_>, batch: Batch<'_>, losses: &Losses<'_>, scale: f32) -> Result<()> {
+        let (logits, saved) = self.forward(pass, batch)?;
+        if pass.keep {
+            let dlogits = pass.plane("logit gradients", VOCABULARY)?;
+            let gradient = Some(cross_entropy::Gradient { dlogits: &dlogits, scale });
+            let Losses { rows, accumulate } = *losses;
+            let args = cross_entropy::Loss { logits: &logits, batch, losses: rows, accumulate, gradient };
+            cross_entropy::forward(pass.b, &args)?;
+            pass.b.recycle(logits);
+            self.backward(pass, batch, saved, dlogits)
+        } else {
+            let Losses { rows, accumulate } = *losses;
+            let args = cross_entropy::Loss { logits: &logits, batch, losses: rows, accumulate, gradient: None };
+            cross_entropy::forward(pass.b, &args)?;
+            pass.b.recycle(logits);
+            Ok(())
+        }
+    }
+
+    /// Adds the forward pass and returns the logits [B T, 256].
+    ///
+    /// # Errors
+    /// As the operations.
+    pub fn logits(&self, pass: &mut Pass<'_>, batch: Batch<'_>) -> Result<Plane> {
+        Ok(self.forward(pass, batch)?.0)
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, batch: Batch<'_>) -> Result<(Plane, Saved)> {
+        let Layers { token, position, blocks, norm, head } = &self.layers;
+        let [token, position]: [Weights; 2] = [*token, *position].map(|id| pass.parameters.weights(id));
+        let mut x = pass.plane("embedded", self.config.dim)?;
+        let args = embedding::Forward { batch, token: &token, position: &position, length: pass.length, x: &x };
+        embedding::forward(pass.b, &args)?;
+        if let Some(dropped) = pass.drop(&x, None, 0)? {
+            pass.b.recycle(std::mem::replace(&mut x, dropped));
+        }
+        let mut saved_blocks = Vec::new();
+        for block in blocks {
+            let (y, saved) = block.forward(pass, x)?;
+            x = y;
+            saved_blocks.push(saved);
+        }
+        let (normal, saved_norm) = norm.forward(pass, &x)?;
+        pass.release(x);
+        let logits = head.forward(pass, &normal, None)?;
+        pass.release(normal.clone());
+        Ok((logits, Saved { blocks: saved_blocks, norm: saved_norm, normal }))
+    }
+
+    fn backward(&self, pass: &mut Pass<'_>, batch: Batch<'_>, saved: Saved, dlogits: Plane) -> Result<()> {
+        let Layers { token, position, blocks, norm, head } = &self.layers;
+        let dnormal = head.backward(pass, &saved.normal, &dlogits, None)?;
+        pass.b.recycle(dlogits);
+        pass.b.recycle(saved.normal);
+        let mut dx = norm.backward(pass, saved.norm, dnormal, None)?;
+        for (block, saved) in blocks.iter().zip(saved.blocks).rev() {
+            dx = block.backward(pass, saved, dx)?;
+        }
+        if let Some(dropped) = pass.drop(&dx, None, 0)? {
+            pass.b.recycle(std::mem::replace(&mut dx, dropped));
+        }
+        let tables = pass.parameters.gradient(*token, Some(*position), pass.accumulate)?;
+        let (length, positions) = (pass.length, self.config.length);
+        embedding::backward(pass.b, &embedding::Backward { batch, length, positions, dx: &dx, tables: &tables })?;
+        pass.b.recycle(dx);
+        Ok(())
+    }
+}
+
+/// What the backward pass needs.
+struct Saved {
+    blocks: Vec<crate::nn::block::Saved>,
+    norm: crate::nn::layer_norm::Saved,
+    normal: Plane,
+}
+
+impl LanguageConfig {
+    /// Textures where shaders run on a processor and the rows fit, else buffers.
+    fn placement(&self, gpu: &Gpu, rows: u32) -> Placement {
+        let caps = gpu.caps();
+        let side = caps.limits.max_texture_dimension_2d;
+        let widest = (self.mlp_ratio * self.dim).max(3 * self.dim).max(VOCABULARY) / 4;
+        let fits = rows.max(self.length).max(widest) <= side;
+        if caps.adapter.class == AdapterClass::Software && fits { Placement::Texture } else { Placement::Buffer }
+    }
+
+    /// Fails if a plane of `rows` = B T rows, or a parameter, exceeds what a device grants; nothing is allocated.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] with the numbers.
+    pub fn check_limits(&self, limits: &wgpu::Limits, rows: u32) -> Result<()> {
+        let widest = u64::from(self.mlp_ratio.max(3)) * u64::from(self.dim);
+        let plane = 4 * u64::from(rows) * widest.max(VOCABULARY.into());
+        let weight = 4 * u64::from(self.dim) * widest.max(VOCABULARY.into());
+        let tables = 4 * u64::from(self.dim) * (u64::from(VOCABULARY) + u64::from(self.length));
+        let factors = 8 * u64::from(self.length) * u64::from(self.rank);
+        let granted = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
+        for (what, needed, advice) in [
+            ("an activation (bytes)", plane, "a smaller --batch, --length or --dim"),
+            ("a weight (bytes)", weight, "a smaller --dim"),
+            ("the embedding (bytes)", tables, "a smaller --dim or --length"),
+            ("the position biases (bytes)", factors, "a smaller --length or --rank"),
+        ] {
+            if needed > granted {
+                return Err(Error::LimitExceeded {
+                    what: what.into(),
+                    limit: "max_storage_buffer_binding_size",
+                    needed,
+                    granted,
+                    advice: advice.into(),
+                });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+//! The paper's models.
+
+mod file;
+pub mod language;

@@ -1,0 +1,110 @@
+//! What layers share while they add themselves to a program.
+
+use crate::error::Result;
+use crate::gpu::{Buffer, Plane};
+use crate::nn::Parameters;
+use crate::ops::Builder;
+use crate::ops::nn::dropout;
+
+/// One pass over a model, forward or backward.
+pub struct Pass<'a> {
+    /// Collects the program.
+    pub b: &'a mut Builder,
+    /// The model's parameters.
+    pub parameters: &'a Parameters,
+    /// Sequences, B.
+    pub batch: u32,
+    /// Length of a sequence, T.
+    pub length: u32,
+    /// Keep what the backward pass needs; otherwise its memory is used again at once.
+    pub keep: bool,
+    /// Add to parameter gradients instead of overwriting them.
+    pub accumulate: bool,
+    /// Dropout, in training.
+    pub dropout: Option<Dropout<'a>>,
+}
+
+/// Where dropout takes its randomness from.
+#[derive(Clone, Copy)]
+pub struct Dropout<'a> {
+    /// The probability that an element is dropped.
+    pub rate: f32,
+    /// The training state, which holds step and seed.
+    pub state: &'a Buffer,
+    /// First site of this micro-batch; a layer adds its own number.
+    pub first_site: u32,
+}
+
+impl Pass<'_> {
+    /// Rows of every activation: B T.
+    pub fn rows(&self) -> u32 {
+        self.batch * self.length
+    }
+
+    /// A plane of B T rows.
+    pub(crate) fn plane(&mut self, label: &str, cols: u32) -> Result<Plane> {
+        let rows = self.rows();
+        self.b.plane(label, rows, cols)
+    }
+
+    /// Gives a plane back at once, unless the backward pass will read it.
+    pub(crate) fn release(&mut self, plane: Plane) {
+        if !self.keep {
+            self.b.recycle(plane);
+        }
+    }
+
+    /// x + residual.
+    pub(crate) fn add(&mut self, x: &Plane, residual: Option<&Plane>) -> Result<Plane> {
+        let y = self.plane("sum", x.cols)?;
+        // A dropout that drops nothing; it needs a state to read, but not what is in it.
+        let state = self.b.scratch("no training state", 256)?;
+        dropout::forward(self.b, &dropout::Dropout { x, residual, state: &state, site: 0, rate: 0.0, y: &y })?;
+        self.b.recycle_buffer(state);
+        Ok(y)
+    }
+
+    /// Dropout of x at a site of the model, plus `residual`. Without dropout: none.
+    pub(crate) fn drop(&mut self, x: &Plane, residual: Option<&Plane>, site: u32) -> Result<Option<Plane>> {
+        let Some(Dropout { rate, state, first_site }) = self.dropout else { return Ok(None) };
+        let y = self.plane("dropped", x.cols)?;
+        let args = dropout::Dropout { x, residual, state, site: first_site + site, rate, y: &y };
+        dropout::forward(self.b, &args)?;
+        Ok(Some(y))
+    }
+
+    /// x + dropout(branch), where the branch adds its residual itself if nothing is dropped.
+    pub(crate) fn branch<S>(
+        &mut self,
+        x: &Plane,
+        site: u32,
+        branch: impl FnOnce(&mut Self, Option<&Plane>) -> Result<(Plane, S)>,
+    ) -> Result<(Plane, S)> {
+        let fused = self.dropout.is_none().then_some(x);
+        let (out, saved) = branch(self, fused)?;
+        match self.drop(&out, Some(x), site)? {
+            Some(sum) => {
+                self.b.recycle(out);
+                Ok((sum, saved))
+            }
+            None => Ok((out, saved)),
+        }
+    }
+
+    /// The gradient of a branch's input from that of its output before dropout.
+    pub(crate) fn branch_gradient(
+        &mut self,
+        dy: &Plane,
+        site: u32,
+        branch: impl FnOnce(&mut Self, &Plane) -> Result<Plane>,
+    ) -> Result<Plane> {
+        match self.drop(dy, None, site)? {
+            Some(dropped) => {
+                let dx = branch(self, &dropped)?;
+                self.b.recycle(dropped);
+                Ok(dx)
+            }
+            None => branch(self, dy),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Layer normalisation with its parameters.
+
+use crate::error::Result;
+use crate::gpu::{Buffer, Plane};
+use crate::nn::{Declarations, Init, ParameterId, Pass, Spec};
+use crate::ops::nn::layer_norm::{self, Backward, Forward};
+
+/// gamma and beta [D] of a layer normalisation.
+#[derive(Debug)]
+pub struct LayerNorm {
+    gamma: ParameterId,
+    beta: ParameterId,
+    eps: f32,
+}
+
+/// What the backward pass needs.
+#[derive(Debug)]
+pub struct Saved {
+    x: Plane,
+    stats: Buffer,
+}
+
+impl LayerNorm {
+    /// Declares `name.weight` (ones) and `name.bias` (zeros).
+    pub fn declare(to: &mut Declarations, name: &str, dim: u32, eps: f32) -> Self {
+        let vector = |part, init| Spec { name: format!("{name}.{part}"), rows: 1, cols: dim, decay: false, init };
+        let [gamma, beta] = to.together([vector("weight", Init::Ones), vector("bias", Init::Zeros)]);
+        Self { gamma, beta, eps }
+    }
+
+    /// y = normalised x [B T, D].
+    ///
+    /// # Errors
+    /// As [`layer_norm::forward`].
+    pub fn forward(&self, pass: &mut Pass<'_>, x: &Plane) -> Result<(Plane, Saved)> {
+        let y = pass.plane("normalised", x.cols)?;
+        let stats = pass.b.scratch("statistics", layer_norm::stats_bytes(x.rows))?;
+        let (gamma, beta) = (pass.parameters.weights(self.gamma), pass.parameters.weights(self.beta));
+        let args = Forward { x, gamma: &gamma, beta: &beta, eps: self.eps, y: &y, stats: &stats };
+        layer_norm::forward(pass.b, &args)?;
+        if !pass.keep {
+            pass.b.recycle_buffer(stats.clone());
+        }
+        Ok((y, Saved { x: x.clone(), stats }))
+    }
+
+    /// dx from dy, plus `skip`, a gradient of x that flows past the layer. Gives dy, skip and what was saved back.
+    ///
+    /// # Errors
+    /// As [`layer_norm::backward`].
+    pub fn backward(&self, pass: &mut Pass<'_>, saved: Saved, dy: Plane, skip: Option<Plane>) -> Result<Plane> {
+        let Saved { x, stats } = saved;
+        let dx = pass.plane("gradient", x.cols)?;
+        let gamma = pass.parameters.weights(self.gamma);
+        let affine = pass.parameters.gradient(self.gamma, Some(self.beta), pass.accumulate)?;
+        let (skip_ref, dy_ref) = (skip.as_ref(), &dy);
+        let args =
+            Backward { x: &x, dy: dy_ref, skip: skip_ref, gamma: &gamma, stats: &stats, dx: &dx, affine: &affine };
+        layer_norm::backward(pass.b, &args)?;
+        pass.b.recycle_buffer(stats);
+        [Some(x), Some(dy), skip].into_iter().flatten().for_each(|plane| pass.b.recycle(plane));
+        Ok(dx)
+    }
+}

@@ -1,0 +1,52 @@
+//! The two-layer perceptron of a block: gelu(x W1 + b1) W2 + b2.
+
+use crate::error::Result;
+use crate::gpu::Plane;
+use crate::nn::{Declarations, Linear, Pass};
+
+/// A layer to `ratio` times the width, GELU, and a layer back.
+#[derive(Debug)]
+pub struct Mlp {
+    up: Linear,
+    down: Linear,
+}
+
+/// What the backward pass needs.
+#[derive(Debug)]
+pub struct Saved {
+    x: Plane,
+    pre: Plane,
+    hidden: Plane,
+}
+
+impl Mlp {
+    /// Declares `name.up` and `name.down`; the latter starts with `std_out`.
+    pub fn declare(to: &mut Declarations, name: &str, dim: u32, ratio: u32, std: f32, std_out: f32) -> Self {
+        let up = Linear::declare(to, &format!("{name}.up"), dim, ratio * dim, std);
+        let down = Linear::declare(to, &format!("{name}.down"), ratio * dim, dim, std_out);
+        Self { up, down }
+    }
+
+    /// The perceptron of x [B T, D], plus `residual`. Takes x.
+    ///
+    /// # Errors
+    /// As [`crate::ops::nn::linear::forward`].
+    pub fn forward(&self, pass: &mut Pass<'_>, x: Plane, residual: Option<&Plane>) -> Result<(Plane, Saved)> {
+        let (hidden, pre) = self.up.forward_gelu(pass, &x)?;
+        let y = self.down.forward(pass, &hidden, residual)?;
+        [&x, &pre, &hidden].into_iter().for_each(|plane| pass.release(plane.clone()));
+        Ok((y, Saved { x, pre, hidden }))
+    }
+
+    /// dx from dy, which stays the caller's.
+    ///
+    /// # Errors
+    /// As [`crate::ops::nn::linear::backward`].
+    pub fn backward(&self, pass: &mut Pass<'_>, saved: Saved, dy: &Plane) -> Result<Plane> {
+        let Saved { x, pre, hidden } = saved;
+        let dpre = self.down.backward(pass, &hidden, dy, Some(&pre))?;
+        let dx = self.up.backward(pass, &x, &dpre, None)?;
+        [x, pre, hidden, dpre].into_iter().for_each(|plane| pass.b.recycle(plane));
+        Ok(dx)
+    }
+}

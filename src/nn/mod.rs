@@ -1,0 +1,17 @@
+//! Layers: each declares its parameters, adds its forward pass to a builder and keeps what its backward pass needs.
+
+mod aft;
+pub(crate) mod block;
+mod context;
+pub(crate) mod layer_norm;
+mod linear;
+mod mlp;
+mod parameters;
+
+pub use aft::{Aft, AftConfig, Variant};
+pub use block::{Block, BlockConfig};
+pub use context::{Dropout, Pass};
+pub use layer_norm::LayerNorm;
+pub use linear::Linear;
+pub use mlp::Mlp;
+pub use parameters::{Declarations, Init, ParameterId, ParameterPage, Parameters, Spec};

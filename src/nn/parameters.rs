@@ -1,0 +1,313 @@
+//! Parameters live in pages: buffers within a granted binding size, tensors at multiples of 256 bytes, padding zero, tensors
+//! that decay first. Gradients and AdamW's moments lie in pages of the same plan.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result, expect_shape};
+use crate::gpu::{ALIGN_BYTES, Gpu, Page, Placement, Weights};
+use crate::ops::Gradient;
+use crate::random::normal_pair;
+
+/// How a tensor starts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    /// All 0.
+    Zeros,
+    /// All 1.
+    Ones,
+    /// Normal with mean 0 and this standard deviation.
+    Normal(f32),
+}
+
+/// A tensor [rows, cols] by name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spec {
+    /// Its name in checkpoints.
+    pub name: String,
+    /// Rows; 1 for a vector.
+    pub rows: u32,
+    /// Columns.
+    pub cols: u32,
+    /// Whether weight decay applies.
+    pub decay: bool,
+    /// How it starts.
+    pub init: Init,
+}
+
+/// A declared tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParameterId(usize);
+
+/// The tensors of a model, before they have memory. Tensors declared in one call share a page.
+#[derive(Debug, Default)]
+pub struct Declarations {
+    groups: Vec<Vec<Spec>>,
+}
+
+impl Declarations {
+    /// Declares a tensor.
+    pub fn one(&mut self, spec: Spec) -> ParameterId {
+        let [id] = self.together([spec]);
+        id
+    }
+
+    /// Declares tensors whose gradients one kernel writes: they get one page.
+    pub fn together<const N: usize>(&mut self, specs: [Spec; N]) -> [ParameterId; N] {
+        let first = self.count();
+        self.groups.push(specs.into());
+        std::array::from_fn(|i| ParameterId(first + i))
+    }
+
+    /// All tensors, in the order in which they were declared.
+    pub fn specs(&self) -> impl Iterator<Item = &Spec> {
+        self.groups.iter().flatten()
+    }
+
+    /// Numbers in all tensors, without padding.
+    pub fn elements(&self) -> u64 {
+        self.specs().map(|s| u64::from(s.rows) * u64::from(s.cols)).sum()
+    }
+
+    fn count(&self) -> usize {
+        self.groups.iter().map(Vec::len).sum()
+    }
+}
+
+/// A page of parameters; for training with gradients and moments.
+#[derive(Debug)]
+pub struct ParameterPage {
+    /// The parameters.
+    pub param: Page,
+    /// Gradients and AdamW's first and second moments.
+    pub training: Option<[Page; 3]>,
+    /// vec4s that hold tensors.
+    pub vec4s: u32,
+    /// vec4s of tensors that decay: the first ones.
+    pub decayed: u32,
+}
+
+/// The tensors of a model in their pages.
+#[derive(Debug)]
+pub struct Parameters {
+    specs: Vec<Spec>,
+    places: Vec<(usize, u64)>,
+    pages: Vec<ParameterPage>,
+}
+
+/// Where tensors go: pages of tensor indices with the offset of each, and the bytes of the page and of its decaying part.
+struct Layout {
+    places: Vec<(usize, u64)>,
+    pages: Vec<(u64, u64)>,
+}
+
+impl Parameters {
+    /// Gives memory to declared tensors and initialises them from `seed`.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] if a group of tensors is larger than a page may be.
+    pub fn new(gpu: &Gpu, declared: &Declarations, placement: Placement, training: bool, seed: u64) -> Result<Self> {
+        let limits = &gpu.caps().limits;
+        let page_bytes = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
+        let layout = layout(declared, page_bytes)?;
+        let pages = layout.pages.iter().map(|&(bytes, decayed)| {
+            let page = |label, placement| Page::new(gpu, label, bytes, placement);
+            let training = match training {
+                true => Some([
+                    page("gradients", placement)?,
+                    page("first moments", Placement::Buffer)?,
+                    page("second moments", Placement::Buffer)?,
+                ]),
+                false => None,
+            };
+            let param = page("parameters", placement)?;
+            Ok(ParameterPage { param, training, vec4s: (bytes / 16) as u32, decayed: (decayed / 16) as u32 })
+        });
+        let pages = pages.collect::<Result<_>>()?;
+        let all = Self { specs: declared.specs().cloned().collect(), places: layout.places, pages };
+        for i in 0..all.specs.len() {
+            all.write(gpu, ParameterId(i), &all.specs[i].start(seed, i as u32))?;
+        }
+        all.refresh(gpu);
+        Ok(all)
+    }
+
+    /// The tensors' names and shapes, in the order of their ids.
+    pub fn specs(&self) -> &[Spec] {
+        &self.specs
+    }
+
+    /// The pages.
+    pub fn pages(&self) -> &[ParameterPage] {
+        &self.pages
+    }
+
+    /// A tensor, as operations bind it.
+    pub fn weights(&self, id: ParameterId) -> Weights {
+        let ((page, offset), spec) = (self.places[id.0], &self.specs[id.0]);
+        self.pages[page].param.tensor(offset, spec.rows, spec.cols)
+    }
+
+    /// The gradient of a tensor and of a second one that was declared together with it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the parameters were made without gradients.
+    pub fn gradient(&self, first: ParameterId, second: Option<ParameterId>, accumulate: bool) -> Result<Gradient> {
+        let Some([gradients, ..]) = &self.pages[self.places[first.0].0].training else {
+            return Err(Error::Config("these parameters were made for inference and have no gradients".into()));
+        };
+        let second = second.map(|id| self.weights(id));
+        Ok(Gradient::of(&gradients.buffer, &self.weights(first), second.as_ref(), accumulate))
+    }
+
+    /// The tensor of a name.
+    pub fn find(&self, name: &str) -> Option<ParameterId> {
+        self.specs.iter().position(|s| s.name == name).map(ParameterId)
+    }
+
+    /// Overwrites a tensor with `data` [rows, cols], unpadded; [`Parameters::refresh`] makes kernels see it.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `data` has another length.
+    pub fn write(&self, gpu: &Gpu, id: ParameterId, data: &[f32]) -> Result<()> {
+        let spec = &self.specs[id.0];
+        expect_shape(&spec.name, (spec.rows * spec.cols) as usize, data.len())?;
+        let weights = self.weights(id);
+        gpu.write(&weights.page, weights.offset_bytes, bytemuck::cast_slice(&weights.pad(data)?));
+        Ok(())
+    }
+
+    /// Brings the textures of all pages up to date after [`Parameters::write`].
+    pub fn refresh(&self, gpu: &Gpu) {
+        let mut program = crate::gpu::Program::default();
+        self.pages.iter().filter_map(|p| p.param.refresh()).for_each(|command| program.push(command));
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        program.record(&mut encoder);
+        gpu.queue().submit([encoder.finish()]);
+    }
+
+    /// Reads every tensor, unpadded, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] if the device went away.
+    pub async fn read(&self, gpu: &Gpu) -> Result<Vec<Vec<f32>>> {
+        self.read_from(gpu, |page| Some(&page.param)).await
+    }
+
+    /// The name of the first tensor whose gradient is not finite.
+    ///
+    /// # Errors
+    /// As [`Parameters::read`].
+    pub async fn first_bad_gradient(&self, gpu: &Gpu) -> Result<Option<String>> {
+        let all = self.read_from(gpu, |page| page.training.as_ref().map(|[gradients, ..]| gradients)).await?;
+        let bad = all.iter().position(|values| values.iter().any(|v| !v.is_finite()));
+        Ok(bad.map(|i| self.specs[i].name.clone()))
+    }
+
+    async fn read_from(&self, gpu: &Gpu, page: impl Fn(&ParameterPage) -> Option<&Page>) -> Result<Vec<Vec<f32>>> {
+        let mut pages = Vec::new();
+        for p in &self.pages {
+            pages.push(match page(p) {
+                Some(page) => gpu.read::<f32>(&page.buffer, 0, 16 * u64::from(p.vec4s)).await?,
+                None => Vec::new(),
+            });
+        }
+        let read = |i: usize| {
+            let (weights, (page, offset)) = (self.weights(ParameterId(i)), self.places[i]);
+            let range = floats(offset, weights.size_bytes());
+            weights.unpad(pages[page].get(range).unwrap_or_default())
+        };
+        Ok((0..self.specs.len()).map(read).collect())
+    }
+}
+
+fn floats(offset_bytes: u64, bytes: u64) -> Range<usize> {
+    (offset_bytes / 4) as usize..((offset_bytes + bytes) / 4) as usize
+}
+
+impl Spec {
+    fn bytes(&self) -> u64 {
+        Weights::padded_bytes(self.rows, self.cols).next_multiple_of(ALIGN_BYTES)
+    }
+
+    /// The values before training: counters are the seed, the tensor's number and the element's pair.
+    fn start(&self, seed: u64, tensor: u32) -> Vec<f32> {
+        let count = self.rows as usize * self.cols as usize;
+        let std = match self.init {
+            Init::Zeros => return vec![0.0; count],
+            Init::Ones => return vec![1.0; count],
+            Init::Normal(std) => f64::from(std),
+        };
+        let pair = |i: usize| normal_pair([seed as u32, (seed >> 32) as u32, tensor, i as u32]);
+        (0..count.div_ceil(2)).flat_map(pair).take(count).map(|v| (std * v) as f32).collect()
+    }
+}
+
+/// Fills pages group by group; inside a page the tensors that decay come first.
+fn layout(declared: &Declarations, page_bytes: u64) -> Result<Layout> {
+    let mut pages: Vec<Vec<usize>> = Vec::new();
+    let specs: Vec<_> = declared.specs().collect();
+    let bytes = |indices: &[usize]| indices.iter().map(|&i| specs[i].bytes()).sum::<u64>();
+    let mut next = 0;
+    for group in &declared.groups {
+        let indices: Vec<_> = (next..next + group.len()).collect();
+        next += group.len();
+        let needed = bytes(&indices);
+        if needed > page_bytes {
+            return Err(Error::LimitExceeded {
+                what: format!("the parameter {} (bytes)", group[0].name),
+                limit: "max_storage_buffer_binding_size",
+                needed,
+                granted: page_bytes,
+                advice: "a smaller dimension or length".into(),
+            });
+        }
+        match pages.last_mut() {
+            Some(page) if bytes(page) + needed <= page_bytes => page.extend(indices),
+            _ => pages.push(indices),
+        }
+    }
+    let mut out = Layout { places: vec![(0, 0); specs.len()], pages: Vec::new() };
+    for (number, page) in pages.iter().enumerate() {
+        let (decaying, other): (Vec<_>, Vec<_>) = page.iter().partition(|&&i| specs[i].decay);
+        let mut offset = 0;
+        for &&i in decaying.iter().chain(&other) {
+            out.places[i] = (number, offset);
+            offset += specs[i].bytes();
+        }
+        out.pages.push((offset, decaying.iter().map(|&&i| specs[i].bytes()).sum()));
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    fn spec(name: &str, rows: u32, cols: u32, decay: bool) -> Spec {
+        Spec { name: name.into(), rows, cols, decay, init: Init::Normal(1.0) }
+    }
+
+    #[test]
+    fn decaying_tensors_lie_first_and_groups_share_a_page() {
+        let mut declared = Declarations::default();
+        declared.together([spec("a.bias", 1, 3, false), spec("a.other", 1, 100, false)]);
+        declared.together([spec("b.weight", 5, 9, true), spec("b.bias", 1, 9, false)]);
+        let one = layout(&declared, 1 << 20).unwrap();
+        // b.weight: 8 rows of 3 vec4s = 384 bytes, aligned to 512; a.bias 256; a.other 512; b.bias 256.
+        assert_eq!(one.places, [(0, 512), (0, 768), (0, 0), (0, 1280)]);
+        assert_eq!(one.pages, [(1536, 512)]);
+        let two = layout(&declared, 800).unwrap();
+        assert_eq!(two.places, [(0, 0), (0, 256), (1, 0), (1, 512)]);
+        assert!(layout(&declared, 700).is_err());
+    }
+
+    #[test]
+    fn a_start_depends_on_seed_and_tensor_alone() {
+        let s = spec("x", 3, 5, true);
+        assert_eq!(s.start(1, 0), s.start(1, 0));
+        assert_ne!(s.start(1, 0), s.start(2, 0));
+        assert_ne!(s.start(1, 0), s.start(1 << 32 | 1, 0));
+        assert_ne!(s.start(1, 0), s.start(1, 1));
+    }
+}

@@ -1,0 +1,53 @@
+//! Batches on their way to the device: a ring of slots that the host fills ahead of the steps that read them.
+
+use crate::error::{Error, Result};
+use crate::gpu::{Buffer, Gpu};
+use crate::ops::nn::batch::{Batch, BatchLayout};
+use crate::ops::nn::train_state::TrainState;
+
+/// A ring of batches and the state that says which slot is next.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    layout: BatchLayout,
+    slots: u32,
+    data: Buffer,
+    state: Buffer,
+}
+
+impl Feed {
+    /// A ring of `slots` batches of `rows` = B T rows; `state` starts on the device as given.
+    pub(crate) fn new(gpu: &Gpu, rows: u32, vocabulary: u32, slots: u32, state: TrainState) -> Result<Self> {
+        let layout = BatchLayout { rows, vocabulary };
+        let data = gpu.storage("batches", 4 * u64::from(slots) * u64::from(layout.words()))?;
+        let state = gpu.upload("training state", &[state])?;
+        Ok(Self { layout, slots, data, state })
+    }
+
+    /// The operand of operations that read micro-batch `micro` of a step.
+    pub(crate) fn batch(&self, micro: u32) -> Batch<'_> {
+        Batch { layout: self.layout, data: &self.data, slots: self.slots, state: &self.state, micro }
+    }
+
+    /// Writes a batch into slot `number` modulo the ring, ahead of the next submission.
+    pub(crate) fn fill(&self, gpu: &Gpu, number: u64, tokens: &[u32], targets: &[u32]) -> Result<()> {
+        let words = self.layout.pack(tokens, targets)?;
+        let slot = number % u64::from(self.slots);
+        gpu.write(&self.data, 4 * slot * u64::from(self.layout.words()), bytemuck::cast_slice(&words));
+        Ok(())
+    }
+
+    pub(crate) fn state(&self) -> &Buffer {
+        &self.state
+    }
+}
+
+/// B T as a u32.
+pub(crate) fn rows(batch: u32, length: u32) -> Result<u32> {
+    batch.checked_mul(length).filter(|&rows| rows <= 1 << 28).ok_or_else(|| Error::LimitExceeded {
+        what: "batch x length".into(),
+        limit: "rows of an activation",
+        needed: u64::from(batch) * u64::from(length),
+        granted: 1 << 28,
+        advice: "a smaller batch with gradient accumulation".into(),
+    })
+}

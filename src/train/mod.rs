@@ -1,0 +1,15 @@
+//! Training: the loop, what it is configured by, and evaluation.
+
+mod config;
+mod evaluate;
+pub(crate) mod feed;
+mod trainer;
+
+pub use config::TrainConfig;
+pub use evaluate::Evaluator;
+pub use trainer::Trainer;
+
+/// Nats per byte in bits per byte.
+pub fn bits(nats: f64) -> f64 {
+    nats / std::f64::consts::LN_2
+}
