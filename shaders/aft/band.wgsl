@@ -16,7 +16,7 @@ struct Params {
 }
 
 @compute @workgroup_size(64)
-fn band(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let thread = group_number(group, groups) * 64u + lane;
     let age = thread % params.ages;
     let t = thread / params.ages * 4u;

@@ -47,6 +47,7 @@ impl Capabilities {
 #[derive(Debug, Clone)]
 pub struct Gpu {
     inner: Arc<Inner>,
+    planned_as: AdapterClass,
 }
 
 #[derive(Debug)]
@@ -122,6 +123,7 @@ impl Gpu {
             features: device.features(),
         };
         let gpu = Self {
+            planned_as: caps.adapter.class,
             inner: Arc::new(Inner {
                 device,
                 queue,
@@ -160,6 +162,16 @@ impl Gpu {
     /// What the device granted.
     pub fn caps(&self) -> &Capabilities {
         &self.inner.caps
+    }
+
+    /// The class of adapter that kernels and sizes are planned for.
+    pub fn planned_as(&self) -> AdapterClass {
+        self.planned_as
+    }
+
+    /// The same device with kernels and sizes planned for another class of adapter, for tests and comparisons.
+    pub fn plan_as(&self, class: AdapterClass) -> Self {
+        Self { planned_as: class, ..self.clone() }
     }
 
     /// Memory given, and objects made, through this handle and its clones.

@@ -271,11 +271,10 @@ struct Saved {
 impl LanguageConfig {
     /// Textures where shaders run on a processor and the rows fit, else buffers.
     fn placement(&self, gpu: &Gpu, rows: u32) -> Placement {
-        let caps = gpu.caps();
-        let side = caps.limits.max_texture_dimension_2d;
+        let side = gpu.caps().limits.max_texture_dimension_2d;
         let widest = (self.mlp_ratio * self.dim).max(3 * self.dim).max(VOCABULARY) / 4;
         let fits = rows.max(self.length).max(widest) <= side;
-        if caps.adapter.class == AdapterClass::Software && fits { Placement::Texture } else { Placement::Buffer }
+        if gpu.planned_as() == AdapterClass::Software && fits { Placement::Texture } else { Placement::Buffer }
     }
 
     /// Fails if a plane of `rows` = B T rows, or a parameter, exceeds what a device grants; nothing is allocated.

@@ -63,6 +63,6 @@ impl Builder {
 
     /// Whether the adapter runs shaders on a few processor cores: fewer, longer threads are better there.
     pub(crate) fn few_threads(&self) -> bool {
-        self.gpu.caps().adapter.class == AdapterClass::Software
+        self.gpu.planned_as() == AdapterClass::Software
     }
 }

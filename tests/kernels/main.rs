@@ -17,7 +17,7 @@ mod train_state;
 mod training;
 
 use aft_wgpu::Error;
-use aft_wgpu::gpu::{Gpu, GpuOptions};
+use aft_wgpu::gpu::{AdapterClass, Gpu, GpuOptions};
 use libtest_mimic::{Arguments, Trial};
 
 fn main() {
@@ -37,27 +37,46 @@ fn main() {
         Some(gpu) => eprintln!("adapter: {}", gpu.caps().adapter),
         None => eprintln!("no adapter: all tests are ignored (install a Vulkan driver to run them)"),
     }
-    let mut trials = Vec::new();
-    trials.extend(adamw::trials(&gpu));
-    trials.extend(cross_entropy::trials(&gpu));
-    trials.extend(dropout::trials(&gpu));
-    trials.extend(embedding::trials(&gpu));
-    trials.extend(gradient_norm::trials(&gpu));
-    trials.extend(layer_norm::trials(&gpu));
-    trials.extend(linear::trials(&gpu));
-    trials.extend(train_state::trials(&gpu));
-    trials.extend(aft_local::trials(&gpu));
+    // Kernels are planned differently for processors and for GPUs: every test runs with both plans.
+    let trials = match gpu {
+        Some(gpu) => {
+            let classes = [AdapterClass::Software, AdapterClass::Discrete];
+            classes.into_iter().flat_map(|class| trials(&Some(gpu.plan_as(class)))).collect()
+        }
+        None => trials(&None),
+    };
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
+    [
+        adamw::trials(gpu),
+        cross_entropy::trials(gpu),
+        dropout::trials(gpu),
+        embedding::trials(gpu),
+        gradient_norm::trials(gpu),
+        layer_norm::trials(gpu),
+        linear::trials(gpu),
+        train_state::trials(gpu),
+        aft_local::trials(gpu),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// A test that needs a device; ignored where there is none.
 fn trial(gpu: &Option<Gpu>, name: impl Into<String>, test: impl FnOnce(&Gpu) + Send + 'static) -> Trial {
     let name = name.into();
     match gpu.clone() {
-        Some(gpu) => Trial::test(name, move || {
+        Some(gpu) => Trial::test(format!("{name} ({} plan)", plan(&gpu)), move || {
             test(&gpu);
             Ok(())
         }),
         None => Trial::test(name, || Ok(())).with_ignored_flag(true).with_kind("no adapter"),
     }
+}
+
+fn plan(gpu: &Gpu) -> &'static str {
+    if gpu.planned_as() == AdapterClass::Software { "processor" } else { "GPU" }
 }

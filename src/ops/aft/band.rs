@@ -23,7 +23,7 @@ params! {
 
 static FORWARD: Kernel = Kernel {
     stem: "aft/band",
-    entry: "band",
+    entry: "forward",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
         include_str!("../../../shaders/lib/aft_window.wgsl"),
