@@ -193,12 +193,20 @@ impl Parameters {
         self.read_from(gpu, |page| Some(&page.param)).await
     }
 
+    /// Reads the gradient of every tensor, unpadded, in the order of their ids; empty if there are none.
+    ///
+    /// # Errors
+    /// As [`Parameters::read`].
+    pub async fn gradients(&self, gpu: &Gpu) -> Result<Vec<Vec<f32>>> {
+        self.read_from(gpu, |page| page.training.as_ref().map(|[gradients, ..]| gradients)).await
+    }
+
     /// The name of the first tensor whose gradient is not finite.
     ///
     /// # Errors
     /// As [`Parameters::read`].
     pub async fn first_bad_gradient(&self, gpu: &Gpu) -> Result<Option<String>> {
-        let all = self.read_from(gpu, |page| page.training.as_ref().map(|[gradients, ..]| gradients)).await?;
+        let all = self.gradients(gpu).await?;
         let bad = all.iter().position(|values| values.iter().any(|v| !v.is_finite()));
         Ok(bad.map(|i| self.specs[i].name.clone()))
     }

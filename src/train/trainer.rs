@@ -200,20 +200,41 @@ impl Trainer {
         Ok(records)
     }
 
-    /// Fills a step's batches and records it.
     async fn enqueue(&mut self) -> Result<()> {
-        let Self { config, step, .. } = self;
-        for micro in 0..config.accumulate {
-            let number = u64::from(*step) * u64::from(config.accumulate) + u64::from(micro);
-            let batch = self.windows.random(config.seed, number as u32, config.batch as usize)?;
-            self.feed.fill(&self.gpu, number, &batch.tokens, &batch.targets)?;
-        }
+        self.fill()?;
         self.recorder.run(&self.gradients).await?;
         self.recorder.run(&self.update).await?;
-        *step += 1;
         // A slot is filled again only after the step that reads it was submitted.
-        if (*step).is_multiple_of(AHEAD) {
+        if self.step.is_multiple_of(AHEAD) {
             self.recorder.submit().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the batches of the next step into their slots and counts the step.
+    fn fill(&mut self) -> Result<()> {
+        let TrainConfig { accumulate, seed, batch, .. } = self.config;
+        for micro in 0..accumulate {
+            let number = u64::from(self.step) * u64::from(accumulate) + u64::from(micro);
+            let batch = self.windows.random(seed, number as u32, batch as usize)?;
+            self.feed.fill(&self.gpu, number, &batch.tokens, &batch.targets)?;
+        }
+        self.step += 1;
+        Ok(())
+    }
+
+    /// Records the next `steps` steps, at most 8, into a caller's encoder, which the caller submits before it asks for more.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for more than 8 steps; [`Error::Data`].
+    pub fn record(&mut self, steps: u32, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        if steps > AHEAD {
+            return Err(Error::Config(format!("at most {AHEAD} steps fit one encoder, not {steps}")));
+        }
+        for _ in 0..steps {
+            self.fill()?;
+            self.gradients.record(encoder);
+            self.update.record(encoder);
         }
         Ok(())
     }
