@@ -1,0 +1,228 @@
+//! Every kernel as text, without a device: it is legal WGSL within the floor that WebGPU promises, agrees with its declaration,
+//! reaches every shading language, and lies where its stem says.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use aft_wgpu::gpu::{Kernel, Variant};
+use naga::back::{glsl, hlsl, msl, spv};
+use naga::{AddressSpace, GlobalVariable, ShaderStage, TypeInner};
+
+/// A kernel's variant, compiled.
+struct Compiled {
+    label: String,
+    kernel: &'static Kernel,
+    wgsl: String,
+    module: naga::Module,
+    info: naga::valid::ModuleInfo,
+}
+
+impl Compiled {
+    /// The variables that the entry point uses.
+    fn used(&self) -> impl Iterator<Item = &GlobalVariable> {
+        let entry = self.info.get_entry_point(0);
+        self.module.global_variables.iter().filter(|(handle, _)| !entry[*handle].is_empty()).map(|(_, global)| global)
+    }
+
+    fn inner(&self, global: &GlobalVariable) -> &TypeInner {
+        &self.module.types[global.ty].inner
+    }
+}
+
+/// The catalogue, parsed and validated: naga's default capabilities hold no subgroups, no f16 and no push constants.
+fn compiled() -> Vec<Compiled> {
+    aft_wgpu::ops::catalogue().into_iter().map(|(kernel, variant)| compile(kernel, &variant)).collect()
+}
+
+fn compile(kernel: &'static Kernel, variant: &Variant) -> Compiled {
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+    let label = label(kernel, variant);
+    let wgsl = kernel.wgsl(variant);
+    let module = naga::front::wgsl::parse_str(&wgsl).unwrap_or_else(|e| panic!("{label}: {}", e.emit_to_string(&wgsl)));
+    let info = Validator::new(ValidationFlags::all(), Capabilities::default())
+        .validate(&module)
+        .unwrap_or_else(|e| panic!("{label}: {}", e.emit_to_string(&wgsl)));
+    let names: Vec<_> = module.entry_points.iter().map(|e| e.name.as_str()).collect();
+    assert_eq!(names, [kernel.entry], "{label}: entry points");
+    assert_eq!(module.overrides.len(), 0, "{label}: constants are textual");
+    Compiled { label, kernel, wgsl, module, info }
+}
+
+/// A name for a variant that is a legal file name.
+fn label(kernel: &Kernel, variant: &Variant) -> String {
+    let mut label = format!("{}-{:?}", kernel.stem.replace('/', "-"), variant.placement).to_lowercase();
+    for (name, value) in &variant.constants {
+        label += &format!("-{}{value}", name.to_lowercase());
+    }
+    label
+}
+
+#[test]
+fn kernels_keep_to_the_floor_of_webgpu() {
+    for c in compiled() {
+        let count = |is: fn(&TypeInner, AddressSpace) -> bool| c.used().filter(|g| is(c.inner(g), g.space)).count();
+        let buffers = count(|_, space| matches!(space, AddressSpace::Storage { .. }));
+        let textures = count(|inner, _| storage_image(inner) == Some(true));
+        let sampled = count(|inner, _| storage_image(inner) == Some(false));
+        assert!(buffers <= 8, "{}: {buffers} storage buffers", c.label);
+        assert!(textures <= 4, "{}: {textures} storage textures", c.label);
+        assert!(sampled <= 16, "{}: {sampled} sampled textures", c.label);
+
+        let mut layout = naga::proc::Layouter::default();
+        layout.update(c.module.to_ctx()).unwrap();
+        let workgroup = c.used().filter(|g| g.space == AddressSpace::WorkGroup);
+        let bytes: u32 = workgroup.map(|g| layout[g.ty].size).sum();
+        assert!(bytes <= 16_384, "{}: {bytes} bytes of workgroup memory", c.label);
+
+        let size = c.module.entry_points[0].workgroup_size;
+        assert!(size.iter().product::<u32>() <= 256 && size[2] <= 64, "{}: workgroup of {size:?}", c.label);
+    }
+}
+
+/// Whether an image is stored to; none if the type is no image.
+fn storage_image(inner: &TypeInner) -> Option<bool> {
+    match inner {
+        TypeInner::Image { class, .. } => Some(matches!(class, naga::ImageClass::Storage { .. })),
+        _ => None,
+    }
+}
+
+#[test]
+fn params_agree_with_the_host() {
+    for c in compiled() {
+        let params = c.used().find(|g| g.space == AddressSpace::Uniform);
+        let TypeInner::Struct { members, span } = c.inner(params.unwrap_or_else(|| panic!("{}: no params", c.label)))
+        else {
+            panic!("{}: params is no struct", c.label)
+        };
+        let shader: Vec<_> = members.iter().map(|m| (m.name.clone().unwrap(), m.offset as usize)).collect();
+        let host: Vec<_> = c.kernel.params.iter().map(|&(name, offset)| (name.to_owned(), offset)).collect();
+        assert_eq!(shader, host, "{}", c.label);
+        // Fields of a host's struct take 4 bytes each.
+        assert!(members.iter().all(|m| matches!(c.module.types[m.ty].inner, TypeInner::Scalar(s) if s.width == 4)));
+        assert_eq!(*span as usize, 4 * host.len(), "{}", c.label);
+    }
+}
+
+#[test]
+fn every_operand_is_used() {
+    for c in compiled() {
+        let used: BTreeSet<_> = c.used().filter(|g| g.binding.is_some()).filter_map(|g| g.name.clone()).collect();
+        let declared = c.kernel.operands.iter().map(|o| o.name).chain(["params"]);
+        assert_eq!(used, declared.map(str::to_owned).collect(), "{}", c.label);
+    }
+}
+
+#[test]
+fn kernels_reach_every_shading_language() {
+    for c in compiled() {
+        let Compiled { label, kernel, module, info, .. } = &c;
+        let entry = || Some((ShaderStage::Compute, kernel.entry.to_owned()));
+        let spirv = spv::write_vec(module, info, &spv::Options { lang_version: (1, 3), ..Default::default() }, None);
+        spirv.unwrap_or_else(|e| panic!("{label}, SPIR-V: {e}"));
+
+        let options = msl::Options { lang_version: (2, 0), ..Default::default() };
+        let pipeline = msl::PipelineOptions { entry_point: entry(), ..Default::default() };
+        let text = msl::write_string(module, info, &options, &pipeline);
+        text.unwrap_or_else(|e| panic!("{label}, MSL: {e}"));
+
+        let mut text = String::new();
+        let (options, pipeline) = (hlsl::Options::default(), hlsl::PipelineOptions { entry_point: entry() });
+        let written = hlsl::Writer::new(&mut text, &options, &pipeline).write(module, info, None);
+        written.unwrap_or_else(|e| panic!("{label}, HLSL: {e}"));
+
+        let mut text = String::new();
+        let options = glsl::Options::default();
+        let pipeline = glsl::PipelineOptions {
+            shader_stage: ShaderStage::Compute,
+            entry_point: kernel.entry.to_owned(),
+            multiview: None,
+        };
+        let written = glsl::Writer::new(&mut text, module, info, &options, &pipeline, Default::default())
+            .and_then(|mut writer| writer.write());
+        written.unwrap_or_else(|e| panic!("{label}, GLSL ES 3.10: {e}"));
+    }
+}
+
+/// Writes every variant for compilers outside of this repository: to AFT_SHADER_DIR, or below the target directory.
+#[test]
+fn kernels_are_written_out() {
+    let default = || Path::new(env!("CARGO_TARGET_TMPDIR")).join("shaders");
+    let dir = std::env::var_os("AFT_SHADER_DIR").map_or_else(default, PathBuf::from);
+    std::fs::create_dir_all(&dir).unwrap();
+    let mut manifest = Vec::new();
+    let mut files = BTreeSet::new();
+    for c in compiled() {
+        let file = format!("{}.wgsl", c.label);
+        assert!(files.insert(file.clone()), "{file} stands twice in the catalogue");
+        std::fs::write(dir.join(&file), &c.wgsl).unwrap();
+        let entry = c.kernel.entry;
+        manifest.push(
+            serde_json::json!({ "label": c.label, "file": file, "entry": entry, "constants": {}, "plain": true }),
+        );
+    }
+    std::fs::write(dir.join("manifest.json"), serde_json::to_string_pretty(&manifest).unwrap()).unwrap();
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The stems of the WGSL files in a folder of `shaders`.
+fn stems(folder: &str) -> Vec<String> {
+    let files = std::fs::read_dir(root().join("shaders").join(folder)).into_iter().flatten();
+    let mut stems: Vec<_> = files
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "wgsl"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    stems.sort();
+    stems
+}
+
+#[test]
+fn every_shader_file_is_part_of_a_kernel() {
+    let kernels: Vec<_> = aft_wgpu::ops::catalogue().into_iter().map(|(kernel, _)| kernel).collect();
+    for folder in ["lib", "aft", "nn"] {
+        for stem in stems(folder) {
+            let stem = format!("{folder}/{stem}");
+            let text = std::fs::read_to_string(root().join(format!("shaders/{stem}.wgsl"))).unwrap();
+            let joined = kernels.iter().any(|k| k.source.contains(&text.as_str()));
+            assert!(joined, "shaders/{stem}.wgsl is joined to no kernel of the catalogue");
+        }
+    }
+    for kernel in kernels {
+        let file = root().join(format!("shaders/{}.wgsl", kernel.stem));
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        assert!(kernel.source.contains(&text.as_str()), "{} is not joined from its stem", kernel.stem);
+    }
+}
+
+/// Shaders without a family of files, and why.
+const HELPERS: &[(&str, &str)] =
+    &[("nn/sum_slices", "a part of every sliced gradient: hosted by ops/gradient.rs, tested by each that uses it")];
+
+/// A newcomer finds a kernel's host file, truth and test by its stem; gradients stand with their forward pass.
+#[test]
+fn stems_match_across_the_house() {
+    for room in ["aft", "nn"] {
+        for stem in stems(room) {
+            if HELPERS.iter().any(|(helper, _)| *helper == format!("{room}/{stem}")) {
+                continue;
+            }
+            let is_gradient = |i: &usize| matches!(stem.as_bytes().get(i + "_grad".len()), None | Some(b'_'));
+            let end = stem.find("_grad").filter(is_gradient).unwrap_or(stem.len());
+            let family = &stem[..end];
+            let test = if room == "aft" { format!("aft_{family}") } else { family.to_owned() };
+            for file in [
+                format!("shaders/{room}/{family}.wgsl"),
+                format!("src/ops/{room}/{family}.rs"),
+                format!("src/reference/{room}/{family}.rs"),
+                format!("tests/kernels/{test}.rs"),
+            ] {
+                assert!(root().join(&file).is_file(), "shaders/{room}/{stem}.wgsl: there is no {file}");
+            }
+        }
+    }
+}
