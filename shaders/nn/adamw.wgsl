@@ -5,11 +5,10 @@
 // lr, clip and the corrections come from the step that train_state.wgsl closed; if its gradient was not finite, nothing is
 // stored. Only the first `decayed` vec4s decay. Padding (parameter and gradient 0) stays 0, as eps is positive.
 //
-// Operands: grad [N] vec4s, state (lib/train_state.wgsl), param [N], m [N], v [N].
+// Operands: grad [N], state (lib/train_state.wgsl), param [N], m [N], v [N].
 struct Params {
     len: u32,
     decayed: u32,
-    grad_base: u32,
     beta1: f32,
     beta2: f32,
     eps: f32,
@@ -28,7 +27,7 @@ fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     let correction2 = state_f32(STATE_CORRECTION2);
     let first = group_number(group, groups) * (64u * SPAN) + lane;
     for (var i = first; i < min(first + 64u * SPAN, params.len); i += 64u) {
-        let g = clip * grad_at(i);
+        let g = clip * grad[i];
         let moment1 = params.beta1 * m[i] + (1.0 - params.beta1) * g;
         let moment2 = params.beta2 * v[i] + (1.0 - params.beta2) * g * g;
         let direction = moment1 / correction1 / (sqrt(moment2 / correction2) + params.eps);

@@ -30,7 +30,7 @@ fn cross_entropy(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     let row = group_number(group, groups) * (ROW_GROUP / LANES) + lane / LANES;
     let first = lane % LANES;
     let inside = row < params.rows;
-    let width = select(0u, (params.cols + 3u) / 4u, inside);
+    let width = select(0u, at_run_time((params.cols + 3u) / 4u, lane), inside);
 
     var pivot = LOWEST;
     var sum = 0.0;
@@ -53,10 +53,10 @@ fn cross_entropy(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     if first == 0u {
         var loss = 0.0;
         if counts { loss = log(sum) + (row_pivot - logits_at(row, wanted / 4u)[wanted % 4u]); }
-        if params.accumulate != 0u { loss += losses[row]; }
+        if at_run_time(params.accumulate, lane) != 0u { loss += losses[row]; }
         losses[row] = loss;
     }
-    if params.has_gradient == 0u { return; }
+    if at_run_time(params.has_gradient, lane) == 0u { return; }
     let scale = select(0.0, params.scale, counts);
     for (var c = first; c < width; c += LANES) {
         let softmax = exp(logits_at(row, c) - row_pivot) / sum;

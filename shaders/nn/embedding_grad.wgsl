@@ -57,7 +57,7 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
 
     if lane >= COLUMNS || table_row >= params.vocabulary + params.positions { return; }
     let at = select(params.position_offset + position * params.width, table_row * params.width, is_token) + c;
-    if params.accumulate != 0u { sum += out[at]; }
+    if at_run_time(params.accumulate, lane) != 0u { sum += out[at]; }
     out[at] = sum;
 }
 

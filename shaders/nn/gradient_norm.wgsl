@@ -1,14 +1,13 @@
 // The first step of the global norm sqrt(sum of g^2): sums of squares over equal spans of a page of gradients. train_state.wgsl
 // adds them up. LANES lanes share a span, each in blocks so that sums stay exact enough for any page.
 //
-// Operands: grad [N] vec4s, partials: `spans` sums from `offset` on.
+// Operands: grad [N], partials: `spans` sums from `offset` on.
 // Constants: LANES, lanes that share a span (lib/row_sum.wgsl).
 struct Params {
     len: u32,
     span: u32,
     spans: u32,
     offset: u32,
-    grad_base: u32,
 }
 
 const SUM_BLOCK: u32 = 64u * LANES;
@@ -24,7 +23,7 @@ fn sum_squares(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
     for (var block = span * params.span + first; block < end; block += SUM_BLOCK) {
         var part = vec4(0.0);
         for (var i = block; i < min(block + SUM_BLOCK, end); i += LANES) {
-            let g = grad_at(i);
+            let g = grad[i];
             part += g * g;
         }
         sum += dot(part, vec4(1.0));

@@ -45,9 +45,9 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
 
 struct Pages {
     param: Page,
-    grad: Page,
-    m: Page,
-    v: Page,
+    grad: Buffer,
+    m: Buffer,
+    v: Buffer,
     state: Buffer,
     vec4s: u32,
 }
@@ -55,9 +55,11 @@ struct Pages {
 impl Pages {
     /// Zeroed pages, with room behind the tensors.
     fn new(gpu: &Gpu, placement: Placement, vec4s: u32) -> Self {
-        let page = |label| Page::new(gpu, label, 16 * u64::from(vec4s) + 256, placement).unwrap();
+        let bytes = 16 * u64::from(vec4s) + 256;
+        let param = Page::new(gpu, "param", bytes, placement).unwrap();
+        let page = |label| gpu.storage(label, bytes).unwrap();
         let state = gpu.upload("state", &[TrainState::new(1)]).unwrap();
-        Self { param: page("param"), grad: page("grad"), m: page("m"), v: page("v"), state, vec4s }
+        Self { param, grad: page("grad"), m: page("m"), v: page("v"), state, vec4s }
     }
 
     fn args(&self, decayed: u32, hyper: Hyper) -> Update<'_> {
@@ -67,21 +69,18 @@ impl Pages {
 
     /// Runs one update on `grad`.
     fn step(&self, b: &mut Builder, decayed: u32, grad: &[f32], state: TrainState) {
-        b.gpu.write(&self.grad.buffer, 0, bytemuck::cast_slice(grad));
+        b.gpu.write(&self.grad, 0, bytemuck::cast_slice(grad));
         b.gpu.write(&self.state, 0, bytemuck::bytes_of(&state));
-        if let Some(refresh) = self.grad.refresh() {
-            b.program.push(refresh);
-        }
         update(b, &self.args(decayed, HYPER)).unwrap();
         run(b);
     }
 
     fn read(&self, gpu: &Gpu) -> [Vec<f32>; 3] {
-        [&self.param, &self.m, &self.v].map(|page| {
+        [&self.param.buffer, &self.m, &self.v].map(|page| {
             let bytes = 16 * u64::from(self.vec4s);
-            let behind: Vec<f32> = pollster::block_on(gpu.read(&page.buffer, bytes, 256)).unwrap();
+            let behind: Vec<f32> = pollster::block_on(gpu.read(page, bytes, 256)).unwrap();
             assert!(behind.iter().all(|v| *v == 0.0), "a store behind the page");
-            pollster::block_on(gpu.read(&page.buffer, 0, bytes)).unwrap()
+            pollster::block_on(gpu.read(page, 0, bytes)).unwrap()
         })
     }
 }
@@ -165,7 +164,7 @@ fn a_page_past_the_width_of_a_grid(gpu: &Gpu) {
     gpu.write(&pages.state, 0, bytemuck::bytes_of(&state(1, 1.0)));
     let sampled = [0, 255, 256, 65_534 * 256, 65_535 * 256 - 1, 65_535 * 256, vec4s - 1];
     for i in sampled {
-        gpu.write(&pages.grad.buffer, 16 * u64::from(i), bytemuck::cast_slice(&[1.0f32; 4]));
+        gpu.write(&pages.grad, 16 * u64::from(i), bytemuck::cast_slice(&[1.0f32; 4]));
     }
     update(b, &pages.args(0, HYPER)).unwrap();
     run(b);

@@ -1,6 +1,6 @@
 //! `nn/gradient_norm`: partial sums of squares over pages.
 
-use aft_wgpu::gpu::{Gpu, Page};
+use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::ops::Builder;
 use aft_wgpu::ops::nn::gradient_norm::{MAX_PARTIALS, SumSquares, forward};
 use aft_wgpu::reference::nn::gradient_norm as reference;
@@ -53,15 +53,13 @@ fn norm_of(gpu: &Gpu, pages: &[Vec<f32>]) {
 }
 
 /// The partial sums of all pages.
-fn squares(gpu: &Gpu, placement: aft_wgpu::gpu::Placement, pages: &[Vec<f32>]) -> Vec<f32> {
+fn squares(gpu: &Gpu, placement: Placement, pages: &[Vec<f32>]) -> Vec<f32> {
     let b = &mut Builder::new(gpu, placement);
     let partials = Floats::new(gpu, &vec![f32::NAN; pages.len() * MAX_PARTIALS as usize]);
     let mut offset = 0;
     for data in pages {
         // Behind the tensors a page may hold anything: it does not count.
-        let page = Page::new(gpu, "gradients", 4 * data.len() as u64 + 256, placement).unwrap();
-        gpu.write(&page.buffer, 0, bytemuck::cast_slice(data));
-        gpu.write(&page.buffer, 4 * data.len() as u64, bytemuck::cast_slice(&[f32::NAN; 64]));
+        let page = gpu.upload("gradients", &[data.as_slice(), &[f32::NAN; 64]].concat()).unwrap();
         let vec4s = data.len() as u32 / 4;
         let next = forward(b, &SumSquares { grad: &page, vec4s, partials: &partials.buffer, offset }).unwrap();
         assert!((1..=MAX_PARTIALS).contains(&(next - offset)));

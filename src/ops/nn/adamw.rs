@@ -7,7 +7,7 @@ use crate::ops::nn::gradient_norm::check_page;
 
 params! {
     /// As in `shaders/nn/adamw.wgsl`.
-    Params { len: u32, decayed: u32, grad_base: u32, beta1: f32, beta2: f32, eps: f32, weight_decay: f32 }
+    Params { len: u32, decayed: u32, beta1: f32, beta2: f32, eps: f32, weight_decay: f32 }
 }
 
 /// vec4s of a workgroup.
@@ -23,7 +23,7 @@ static UPDATE: Kernel = Kernel {
     ],
     params: Params::FIELDS,
     operands: &[
-        Operand::weights("grad", "[N] vec4s"),
+        Operand::array("grad", "vec4<f32>", "[N]"),
         Operand::array("state", "u32", "training state"),
         Operand::array_out("param", "vec4<f32>", "[N]"),
         Operand::array_out("m", "vec4<f32>", "[N]"),
@@ -48,12 +48,12 @@ pub struct Hyper {
 pub struct Update<'a> {
     /// The parameters.
     pub param: &'a Page,
-    /// Their gradients, whose texture [`super::gradient_norm`] brought up to date.
-    pub grad: &'a Page,
+    /// Their gradients.
+    pub grad: &'a Buffer,
     /// First moments.
-    pub m: &'a Page,
+    pub m: &'a Buffer,
     /// Second moments.
-    pub v: &'a Page,
+    pub v: &'a Buffer,
     /// vec4s of the page that hold tensors.
     pub vec4s: u32,
     /// vec4s that decay: the first ones.
@@ -71,29 +71,22 @@ pub struct Update<'a> {
 /// [`crate::Error::Shape`] if a page is too small; [`crate::Error::Config`] if eps is not positive.
 pub fn update(b: &mut Builder, args: &Update<'_>) -> Result<()> {
     let Update { param, grad, m, v, vec4s, decayed, state, hyper } = *args;
-    for (what, page) in [("param", param), ("grad", grad), ("m", m), ("v", v)] {
+    for (what, page) in [("param", &param.buffer), ("grad", grad), ("m", m), ("v", v)] {
         check_page(&format!("adamw: {what}"), page, vec4s)?;
     }
     if hyper.eps.is_nan() || hyper.eps < f32::MIN_POSITIVE {
         return Err(Error::Config(format!("AdamW's eps is positive, not {}", hyper.eps)));
     }
-    let grad = grad.tensor(0, 1, 4 * vec4s);
     let params = Params {
         len: vec4s,
         decayed,
-        grad_base: grad.base(),
         beta1: hyper.beta1,
         beta2: hyper.beta2,
         eps: hyper.eps,
         weight_decay: hyper.weight_decay,
     };
-    let binds = [
-        Bind::Weights(&grad),
-        Bind::Buffer(state),
-        Bind::Buffer(&param.buffer),
-        Bind::Buffer(&m.buffer),
-        Bind::Buffer(&v.buffer),
-    ];
+    let binds =
+        [Bind::Buffer(grad), Bind::Buffer(state), Bind::Buffer(&param.buffer), Bind::Buffer(m), Bind::Buffer(v)];
     let groups = u64::from(vec4s.div_ceil(GROUP_SPAN));
     let cost = Cost { flops: 60.0 * f64::from(vec4s), bytes: 112.0 * f64::from(vec4s) };
     let dispatch = b.gpu.dispatch(&UPDATE, &Variant::plain(b.placement), &params, &binds, groups, cost)?;

@@ -21,6 +21,7 @@ static CROSS_ENTROPY: Kernel = Kernel {
     entry: "cross_entropy",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
         include_str!("../../../shaders/lib/row_sum.wgsl"),
         include_str!("../../../shaders/lib/row_max.wgsl"),
         include_str!("../../../shaders/lib/train_state.wgsl"),

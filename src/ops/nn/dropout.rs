@@ -18,6 +18,7 @@ static DROPOUT: Kernel = Kernel {
     entry: "dropout",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
         include_str!("../../../shaders/lib/random.wgsl"),
         include_str!("../../../shaders/lib/train_state.wgsl"),
         include_str!("../../../shaders/nn/dropout.wgsl"),

@@ -33,6 +33,7 @@ static FORWARD: Kernel = Kernel {
     entry: "forward",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
         include_str!("../../../shaders/lib/train_state.wgsl"),
         include_str!("../../../shaders/lib/batch.wgsl"),
         include_str!("../../../shaders/nn/embedding.wgsl"),
@@ -52,6 +53,7 @@ static GRADIENT: Kernel = Kernel {
     entry: "gradient",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
         include_str!("../../../shaders/lib/train_state.wgsl"),
         include_str!("../../../shaders/lib/batch.wgsl"),
         include_str!("../../../shaders/nn/embedding_grad.wgsl"),

@@ -1,7 +1,7 @@
 //! Sums of squares of a page of gradients, for the global norm (`shaders/nn/gradient_norm.wgsl`).
 
 use crate::error::{Error, Result};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Page, Placement, Variant, params};
+use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Variant, params};
 use crate::ops::Builder;
 
 /// The most partial sums that a page gives.
@@ -17,7 +17,7 @@ const MAX_SPAN: u32 = 16_384;
 
 params! {
     /// As in `shaders/nn/gradient_norm.wgsl`.
-    Params { len: u32, span: u32, spans: u32, offset: u32, grad_base: u32 }
+    Params { len: u32, span: u32, spans: u32, offset: u32 }
 }
 
 static SUM_SQUARES: Kernel = Kernel {
@@ -29,13 +29,13 @@ static SUM_SQUARES: Kernel = Kernel {
         include_str!("../../../shaders/nn/gradient_norm.wgsl"),
     ],
     params: Params::FIELDS,
-    operands: &[Operand::weights("grad", "[N] vec4s"), Operand::array_out("partials", "f32", "[P]")],
+    operands: &[Operand::array("grad", "vec4<f32>", "[N]"), Operand::array_out("partials", "f32", "[P]")],
 };
 
 /// Operands of the sums.
 pub struct SumSquares<'a> {
-    /// The gradients.
-    pub grad: &'a Page,
+    /// A page of gradients.
+    pub grad: &'a Buffer,
     /// vec4s of the page that hold tensors; what lies between them is zero.
     pub vec4s: u32,
     /// Output: partial sums of squares, appended from `offset` on.
@@ -44,8 +44,7 @@ pub struct SumSquares<'a> {
     pub offset: u32,
 }
 
-/// Adds the partial sums of a page, at most [`MAX_PARTIALS`], and returns where the next page's start. It first brings the
-/// page's texture, if it has one, up to date.
+/// Adds the partial sums of a page, at most [`MAX_PARTIALS`], and returns where the next page's start.
 ///
 /// The sums overflow, and the step then counts as not finite, where the norm exceeds 1.8e19.
 /// About 8 flops and 16 bytes a vec4.
@@ -60,16 +59,12 @@ pub fn forward(b: &mut Builder, args: &SumSquares<'_>) -> Result<u32> {
     if partials.size() < 4 * u64::from(next) {
         return Err(Error::shape("gradient_norm: partial sums", format!("{} bytes", 4 * next), partials.size()));
     }
-    if let Some(refresh) = grad.refresh() {
-        b.program.push(refresh);
-    }
-    let whole = grad.tensor(0, 1, 4 * vec4s);
-    let params = Params { len: vec4s, span, spans, offset, grad_base: whole.base() };
+    let params = Params { len: vec4s, span, spans, offset };
     let lanes = SUM_LANES[usize::from(!b.few_threads() || span > MAX_SPAN)];
     let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
     let groups = (u64::from(spans) * u64::from(lanes)).div_ceil(ROW_GROUP.into());
     let cost = Cost { flops: 8.0 * f64::from(vec4s), bytes: 16.0 * f64::from(vec4s) };
-    let binds = [Bind::Weights(&whole), Bind::Buffer(partials)];
+    let binds = [Bind::Buffer(grad), Bind::Buffer(partials)];
     let dispatch = b.gpu.dispatch(&SUM_SQUARES, &variant, &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     Ok(next)
@@ -82,15 +77,11 @@ fn plan(vec4s: u32) -> (u32, u32) {
 }
 
 /// Fails unless the page holds `vec4s`, of which there is at least one.
-pub(crate) fn check_page(what: &str, page: &Page, vec4s: u32) -> Result<()> {
-    if (1..=page.buffer.size() / 16).contains(&u64::from(vec4s)) {
+pub(crate) fn check_page(what: &str, page: &Buffer, vec4s: u32) -> Result<()> {
+    if (1..=page.size() / 16).contains(&u64::from(vec4s)) {
         return Ok(());
     }
-    Err(Error::shape(
-        format!("{what}: page"),
-        format!("{vec4s} vec4s, at least 1"),
-        format!("{} bytes", page.buffer.size()),
-    ))
+    Err(Error::shape(format!("{what}: page"), format!("{vec4s} vec4s, at least 1"), format!("{} bytes", page.size())))
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
