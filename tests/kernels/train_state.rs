@@ -65,7 +65,7 @@ fn follow(gpu: &Gpu, max_norm: f32, norms: &[f32]) {
             expected.close(&schedule, max_norm.into(), betas, if norm.is_finite() { norm.into() } else { f64::NAN });
         // Reading back each of thousands of steps would take minutes.
         if step % 400 < 80 || step + 1 == norms.len() {
-            let got = pollster::block_on(gpu.read::<TrainState>(&state, 0, 48)).unwrap()[0];
+            let got = pollster::block_on(gpu.read::<TrainState>(&state, 0, size_of::<TrainState>() as u64)).unwrap()[0];
             let ring: Vec<Record> = pollster::block_on(gpu.read(&metrics, 0, metrics_bytes(RING))).unwrap();
             compare(step as u32, &got, &expected);
             compare_record(&ring[step % RING as usize], &got, step as u32, norm);

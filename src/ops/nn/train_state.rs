@@ -31,8 +31,6 @@ pub struct TrainState {
     pub correction1: f32,
     /// 1 - beta2^updates.
     pub correction2: f32,
-    /// Not used.
-    pub unused: u32,
 }
 
 /// What a step leaves behind, in a ring on the device: step s at record s % ring.
