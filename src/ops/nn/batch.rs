@@ -6,7 +6,7 @@ use crate::gpu::Buffer;
 /// The target of a row that does not count: its loss and its gradient are 0.
 pub const IGNORED: u32 = u32::MAX;
 
-/// The words (u32) of a slot: tokens [M], targets [M], order [M], starts [V + 1], with M = B T rows and V tokens.
+/// The words (u32) of a slot: tokens `[M]`, targets `[M]`, order `[M]`, starts [V + 1], with M = B T rows and V tokens.
 ///
 /// `order` holds the rows sorted by token, rows of one token in ascending order; those of token v lie at
 /// `starts[v] .. starts[v + 1]`. The gradient of the token table sums by it, without atomics.
@@ -51,7 +51,7 @@ impl BatchLayout {
         3 * self.rows
     }
 
-    /// The words of a slot for `tokens` [M] and `targets` [M]; a target may be [`IGNORED`].
+    /// The words of a slot for `tokens` `[M]` and `targets` `[M]`; a target may be [`IGNORED`].
     ///
     /// # Errors
     /// [`Error::Shape`] if a length differs from M, or a token or target is not below V.

@@ -44,7 +44,7 @@ pub struct Loss<'a> {
     pub logits: &'a Plane,
     /// The targets; a row whose target is [`IGNORED`](super::batch::IGNORED) has loss 0 and gradient 0.
     pub batch: Batch<'a>,
-    /// Output: the loss of each row in nats, [M] floats.
+    /// Output: the loss of each row in nats, `[M]` floats.
     pub losses: &'a Buffer,
     /// Add to `losses` (gradient accumulation) instead of overwriting them.
     pub accumulate: bool,
@@ -61,7 +61,7 @@ pub struct Gradient<'a> {
     pub scale: f32,
 }
 
-/// Adds losses = logsumexp(logits) - logits[target] and dlogits = (softmax(logits) - onehot(target)) scale.
+/// Adds `losses = logsumexp(logits) - logits[target]` and `dlogits = (softmax(logits) - onehot(target)) scale`.
 /// About 12 flops and 12 bytes a logit.
 ///
 /// # Errors

@@ -95,7 +95,7 @@ pub struct Backward<'a> {
     pub tables: &'a Gradient,
 }
 
-/// Adds x = token[tokens] + position. About 1 flop and 12 bytes an element.
+/// Adds `x = token[tokens] + position`. About 1 flop and 12 bytes an element.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if an operand does not fit x.

@@ -96,7 +96,7 @@ static CLOSE_STEP: Kernel = Kernel {
 pub struct CloseStep<'a> {
     /// Sums of squares of the gradients, and how many ([`super::gradient_norm`]).
     pub partials: (&'a Buffer, u32),
-    /// The loss of each row, summed over micro-batches [M], and M.
+    /// The loss of each row, summed over micro-batches `[M]`, and M.
     pub losses: (&'a Buffer, u32),
     /// What a loss counts in the mean: 1 / (M micro-batches).
     pub loss_scale: f32,
