@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result, expect_shape};
-use crate::gpu::{ALIGN_BYTES, Gpu, Page, Placement, Weights};
+use crate::gpu::{ALIGN_BYTES, Buffer, Gpu, Page, Placement, Weights};
 use crate::ops::Gradient;
 use crate::random::normal_pair;
 
@@ -79,7 +79,7 @@ pub struct ParameterPage {
     /// The parameters.
     pub param: Page,
     /// Gradients and AdamW's first and second moments.
-    pub training: Option<[Page; 3]>,
+    pub training: Option<[Buffer; 3]>,
     /// vec4s that hold tensors.
     pub vec4s: u32,
     /// vec4s of tensors that decay: the first ones.
@@ -110,16 +110,12 @@ impl Parameters {
         let page_bytes = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
         let layout = layout(declared, page_bytes)?;
         let pages = layout.pages.iter().map(|&(bytes, decayed)| {
-            let page = |label, placement| Page::new(gpu, label, bytes, placement);
+            let buffer = |label| gpu.storage(label, bytes);
             let training = match training {
-                true => Some([
-                    page("gradients", placement)?,
-                    page("first moments", Placement::Buffer)?,
-                    page("second moments", Placement::Buffer)?,
-                ]),
+                true => Some([buffer("gradients")?, buffer("first moments")?, buffer("second moments")?]),
                 false => None,
             };
-            let param = page("parameters", placement)?;
+            let param = Page::new(gpu, "parameters", bytes, placement)?;
             Ok(ParameterPage { param, training, vec4s: (bytes / 16) as u32, decayed: (decayed / 16) as u32 })
         });
         let pages = pages.collect::<Result<_>>()?;
@@ -156,7 +152,7 @@ impl Parameters {
             return Err(Error::Config("these parameters were made for inference and have no gradients".into()));
         };
         let second = second.map(|id| self.weights(id));
-        Ok(Gradient::of(&gradients.buffer, &self.weights(first), second.as_ref(), accumulate))
+        Ok(Gradient::of(gradients, &self.weights(first), second.as_ref(), accumulate))
     }
 
     /// The tensor of a name.
@@ -190,7 +186,7 @@ impl Parameters {
     /// # Errors
     /// [`Error::DeviceLost`] if the device went away.
     pub async fn read(&self, gpu: &Gpu) -> Result<Vec<Vec<f32>>> {
-        self.read_from(gpu, |page| Some(&page.param)).await
+        self.read_from(gpu, |page| Some(&page.param.buffer)).await
     }
 
     /// Reads the gradient of every tensor, unpadded, in the order of their ids; empty if there are none.
@@ -211,11 +207,11 @@ impl Parameters {
         Ok(bad.map(|i| self.specs[i].name.clone()))
     }
 
-    async fn read_from(&self, gpu: &Gpu, page: impl Fn(&ParameterPage) -> Option<&Page>) -> Result<Vec<Vec<f32>>> {
+    async fn read_from(&self, gpu: &Gpu, page: impl Fn(&ParameterPage) -> Option<&Buffer>) -> Result<Vec<Vec<f32>>> {
         let mut pages = Vec::new();
         for p in &self.pages {
             pages.push(match page(p) {
-                Some(page) => gpu.read::<f32>(&page.buffer, 0, 16 * u64::from(p.vec4s)).await?,
+                Some(buffer) => gpu.read::<f32>(buffer, 0, 16 * u64::from(p.vec4s)).await?,
                 None => Vec::new(),
             });
         }
