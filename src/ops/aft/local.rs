@@ -6,7 +6,9 @@ use crate::ops::Builder;
 use crate::ops::aft::rows::{Args, Rows};
 use crate::ops::aft::strips::{Strips, carries};
 use crate::ops::aft::{Output, band, simple};
-use crate::ops::nn::LANES;
+
+/// Threads that share a block of the band's gradient, in the plans for processors and for GPUs.
+const BAND_LANES: [u32; 2] = [2, 32];
 
 params! {
     /// As in `shaders/aft/local.wgsl`.
@@ -245,9 +247,9 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
 fn band_gradient(b: &mut Builder, args: &Backward<'_>, window: u32, rows: &Rows) -> Result<()> {
     let Backward { batch, time, qkv, band, out, dband, .. } = *args;
     let width = out.y.stride();
-    // One thread a block saves the exchange between threads, until its loop would grow too long.
-    let alone = b.few_threads() && u64::from(batch) * u64::from(width) <= 16_384;
-    let lanes = LANES[usize::from(!alone)];
+    // Few lanes save exchanges between threads, until their loops would grow too long.
+    let few = b.few_threads() && u64::from(batch) * u64::from(width) <= 32_768;
+    let lanes = BAND_LANES[usize::from(!few)];
     let params = BandParams {
         batch,
         time,
@@ -274,7 +276,7 @@ fn band_gradient(b: &mut Builder, args: &Backward<'_>, window: u32, rows: &Rows)
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
     let mut all = vec![(&FORWARD, Variant::plain(placement)), (&GRADIENT, Variant::plain(placement))];
-    for lanes in LANES {
+    for lanes in BAND_LANES {
         all.push((&GRADIENT_BAND, Variant { placement, constants: vec![("LANES", lanes)] }));
     }
     all

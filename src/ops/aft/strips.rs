@@ -92,7 +92,7 @@ impl Strips {
 
     /// The plan for `b`'s adapter: few long threads for a processor, enough threads to hide latency for a GPU.
     pub(crate) fn of(b: &Builder, batch: u32, time: u32, width: u32, window: u32) -> Result<Self> {
-        let (threads, shortest) = if b.few_threads() { (256, 32) } else { (32_768, 8) };
+        let (threads, shortest) = if b.few_threads() { (512, 16) } else { (32_768, 8) };
         Self::plan(threads, shortest, batch.saturating_mul(width), time, window)
     }
 
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_plan_covers_time_within_every_bound() {
-        for (threads, shortest) in [(256, 32), (32_768, 8)] {
+        for (threads, shortest) in [(512, 16), (32_768, 8)] {
             for (chains, time) in [(1, 1), (1, 131_072), (64, 128), (64, 129), (4096, 1024), (1 << 20, 70_000)] {
                 for window in [0, 1, 16, 64.min(time)] {
                     let plan = Strips::plan(threads, shortest, chains, time, window).unwrap();
@@ -196,14 +196,14 @@ mod tests {
 
     #[test]
     fn long_windows_take_shorter_strips() {
-        let plan = |window| Strips::plan(256, 32, 64, 1000, window).unwrap().rows;
+        let plan = |window| Strips::plan(512, 16, 64, 1000, window).unwrap().rows;
         assert!(plan(1000) < plan(16));
     }
 
     #[test]
     fn what_no_cut_serves_is_refused_with_numbers() {
         for (time, window, needed) in [(131_073, 0, 131_073), (131_072, 4096, trips(256, 4096))] {
-            match Strips::plan(256, 32, 64, time, window) {
+            match Strips::plan(512, 16, 64, time, window) {
                 Err(Error::LimitExceeded { needed: got, .. }) => assert_eq!(got, needed),
                 other => assert!(other.is_err(), "{other:?}"),
             }
