@@ -37,7 +37,7 @@ impl Capabilities {
             AdapterClass::Discrete => (500.0, 50.0),
             AdapterClass::Integrated => (80.0, 10.0),
             AdapterClass::Unknown => (40.0, 5.0),
-            AdapterClass::Software => (2.0, 0.5),
+            AdapterClass::Software => (10.0, 2.0),
         };
         (cost.flops / gflops).max(cost.bytes / gbytes) * 1e-6
     }

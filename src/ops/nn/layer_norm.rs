@@ -177,7 +177,7 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
 
 fn affine_gradient(b: &mut Builder, args: &Backward<'_>, affine: &Gradient) -> Result<()> {
     let Backward { x, dy, stats, .. } = *args;
-    let rows_per_slice = if b.few_threads() { 256 } else { 64 };
+    let rows_per_slice = if b.few_threads() { 1024 } else { 64 };
     let out = affine.slices(b, x.rows.div_ceil(rows_per_slice))?;
     let params = AffineParams {
         rows: x.rows,
