@@ -3,6 +3,7 @@
 use aft_wgpu::gpu::Plane;
 use aft_wgpu::ops::Builder;
 use aft_wgpu::ops::aft::{band, qkv_cols};
+use aft_wgpu::reference::compare::worst;
 use aft_wgpu::reference::{Dims, aft};
 
 use crate::common::*;
@@ -40,6 +41,11 @@ impl Case {
         edit(&mut self.dy, self.dims, f);
         self
     }
+    /// The case with every q the same.
+    pub fn gates(mut self, q: f32) -> Self {
+        self.q.fill(q);
+        self
+    }
     /// From (value, position t, column j).
     pub fn biases(mut self, f: impl Fn(f32, usize, usize) -> f32) -> Self {
         let window = self.window;
@@ -50,6 +56,11 @@ impl Case {
     pub fn name(&self) -> String {
         let Dims { b, t, d } = self.dims;
         format!("[{b}, {t}, {d}] s = {}", self.window)
+    }
+
+    /// B, T and s as operations take them.
+    pub fn shape(&self) -> (u32, u32, u32) {
+        (self.dims.b as u32, self.dims.t as u32, self.window as u32)
     }
 
     /// The plane qkv.
@@ -137,11 +148,12 @@ pub struct Sizes {
     pub v: Vec<f64>,
     /// |dy| g (1 - g) times the same.
     pub dq: Vec<f64>,
-    /// The largest sum of p |G| (|v| + |R|) over the keys of the channel.
+    /// The largest sum of p |G| (|v| + |R|) over the keys of the channel, where the mean R of some v, and its error, go with
+    /// the largest |v|.
     pub dk: Vec<f64>,
     /// The largest sum of p |G| over the keys of the channel.
     pub dv: Vec<f64>,
-    /// The sum of p |G| (|v| + |R|) over batch and channels [T, s], and a floor where all p underflow.
+    /// The sum of p |G| (|v| + |R|) over batch and channels [T, s].
     pub dband: Vec<f64>,
 }
 
@@ -151,31 +163,119 @@ impl Sizes {
         let v = largest_by_channel(dims, &f64s(&case.v));
         let (mut dq, mut dk, mut dv) = (vec![0.0; v.len()], vec![0.0; v.len()], vec![0.0; v.len()]);
         let mut dband = vec![0.0; case.band.len()];
-        let mut largest_pair = 0.0f64;
         for (b, d) in (0..dims.b).flat_map(|b| (0..dims.d).map(move |d| (b, d))) {
             for t in 0..dims.t {
                 let i = dims.at(b, t, d);
-                let gate = aft::sigmoid(f64::from(case.q[i]));
-                let g = f64::from(case.dy[i]).abs() * gate;
-                dq[i] = g * aft::sigmoid(-f64::from(case.q[i])) * v[i];
+                let q = f64::from(case.q[i]);
+                let g = f64::from(case.dy[i]).abs() * aft::sigmoid(q);
+                dq[i] = g * aft::sigmoid(-q) * v[i];
                 for past in 0..=t {
                     let j = dims.at(b, past, d);
                     let at = (past + case.window).checked_sub(t + 1).map(|j| t * case.window + j);
                     let w = at.map_or(0.0, |at| case.band[at]);
                     let p = (f64::from(case.k[j]) + f64::from(w) - forward.log_den[i]).exp();
-                    let pair = p * g * (f64::from(case.v[j]).abs() + (forward.y[i] / gate).abs());
+                    let pair = p * g * (f64::from(case.v[j]).abs() + v[i]);
                     dv[j] += p * g;
                     dk[j] += pair;
-                    largest_pair = largest_pair.max(pair);
                     if let Some(at) = at {
                         dband[at] += pair;
                     }
                 }
             }
         }
-        dband.iter_mut().for_each(|size| *size += 1e-30 * largest_pair);
         Self { v, dq, dk: largest_by_channel(dims, &dk), dv: largest_by_channel(dims, &dv), dband }
     }
+}
+
+impl Sizes {
+    /// The same for AFT-simple, in time O(T): |v| + |R| is at most twice the largest |v|, and the band has no entries.
+    pub fn of_simple(case: &Case) -> Self {
+        let dims = case.dims;
+        let v = largest_by_channel(dims, &f64s(&case.v));
+        let (q, k) = (f64s(&case.q), f64s(&case.k));
+        let dy: Vec<f64> = case.dy.iter().map(|dy| f64::from(dy.abs())).collect();
+        let sums = aft::simple::gradient(dims, true, Some(&q), &k, &f64s(&case.v), &dy).dv;
+        let dv = largest_by_channel(dims, &sums);
+        let dq = (0..v.len()).map(|i| dy[i] * aft::sigmoid(q[i]) * aft::sigmoid(-q[i]) * v[i]).collect();
+        Self { dq, dk: dv.iter().zip(&v).map(|(dv, v)| 2.0 * dv * v).collect(), dv, v, dband: Vec::new() }
+    }
+}
+
+/// What a hundred products below the smallest normal number may lose.
+const UNDERFLOW: f64 = 100.0 * f32::MIN_POSITIVE as f64;
+
+/// Asserts that every value is within `relative` times its size of the reference, and finite.
+pub fn close(what: &str, actual: &[f32], expected: &[f64], relative: f64, sizes: &[f64]) {
+    let found = worst(actual, expected, |i| relative * sizes[i] + UNDERFLOW);
+    assert!(found.passes(), "{what}: {found}");
+}
+
+/// Asserts that every |y| is at most the largest |v| of its channel, of which it is a gated mean.
+pub fn check_convex(what: &str, case: &Case, y: &[f32], relative: f64) {
+    let largest = largest_by_channel(case.dims, &f64s(&case.v));
+    let bad = y.iter().zip(&largest).position(|(y, v)| f64::from(y.abs()) > v * (1.0 + relative));
+    assert_eq!(bad, None, "{what}: beyond every value");
+}
+
+/// Keys and biases that break what is not exact: large and opposed, rising, suppressed, constant.
+pub fn hostile(window: usize) -> Vec<Case> {
+    let shape = |d| Case::normal(2, 70, d, window);
+    let spike = |at: usize, height: f32| shape(3).keys(move |k, t, _| if t == at { height } else { k });
+    let big = |x: f32| (3e3 * x).clamp(-1e4, 1e4);
+    vec![
+        shape(5).keys(|k, _, _| big(k)).biases(|w, _, _| big(w)),
+        shape(4).keys(|k, _, _| 20.0 * k).biases(|w, _, _| 20.0 * w),
+        shape(3).keys(|k, t, _| k + 0.5 * t as f32),
+        shape(3).keys(|k, t, _| k - 0.5 * t as f32),
+        shape(3).keys(|k, t, _| k + 2.0 * t as f32).biases(|w, t, _| w - 2.0 * t as f32),
+        shape(3).biases(|w, _, j| w - 0.5 * (window - j) as f32),
+        shape(3)
+            .keys(|_, t, _| if t % 2 == 0 { 60.0 } else { -60.0 })
+            .biases(|w, _, j| if j % 2 == 0 { -60.0 } else { 60.0 + w }),
+        // One huge key; then the same suppressed wherever the window holds it.
+        spike(20, 1e4),
+        spike(20, 200.0).biases(move |w, t, j| if t + j + 1 == 20 + window { -200.0 } else { w }),
+        spike(0, -1e4),
+        shape(3).biases(|_, _, _| -1e4),
+        shape(3).biases(|_, _, _| 1e4),
+        shape(3).keys(|_, _, _| 0.0).values(|_, _, _| 0.1).biases(|_, _, _| 0.0),
+        shape(3).keys(|_, _, _| -0.3).values(|_, _, _| 0.7),
+        // Saturated gates.
+        shape(4).gates(30.0),
+        shape(4).gates(-60.0),
+        Case::normal(2, 1, 3, window).keys(|k, _, _| 1e4 * k),
+    ]
+}
+
+/// Values and gradients near the ends of the range that tolerances hold for, crossed with wide keys.
+pub fn extreme(window: usize) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for spread in [1.0, 40.0, 60.0] {
+        for (v_scale, dy_scale) in [(1e-9, 1e-9), (1e-9, 1e18), (1e18, 1e-9), (1e17, 1e17)] {
+            let case = Case::normal(1, 40, 3, window).keys(|k, t, _| k + if t % 3 == 0 { spread } else { 0.0 });
+            cases.push(case.values(|v, _, _| v_scale * v).dys(|dy, _, _| dy_scale * dy));
+        }
+    }
+    let zeros = |x: f32, _, _| 0.0f32.copysign(x);
+    cases.push(Case::normal(1, 20, 3, window).keys(zeros).values(zeros).biases(zeros));
+    cases.push(Case::normal(1, 20, 3, window).keys(|k, _, _| 1e-41 * k).biases(|w, _, _| 1e-42 * w));
+    cases
+}
+
+/// Numbers beyond what is exact, for which results are only promised to be finite.
+pub fn beyond(window: usize) -> Vec<Case> {
+    let shape = || Case::normal(1, 30, 3, window);
+    let sign = |x: f32, large: f32| large.copysign(x);
+    vec![
+        shape().keys(|k, _, _| sign(k, f32::MAX)).biases(|w, _, _| sign(w, f32::MAX)),
+        shape().keys(|k, _, _| sign(k, 1e30)).biases(|w, _, _| sign(w, 1e30)),
+        shape().keys(|k, _, _| sign(k, 1e30)).biases(|w, _, _| w),
+        shape().values(|v, _, _| sign(v, 1e30)),
+        shape().values(|v, _, _| sign(v, 1e30)).dys(|dy, _, _| 1e-30 * dy),
+        shape().values(|v, _, _| 1e-30 * v).dys(|dy, _, _| sign(dy, 1e30)),
+        shape().gates(f32::MAX),
+        shape().gates(-f32::MAX),
+    ]
 }
 
 fn edit(values: &mut [f32], dims: Dims, f: impl Fn(f32, usize, usize) -> f32) {

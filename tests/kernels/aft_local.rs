@@ -1,11 +1,10 @@
-//! `aft/local`: forward and gradients, with every window from none to all of the sequence.
+//! `aft/local`: forward and gradients, with every window from none (AFT-simple) to more than the sequence.
 
-use aft_wgpu::gpu::Gpu;
+use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::ops::Builder;
 use aft_wgpu::ops::aft::Output;
 use aft_wgpu::ops::aft::local::{Backward, Forward, backward, forward};
 use aft_wgpu::reference::aft::local as reference;
-use aft_wgpu::reference::compare::worst;
 use libtest_mimic::Trial;
 
 use crate::aft_common::*;
@@ -15,23 +14,75 @@ use crate::trial;
 pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     vec![
         trial(gpu, "aft_local::odd_shapes", |gpu| {
-            for (b, t, d) in
-                [(1, 1, 1), (2, 2, 3), (3, 3, 4), (1, 7, 5), (2, 17, 8), (3, 31, 33), (1, 33, 4), (2, 65, 5)]
-            {
+            let shapes = [(1, 1, 1), (2, 2, 3), (3, 3, 4), (1, 7, 5), (2, 17, 8), (3, 31, 33), (1, 33, 4), (2, 64, 5)];
+            for (b, t, d) in shapes {
                 for s in [0, 1, 2, 16, t - 1, t, t + 1] {
                     check(gpu, &Case::normal(b, t, d, s), Tier::Typical);
                 }
             }
         }),
         trial(gpu, "aft_local::longer_shapes", |gpu| {
-            for (t, s) in [(127, 16), (128, 16), (129, 2), (255, 254), (257, 258), (1000, 1), (1000, 300), (1000, 1000)]
-            {
+            for (t, s) in [(65, 16), (127, 16), (128, 17), (129, 2), (255, 254), (257, 258), (1000, 1), (1000, 300)] {
                 check(gpu, &Case::normal(1, t, 4, s), Tier::Typical);
             }
+        }),
+        trial(gpu, "aft_local::a_window_of_a_thousand", |gpu| {
+            check(gpu, &Case::normal(1, 1000, 4, 1000), Tier::Typical);
+            let constant = Case::normal(1, 1000, 3, 1001).keys(|_, _, _| 0.0).values(|_, _, _| 0.1);
+            check(gpu, &constant.biases(|_, _, _| 0.25), Tier::Adversarial);
+        }),
+        trial(gpu, "aft_local::many_sequences_and_channels", |gpu| {
+            check(gpu, &Case::normal(500, 5, 130, 3), Tier::Typical);
+        }),
+        trial(gpu, "aft_local::hostile_keys_and_biases", |gpu| {
+            for s in [1, 5, 16, 70] {
+                hostile(s).iter().for_each(|case| check(gpu, case, Tier::Adversarial));
+            }
+        }),
+        trial(gpu, "aft_local::tiny_and_huge_values", |gpu| {
+            for s in [0, 9] {
+                extreme(s).iter().for_each(|case| check(gpu, case, Tier::Adversarial));
+            }
+        }),
+        trial(gpu, "aft_local::finite_in_finite_out", |gpu| {
+            for s in [0, 6] {
+                beyond(s).iter().for_each(|case| check_finite(gpu, case));
+            }
+        }),
+        trial(gpu, "aft_local::later_keys_and_values_change_no_earlier_bit", |gpu| {
+            for s in [0, 1, 6, 16, 90] {
+                check_causal(gpu, &Case::normal(2, 90, 5, s));
+            }
+        }),
+        trial(gpu, "aft_local::two_runs_give_the_same_bits", |gpu| {
+            for placement in PLACEMENTS {
+                let case = Case::normal(2, 150, 7, 20);
+                let run = || run_both(&mut Builder::new(gpu, placement), &case).bits();
+                assert_eq!(run(), run(), "{placement:?}");
+            }
+        }),
+        trial(gpu, "aft_local::regression_the_window_is_not_off_by_one_and_older_keys_count", |gpu| {
+            for s in 1..9 {
+                let case = Case::normal(1, 12, 1, s).keys(|_, _, _| 0.0).values(|_, t, _| f32::from(1u16 << t));
+                let y =
+                    run_forward(&mut Builder::new(gpu, Placement::Buffer), &case.gates(0.0).biases(|_, _, _| -1e4)).0;
+                // With the window suppressed, a row is the mean of the keys up to t - s.
+                for t in s..12 {
+                    let mean = f64::from((1u32 << (t - s + 1)) - 1) / (t - s + 1) as f64;
+                    assert!((f64::from(y[t]) / (0.5 * mean) - 1.0).abs() < 1e-6, "s = {s}, t = {t}: {}", y[t]);
+                }
+            }
+        }),
+        trial(gpu, "aft_local::regression_the_bias_is_added", |gpu| {
+            let case = Case::normal(1, 2, 1, 2).gates(0.0).keys(|_, _, _| 0.0).values(|_, t, _| 8.0 * t as f32);
+            let case = case.biases(|_, t, j| if (t, j) == (1, 1) { 3f32.ln() } else { 0.0 });
+            let y = run_forward(&mut Builder::new(gpu, Placement::Buffer), &case).0;
+            assert!((y[1] - 3.0).abs() < 1e-6, "{y:?}");
         }),
     ]
 }
 
+/// Forward and gradients against the reference, in both homes of planes.
 fn check(gpu: &Gpu, case: &Case, tier: Tier) {
     let (q, k, v, w, dy) = (f64s(&case.q), f64s(&case.k), f64s(&case.v), f64s(&case.band), f64s(&case.dy));
     let expected = reference::forward(case.dims, case.window, Some(&q), &k, &v, &w);
@@ -39,18 +90,48 @@ fn check(gpu: &Gpu, case: &Case, tier: Tier) {
     let sizes = Sizes::of(case, &expected);
     let relative = tier.relative(case.spread());
     for placement in PLACEMENTS {
+        let actual = run_both(&mut Builder::new(gpu, placement), case);
+        let what = |name: &str| format!("{name} {placement:?} {}", case.name());
+        close(&what("y"), &actual.y, &expected.y, relative, &sizes.v);
+        let nats: Vec<f64> = expected.log_den.iter().map(|l| 1.0 + l.abs()).collect();
+        close(&what("log_den"), &actual.log_den, &expected.log_den, relative, &nats);
+        close(&what("dq"), &actual.dq, &gradient.dq, relative, &sizes.dq);
+        close(&what("dk"), &actual.dk, &gradient.dk, relative, &sizes.dk);
+        close(&what("dv"), &actual.dv, &gradient.dv, relative, &sizes.dv);
+        close(&what("dband"), &actual.dband, &gradient.dband, relative, &sizes.dband);
+        check_convex(&what("y"), case, &actual.y, relative);
+    }
+}
+
+fn check_finite(gpu: &Gpu, case: &Case) {
+    for placement in PLACEMENTS {
+        let actual = run_both(&mut Builder::new(gpu, placement), case);
+        let what = format!("{placement:?} {}", case.name());
+        let bad = actual.parts().iter().position(|part| !part.iter().all(|v| v.is_finite()));
+        assert_eq!(bad, None, "{what}: not finite (y, log_den, dq, dk, dv, dband)");
+        check_convex(&what, case, &actual.y, Tier::Adversarial.relative(0.0));
+    }
+}
+
+/// Edits everything from a row on, within and across tiles and strips.
+fn check_causal(gpu: &Gpu, case: &Case) {
+    let (t, d) = (case.dims.t, case.dims.d);
+    for placement in PLACEMENTS {
         let b = &mut Builder::new(gpu, placement);
-        let actual = run_both(b, case);
-        let close = |name: &str, actual: &[f32], expected: &[f64], size: &dyn Fn(usize) -> f64| {
-            let found = worst(actual, expected, |i| relative * size(i));
-            assert!(found.passes(), "{name} {placement:?} {}: {found}", case.name());
-        };
-        close("y", &actual.y, &expected.y, &|i| sizes.v[i]);
-        close("log_den", &actual.log_den, &expected.log_den, &|i| 1.0 + expected.log_den[i].abs());
-        close("dq", &actual.dq, &gradient.dq, &|i| sizes.dq[i]);
-        close("dk", &actual.dk, &gradient.dk, &|i| sizes.dk[i]);
-        close("dv", &actual.dv, &gradient.dv, &|i| sizes.dv[i]);
-        close("dband", &actual.dband, &gradient.dband, &|i| sizes.dband[i]);
+        let before = run_forward(b, case);
+        for (from, value) in [1, 2, 4, 15, 16, 17, 31, 32, 64, t - 1]
+            .into_iter()
+            .flat_map(|from| [1e4, -1e4, f32::NAN, f32::INFINITY, f32::NEG_INFINITY].map(|value| (from, value)))
+        {
+            let edit = |old: f32, row: usize, _| if row >= from { value } else { old };
+            let after = run_forward(b, &case.clone().keys(edit).values(edit));
+            let earlier =
+                |y: &[f32]| -> Vec<u32> { y.chunks(t * d).flat_map(|y| &y[..from * d]).map(|y| y.to_bits()).collect() };
+            let what = format!("{placement:?} {}: {value} from row {from} on", case.name());
+            assert_eq!(earlier(&before.0), earlier(&after.0), "y, {what}");
+            assert_eq!(earlier(&before.1), earlier(&after.1), "log_den, {what}");
+            assert_ne!(before.0[from * d].to_bits(), after.0[from * d].to_bits(), "no effect, {what}");
+        }
     }
 }
 
@@ -63,17 +144,36 @@ struct Actual {
     dband: Vec<f32>,
 }
 
+impl Actual {
+    fn parts(&self) -> [&[f32]; 6] {
+        [&self.y, &self.log_den, &self.dq, &self.dk, &self.dv, &self.dband]
+    }
+    fn bits(&self) -> Vec<u32> {
+        self.parts().iter().flat_map(|part| part.iter().map(|v| v.to_bits())).collect()
+    }
+}
+
+/// y and log_den.
+fn run_forward(b: &mut Builder, case: &Case) -> (Vec<f32>, Vec<f32>) {
+    let out = Output { y: unwritten(b, case.rows(), case.dims.d), log_den: unwritten(b, case.rows(), case.dims.d) };
+    let (qkv, band) = (case.qkv(b), case.band_plane(b));
+    let (batch, time, window) = case.shape();
+    forward(b, &Forward { batch, time, window, qkv: &qkv, band: &band, out: &out }).unwrap();
+    run(b);
+    (read(b, &out.y), read(b, &out.log_den))
+}
+
 fn run_both(b: &mut Builder, case: &Case) -> Actual {
     let (rows, d) = (case.rows(), case.dims.d);
-    let (batch, time, window) = (case.dims.b as u32, case.dims.t as u32, case.window as u32);
+    let (batch, time, window) = case.shape();
     let out = Output { y: unwritten(b, rows, d), log_den: unwritten(b, rows, d) };
     let (qkv, dy, band) = (case.qkv(b), case.rows_of(b, &case.dy), case.band_plane(b));
     let dqkv = unwritten(b, rows, qkv.cols as usize);
     let dband = unwritten(b, case.dims.t, band.cols as usize);
     let band = &band;
     forward(b, &Forward { batch, time, window, qkv: &qkv, band, out: &out }).unwrap();
-    backward(b, &Backward { batch, time, window, qkv: &qkv, band, out: &out, dy: &dy, dqkv: &dqkv, dband: &dband })
-        .unwrap();
+    let args = Backward { batch, time, window, qkv: &qkv, band, out: &out, dy: &dy, dqkv: &dqkv, dband: &dband };
+    backward(b, &args).unwrap();
     run(b);
     let [dq, dk, dv] = case.unpacked(&read(b, &dqkv));
     let dband = case.band_of(&read(b, &dband));

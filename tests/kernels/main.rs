@@ -8,6 +8,7 @@ mod adamw;
 mod aft_band;
 mod aft_common;
 mod aft_local;
+mod aft_simple;
 mod common;
 mod cross_entropy;
 mod dropout;
@@ -37,6 +38,7 @@ fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         adamw::trials(gpu),
         aft_band::trials(gpu),
         aft_local::trials(gpu),
+        aft_simple::trials(gpu),
         cross_entropy::trials(gpu),
         dropout::trials(gpu),
         embedding::trials(gpu),

@@ -44,13 +44,16 @@ static SCAN: Kernel = Kernel {
     operands: &[Operand::plane("total", "[3 B strips, D]"), Operand::plane_out("carry", "[3 B strips, D]")],
 };
 
-/// The longest sequence: as many strips as the scan walks in two levels of sums, of the longest strip.
-const MAX_TIME: u32 = MAX_STRIPS * MAX_STRIP_ROWS;
-const MAX_STRIPS: u32 = 512;
+/// The longest sequence.
+const MAX_TIME: u32 = 131_072;
 /// A sum of more terms in one level would lose digits.
 const MAX_STRIP_ROWS: u32 = 256;
+/// What the scan, two levels of sums, walks at most; the second where a long window wants short strips.
+const STRIPS: [u32; 2] = [512, 4096];
 /// Loop iterations of one thread. Some software drivers end a thread's loops at 65,535, silently.
 const MAX_TRIPS: u64 = 32_000;
+/// Independent scans whose band gradients 32 threads sum.
+const MAX_CHAINS: u64 = 32 * MAX_TRIPS;
 
 /// A cut of time into `count` strips of `rows` rows, a multiple of 4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,32 +63,32 @@ pub(crate) struct Strips {
 }
 
 impl Strips {
-    /// A cut that gives each of `chains` = B D/4 independent scans enough strips to make `threads` threads, and no thread too
-    /// many loop iterations.
+    /// A cut that gives each of `chains` = B D/4 independent scans enough strips to make `threads` threads, none shorter than
+    /// `shortest` rows and none with too many loop iterations.
     ///
     /// # Errors
     /// [`Error::LimitExceeded`] for a sequence, or a window of a long sequence, that no cut serves.
-    pub(crate) fn plan(threads: u32, shortest: u32, chains: u32, time: u32, window: u32) -> Result<Self> {
-        let too_long = |what: &str, limit, needed: u64, granted: u64| {
-            let what = format!("AFT over {time} positions with a window of {window} ({what})");
-            Err(Error::LimitExceeded { what, limit, needed, granted, advice: "a shorter sequence or window".into() })
+    pub(crate) fn plan(threads: u32, shortest: u32, chains: u64, time: u32, window: u32) -> Result<Self> {
+        let refuse = |limit, needed: u64, granted: u64| {
+            let what = format!("AFT over {time} positions with a window of {window}");
+            let advice = "a shorter sequence or window, or a smaller batch".into();
+            Err(Error::LimitExceeded { what, limit, needed, granted, advice })
         };
         if time > MAX_TIME {
-            return too_long("positions", "strips of 256 rows x 512", time.into(), MAX_TIME.into());
+            return refuse("positions of a sequence", time.into(), MAX_TIME.into());
         }
-        let needed = time.div_ceil(MAX_STRIPS).next_multiple_of(4).max(4);
-        let wanted = time.div_ceil(threads.div_ceil(chains.max(1))).next_multiple_of(4).clamp(shortest, MAX_STRIP_ROWS);
-        let mut rows = wanted.max(needed);
-        while trips(rows, window) > MAX_TRIPS && rows > needed {
-            rows = (rows / 2).next_multiple_of(4).max(needed);
+        if chains > MAX_CHAINS {
+            return refuse("sequences x channels / 4", chains, MAX_CHAINS);
+        }
+        let [needed, shrunk] = STRIPS.map(|most| time.div_ceil(most).next_multiple_of(4).max(4));
+        let wanted = u64::from(time) * chains.max(1) / u64::from(threads);
+        let wanted = wanted.clamp(shortest.into(), MAX_STRIP_ROWS.into()) as u32;
+        let mut rows = wanted.next_multiple_of(4).max(needed);
+        while trips(rows, window) > MAX_TRIPS && rows > shrunk {
+            rows = (rows / 2).next_multiple_of(4).max(shrunk);
         }
         if trips(rows, window) > MAX_TRIPS {
-            return too_long(
-                "loop iterations of a thread",
-                "65,535 / 2 on some drivers",
-                trips(rows, window),
-                MAX_TRIPS,
-            );
+            return refuse("loop iterations of a thread", trips(rows, window), MAX_TRIPS);
         }
         Ok(Self { rows, count: time.div_ceil(rows) })
     }
@@ -93,7 +96,7 @@ impl Strips {
     /// The plan for `b`'s adapter: few long threads for a processor, enough threads to hide latency for a GPU.
     pub(crate) fn of(b: &Builder, batch: u32, time: u32, width: u32, window: u32) -> Result<Self> {
         let (threads, shortest) = if b.few_threads() { (512, 16) } else { (32_768, 8) };
-        Self::plan(threads, shortest, batch.saturating_mul(width), time, window)
+        Self::plan(threads, shortest, u64::from(batch) * u64::from(width), time, window)
     }
 
     /// Workgroups of a kernel with a thread for each strip and vec4 of channels.
@@ -183,10 +186,12 @@ mod tests {
     #[test]
     fn a_plan_covers_time_within_every_bound() {
         for (threads, shortest) in [(512, 16), (32_768, 8)] {
-            for (chains, time) in [(1, 1), (1, 131_072), (64, 128), (64, 129), (4096, 1024), (1 << 20, 70_000)] {
-                for window in [0, 1, 16, 64.min(time)] {
+            for (chains, time) in
+                [(1, 1), (1, 131_072), (1, 16_000), (64, 128), (64, 129), (4096, 1024), (1 << 19, 70_000)]
+            {
+                for window in [0, 1, 16, 512] {
                     let plan = Strips::plan(threads, shortest, chains, time, window).unwrap();
-                    assert!(plan.rows % 4 == 0 && plan.rows <= MAX_STRIP_ROWS && plan.count <= MAX_STRIPS, "{plan:?}");
+                    assert!(plan.rows % 4 == 0 && plan.rows <= MAX_STRIP_ROWS && plan.count <= STRIPS[1], "{plan:?}");
                     assert!(plan.rows * plan.count >= time && plan.rows * (plan.count - 1) < time, "{plan:?}");
                     assert!(trips(plan.rows, window) <= MAX_TRIPS);
                 }
@@ -198,12 +203,15 @@ mod tests {
     fn long_windows_take_shorter_strips() {
         let plan = |window| Strips::plan(512, 16, 64, 1000, window).unwrap().rows;
         assert!(plan(1000) < plan(16));
+        assert!(Strips::plan(512, 16, 1, 16_000, 5000).is_ok());
     }
 
     #[test]
     fn what_no_cut_serves_is_refused_with_numbers() {
-        for (time, window, needed) in [(131_073, 0, 131_073), (131_072, 4096, trips(256, 4096))] {
-            match Strips::plan(512, 16, 64, time, window) {
+        let chains = u64::from(u32::MAX);
+        let cases = [(64, 131_073, 0, 131_073), (64, 131_072, 4096, trips(32, 4096)), (chains, 8, 0, chains)];
+        for (chains, time, window, needed) in cases {
+            match Strips::plan(512, 16, chains, time, window) {
                 Err(Error::LimitExceeded { needed: got, .. }) => assert_eq!(got, needed),
                 other => assert!(other.is_err(), "{other:?}"),
             }
