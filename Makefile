@@ -38,7 +38,7 @@ docs: ## rustdoc has nothing to say
 shaders: $(TINT)/node_modules ## Chromium's shader compiler accepts every kernel with every constant set
 	node $(TINT)/check.mjs --self-test
 	rm -rf $(BUILD)/shaders
-	cargo test --test shaders
+	AFT_SHADER_DIR=$(abspath $(BUILD))/shaders cargo test --test shaders
 	node $(TINT)/check.mjs $(BUILD)/shaders
 
 wasm: ## library and web crate compile for the browser without a warning

@@ -32,7 +32,15 @@ impl Compiled {
 
 /// The catalogue, parsed and validated: naga's default capabilities hold no subgroups, no f16 and no push constants.
 fn compiled() -> Vec<Compiled> {
-    aft_wgpu::ops::catalogue().into_iter().map(|(kernel, variant)| compile(kernel, &variant)).collect()
+    let mut all: Vec<_> = aft_wgpu::ops::catalogue().into_iter().map(|(k, variant)| compile(k, &variant)).collect();
+    // A kernel with two bodies stands twice under one label.
+    let mut seen = BTreeSet::new();
+    for c in &mut all {
+        while !seen.insert(c.label.clone()) {
+            c.label.push_str("-other");
+        }
+    }
+    all
 }
 
 fn compile(kernel: &'static Kernel, variant: &Variant) -> Compiled {
@@ -200,8 +208,14 @@ fn every_shader_file_is_part_of_a_kernel() {
 }
 
 /// Shaders without a family of files, and why.
-const HELPERS: &[(&str, &str)] =
-    &[("nn/sum_slices", "a part of every sliced gradient: hosted by ops/gradient.rs, tested by each that uses it")];
+const HELPERS: &[(&str, &str)] = &[
+    ("nn/sum_slices", "a part of every sliced gradient: hosted by ops/gradient.rs, tested by each that uses it"),
+    (
+        "aft/simple_reduce",
+        "carries sums between strips of time: hosted by ops/aft/strips.rs, tested through simple and local",
+    ),
+    ("aft/simple_scan", "as simple_reduce"),
+];
 
 /// A newcomer finds a kernel's host file, truth and test by its stem; gradients stand with their forward pass.
 #[test]
