@@ -67,7 +67,7 @@ fn a_step_allocates_nothing(gpu: &Gpu) {
     assert_eq!(gpu.memory(), before);
 }
 
-fn pipelines(gpu: &Gpu) {
+fn pipelines(_: &Gpu) {
     let gpu = &Gpu::request_blocking(&Default::default()).unwrap();
     let class = gpu.planned_as();
     let mut trainer = trainer(gpu, &LanguageConfig::for_adapter(class), &TrainConfig::for_adapter(class));

@@ -29,9 +29,9 @@ struct Params {
 // Blocks of four rows that are summed before they are added to the rest.
 const SPAN: u32 = 64u;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(STRIP_GROUP)
 fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let strip = strip_of(group_number(group, groups) * 64u + lane);
+    let strip = strip_of(group_number(group, groups) * STRIP_GROUP + lane);
     if !strip.inside { return; }
     let c = strip.column;
     let base = strip.batch * params.time;

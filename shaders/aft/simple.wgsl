@@ -18,9 +18,9 @@ struct Params {
     log_den_stride: u32,
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(STRIP_GROUP)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let strip = strip_of(group_number(group, groups) * 64u + lane);
+    let strip = strip_of(group_number(group, groups) * STRIP_GROUP + lane);
     if !strip.inside { return; }
     let c = strip.column;
     let before = carried(strip.batch * params.strips + strip.number, c, strip.number > 0u);

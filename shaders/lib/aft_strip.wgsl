@@ -1,5 +1,5 @@
 // Time is cut into strips of `strip_rows` rows; a thread owns four channels of one strip of one sequence. Neighbouring threads
-// own neighbouring channels.
+// own neighbouring channels. Constants: STRIP_GROUP, the threads of a workgroup.
 struct Strip {
     batch: u32,
     number: u32,

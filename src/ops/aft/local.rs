@@ -4,7 +4,7 @@ use crate::error::{Result, expect_shape};
 use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, params};
 use crate::ops::Builder;
 use crate::ops::aft::rows::{Args, Rows};
-use crate::ops::aft::strips::{Strips, carries};
+use crate::ops::aft::strips::{Strips, carries, variants};
 use crate::ops::aft::{Output, band, simple};
 
 /// Threads that share a block of the band's gradient, in the plans for processors and for GPUs.
@@ -187,8 +187,8 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     ];
     let elements = 4.0 * f64::from(out.y.rows) * f64::from(width);
     let cost = Cost { flops: (20.0 * f64::from(window) + 50.0) * elements, bytes: 28.0 * elements };
-    let variant = Variant::plain(b.placement);
-    let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, strips.groups(batch, width), cost)?;
+    let (variant, groups) = strips.grid(b, batch, width);
+    let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     carry.into_iter().for_each(|plane| b.recycle(plane));
     Ok(())
@@ -236,7 +236,7 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     ];
     let elements = 4.0 * f64::from(out.y.rows) * f64::from(width);
     let cost = Cost { flops: (15.0 * f64::from(window) + 40.0) * elements, bytes: 28.0 * elements };
-    let (variant, groups) = (Variant::plain(b.placement), rows.strips.groups(batch, width));
+    let (variant, groups) = rows.strips.grid(b, batch, width);
     let dispatch = b.gpu.dispatch(&GRADIENT, &variant, &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     band_gradient(b, args, window, &rows)?;
@@ -275,7 +275,7 @@ fn band_gradient(b: &mut Builder, args: &Backward<'_>, window: u32, rows: &Rows)
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let mut all = vec![(&FORWARD, Variant::plain(placement)), (&GRADIENT, Variant::plain(placement))];
+    let mut all = [variants(&FORWARD, placement), variants(&GRADIENT, placement)].concat();
     for lanes in BAND_LANES {
         all.push((&GRADIENT_BAND, Variant { placement, constants: vec![("LANES", lanes)] }));
     }

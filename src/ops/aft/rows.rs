@@ -5,7 +5,7 @@ use crate::error::{Result, expect_shape};
 use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, params};
 use crate::ops::Builder;
 use crate::ops::aft::Output;
-use crate::ops::aft::strips::{Strips, scan, states};
+use crate::ops::aft::strips::{Strips, scan, states, variants};
 
 params! {
     /// As in `shaders/aft/simple_grad_prepare.wgsl`.
@@ -100,15 +100,16 @@ impl Rows {
         let binds = [qkv, dy, &out.y, &out.log_den, dqkv, &g, &h, &total].map(Bind::Plane);
         let elements = 4.0 * f64::from(out.y.rows) * f64::from(width);
         let cost = Cost { flops: 40.0 * elements, bytes: 28.0 * elements };
-        let variant = Variant::plain(b.placement);
-        let dispatch = b.gpu.dispatch(&PREPARE, &variant, &params, &binds, of_rows.groups(batch, width), cost)?;
+        let (variant, groups) = of_rows.grid(b, batch, width);
+        let dispatch = b.gpu.dispatch(&PREPARE, &variant, &params, &binds, groups, cost)?;
         b.program.dispatch(dispatch);
-        let carry = match of_rows.count {
+        // No row comes after those that the one strip of keys walks itself.
+        let carry = match strips.count {
             1 => {
                 b.recycle(total);
                 None
             }
-            count => Some(scan(b, total, batch, count, true)?),
+            _ => Some(scan(b, total, batch, of_rows.count, true)?),
         };
         let strip_shift = window.div_ceil(strips.rows);
         Ok(Self { g, h, carry, strips, row_strips: of_rows.count, strip_shift })
@@ -126,5 +127,5 @@ impl Rows {
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    vec![(&PREPARE, Variant::plain(placement))]
+    variants(&PREPARE, placement).into()
 }

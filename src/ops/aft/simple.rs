@@ -5,7 +5,7 @@ use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, params}
 use crate::ops::Builder;
 use crate::ops::aft::Output;
 use crate::ops::aft::rows::{Args, Rows};
-use crate::ops::aft::strips::{Strips, carries};
+use crate::ops::aft::strips::{Strips, carries, variants};
 
 params! {
     /// As in `shaders/aft/simple.wgsl`.
@@ -130,8 +130,8 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     ];
     let elements = 4.0 * f64::from(out.y.rows) * f64::from(width);
     let cost = Cost { flops: 30.0 * elements, bytes: 20.0 * elements };
-    let variant = Variant::plain(b.placement);
-    let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, strips.groups(batch, width), cost)?;
+    let (variant, groups) = strips.grid(b, batch, width);
+    let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     carry.into_iter().for_each(|plane| b.recycle(plane));
     Ok(())
@@ -168,7 +168,7 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     ];
     let elements = 4.0 * f64::from(out.y.rows) * f64::from(width);
     let cost = Cost { flops: 40.0 * elements, bytes: 28.0 * elements };
-    let (variant, groups) = (Variant::plain(b.placement), rows.strips.groups(batch, width));
+    let (variant, groups) = rows.strips.grid(b, batch, width);
     let dispatch = b.gpu.dispatch(&GRADIENT, &variant, &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     rows.recycle(b);
@@ -176,5 +176,5 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    vec![(&FORWARD, Variant::plain(placement)), (&GRADIENT, Variant::plain(placement))]
+    [variants(&FORWARD, placement), variants(&GRADIENT, placement)].concat()
 }

@@ -93,16 +93,31 @@ impl Strips {
         Ok(Self { rows, count: time.div_ceil(rows) })
     }
 
-    /// The plan for `b`'s adapter: few long threads for a processor, enough threads to hide latency for a GPU.
+    /// The plan for `b`'s adapter: few long threads for a processor, in one strip up to 128 rows, which then needs no carry;
+    /// enough threads to hide latency for a GPU.
     pub(crate) fn of(b: &Builder, batch: u32, time: u32, width: u32, window: u32) -> Result<Self> {
-        let (threads, shortest) = if b.few_threads() { (512, 16) } else { (32_768, 8) };
+        let (threads, shortest) = if b.few_threads() { (512, 128) } else { (32_768, 8) };
         Self::plan(threads, shortest, u64::from(batch) * u64::from(width), time, window)
     }
 
-    /// Workgroups of a kernel with a thread for each strip and vec4 of channels.
-    pub(crate) fn groups(&self, batch: u32, width: u32) -> u64 {
-        (u64::from(batch) * u64::from(self.count) * u64::from(width)).div_ceil(64)
+    /// Workgroups of a kernel with a thread for each strip and vec4 of channels, and its variant.
+    pub(crate) fn grid(&self, b: &Builder, batch: u32, width: u32) -> (Variant, u64) {
+        let group = GROUPS[usize::from(!b.few_threads())];
+        let threads = u64::from(batch) * u64::from(self.count) * u64::from(width);
+        (variant(b.placement, group), threads.div_ceil(group.into()))
     }
+}
+
+/// Threads of a workgroup, in the plans for processors and for GPUs: small ones spread few threads over the cores.
+const GROUPS: [u32; 2] = [16, 64];
+
+fn variant(placement: Placement, group: u32) -> Variant {
+    Variant { placement, constants: vec![("STRIP_GROUP", group)] }
+}
+
+/// The variants of a kernel with a thread for each strip and vec4 of channels.
+pub(crate) fn variants(kernel: &'static Kernel, placement: Placement) -> [(&'static Kernel, Variant); 2] {
+    GROUPS.map(|group| (kernel, variant(placement, group)))
 }
 
 /// Loop iterations of a thread that walks a strip of `rows` rows in tiles of four, with all loops over rows and keys of a
@@ -146,8 +161,8 @@ pub(crate) fn carries(
     let binds = [Bind::Plane(qkv), Bind::Plane(&total)];
     let elements = 4.0 * f64::from(qkv.rows) * f64::from(width);
     let cost = Cost { flops: 10.0 * elements, bytes: 8.0 * elements };
-    let variant = Variant::plain(b.placement);
-    let dispatch = b.gpu.dispatch(&REDUCE, &variant, &params, &binds, strips.groups(batch, width), cost)?;
+    let (variant, groups) = strips.grid(b, batch, width);
+    let dispatch = b.gpu.dispatch(&REDUCE, &variant, &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     scan(b, total, batch, strips.count, false).map(Some)
 }
@@ -175,7 +190,8 @@ pub(crate) fn scan(b: &mut Builder, total: Plane, batch: u32, strips: u32, backw
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    vec![(&REDUCE, Variant::plain(placement)), (&SCAN, Variant::plain(placement))]
+    let [few, many] = variants(&REDUCE, placement);
+    vec![few, many, (&SCAN, Variant::plain(placement))]
 }
 
 #[cfg(test)]
