@@ -1,2 +1,45 @@
-//! The `aft` program.
-fn main() {}
+//! The program `aft`: adapters, training, evaluation and generation from the command line.
+//!
+//! Results go to stdout, progress and logs to stderr. The program only orchestrates: what computes lives in the library.
+
+mod adapters;
+mod eval;
+mod exit;
+mod generate;
+mod model;
+mod shared;
+mod train;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Parser, Subcommand};
+
+/// Attention Free Transformers on any GPU
+#[derive(Parser)]
+#[command(name = "aft", bin_name = "aft", version, after_help = exit::HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Adapters(adapters::Args),
+    #[command(subcommand)]
+    Train(train::Task),
+    Eval(eval::Args),
+    Generate(generate::Args),
+}
+
+fn main() -> ExitCode {
+    let start = Instant::now();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error")).init();
+    let result = match Cli::parse().command {
+        Command::Adapters(args) => adapters::run(&args),
+        Command::Train(train::Task::Text(args)) => train::text::run(&args, start),
+        Command::Eval(args) => eval::run(&args, start),
+        Command::Generate(args) => generate::run(&args),
+    };
+    exit::code(result)
+}

@@ -1,0 +1,85 @@
+//! How the program ends: one sentence on stderr, and an exit code by the class of the error.
+
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use aft_wgpu::Error;
+use aft_wgpu::data::DataError;
+
+/// The codes, for `aft --help`.
+pub const HELP: &str = "\
+Exit codes:
+  0  success
+  1  another error
+  2  wrong usage, or settings that make no sense or exceed what the device grants
+  3  no adapter, an unknown one, or one that gives no device
+  4  a file: missing, unreadable, empty, too short, not writable, or not what it should be
+  5  the device: lost, out of memory, or it rejected a command
+  6  training diverged: the gradient is not finite
+
+Environment:
+  WGPU_BACKEND       only these backends: vulkan, metal, dx12 (comma-separated)
+  WGPU_ADAPTER_NAME  the adapter where --adapter is not given
+  RUST_LOG           log level on stderr: error (default), warn, info, debug
+  NO_COLOR           plain output";
+
+/// Reports an error and gives the code to end with.
+pub fn code(result: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    // Whoever read our output has seen enough: `aft generate ... | head` is no error.
+    if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    // With stderr closed there is nobody to tell, and the code still says it.
+    let _ = writeln!(io::stderr(), "error: {error}");
+    ExitCode::from(error.downcast_ref::<Error>().map_or(1, class))
+}
+
+/// The class of a library error.
+fn class(error: &Error) -> u8 {
+    match error {
+        Error::Config(_) | Error::LimitExceeded { .. } | Error::Data(DataError::EmptyWindow) => 2,
+        Error::NoAdapter { .. } | Error::UnknownAdapter { .. } | Error::NoDevice { .. } => 3,
+        Error::Data(_) | Error::Io { .. } | Error::Format { .. } => 4,
+        Error::DeviceLost { .. } | Error::OutOfMemory { .. } | Error::Rejected { .. } => 5,
+        Error::NonFinite { .. } => 6,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_class_has_its_code() {
+        let limit = Error::LimitExceeded {
+            what: "a job".into(),
+            limit: "max_buffer_size",
+            needed: 2,
+            granted: 1,
+            advice: "less".into(),
+        };
+        let io = Error::Io { path: "x".into(), source: ErrorKind::PermissionDenied.into() };
+        let lost = Error::DeviceLost { reason: "gone".into() };
+        let diverged = Error::NonFinite { step: 3, tensor: "head".into() };
+        for (error, expected) in [
+            (limit, 2),
+            (DataError::EmptyWindow.into(), 2),
+            (Error::NoAdapter { backends: "VULKAN".into() }, 3),
+            (DataError::Empty { name: "x".into() }.into(), 4),
+            (io, 4),
+            (lost, 5),
+            (diverged, 6),
+        ] {
+            assert_eq!(class(&error), expected, "{error}");
+            assert!(HELP.contains(&format!("\n  {expected}  ")), "code {expected} is not documented");
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_error() {
+        let closed = io::Error::from(ErrorKind::BrokenPipe);
+        assert_eq!(format!("{:?}", code(Err(closed.into()))), format!("{:?}", ExitCode::SUCCESS));
+    }
+}

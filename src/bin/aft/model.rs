@@ -1,0 +1,65 @@
+//! A trained model, given as a run folder or as a file.
+
+use std::path::PathBuf;
+
+use aft_wgpu::gpu::Gpu;
+use aft_wgpu::models::language::{Language, LanguageConfig};
+use aft_wgpu::{Error, Result};
+
+use crate::shared::io_error;
+use crate::train::run_config::RunConfig;
+
+/// The model's file in a run folder.
+pub const MODEL: &str = "model.safetensors";
+
+/// Where a model comes from.
+#[derive(clap::Args)]
+pub struct ModelArgs {
+    /// Run folder of `aft train text`, or a model.safetensors
+    #[arg(value_name = "RUN|FILE")]
+    path: PathBuf,
+}
+
+/// A model's file, read and recognised, but on no device yet.
+pub struct ModelFile {
+    /// What the model is made of.
+    pub config: LanguageConfig,
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl ModelArgs {
+    pub fn open(&self) -> Result<ModelFile> {
+        let path = if self.path.is_dir() { self.path.join(MODEL) } else { self.path.clone() };
+        let bytes = std::fs::read(&path).map_err(io_error(path.display()))?;
+        let config = Language::read_config(&bytes).map_err(|error| about(&path, error))?;
+        Ok(ModelFile { config, path, bytes })
+    }
+
+    /// The files that a run was trained on: none if that was the embedded text, or if only a model's file was given.
+    pub fn texts(&self) -> Result<Vec<PathBuf>> {
+        if self.path.is_dir() { Ok(RunConfig::read(&self.path)?.data.files) } else { Ok(Vec::new()) }
+    }
+}
+
+impl ModelFile {
+    /// The model on a device, for batches of `rows` = B T rows.
+    pub async fn load(&self, gpu: &Gpu, rows: u32) -> Result<Language> {
+        Language::load(gpu, &self.bytes, rows).await.map_err(|error| about(&self.path, error))
+    }
+
+    /// How to call it in reports.
+    pub fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+/// Names the file in an error about its contents.
+fn about(path: &std::path::Path, error: Error) -> Error {
+    let path = path.display().to_string();
+    match error {
+        Error::Format { message, .. } => Error::Format { path, message },
+        Error::Config(message) => Error::Format { path, message },
+        other => other,
+    }
+}

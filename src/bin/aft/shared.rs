@@ -1,0 +1,57 @@
+//! Options and small helpers that several subcommands share.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use aft_wgpu::data::Corpus;
+use aft_wgpu::gpu::GpuOptions;
+use aft_wgpu::{Error, Result};
+
+/// Which adapter to use.
+#[derive(clap::Args)]
+pub struct AdapterArgs {
+    /// Adapter: an index or part of a name, as `aft adapters` lists them [default: the first of that list]
+    #[arg(long, value_name = "INDEX|NAME")]
+    adapter: Option<String>,
+}
+
+impl AdapterArgs {
+    pub fn options(&self) -> GpuOptions {
+        GpuOptions { adapter: self.adapter.clone(), ..Default::default() }
+    }
+}
+
+/// Which text to use.
+#[derive(clap::Args)]
+pub struct TextArgs {
+    /// Text to use, any bytes; several files are joined in order, then cut 90/5/5 into training, validation and test
+    #[arg(long = "text", value_name = "FILE", num_args = 1..)]
+    pub files: Vec<PathBuf>,
+}
+
+/// The embedded plays, or `files` joined, each part with at least one window of `length` targets.
+pub fn corpus(files: &[PathBuf], length: u32) -> Result<Corpus> {
+    let corpus = match files {
+        [] => Corpus::shakespeare(),
+        files => Corpus::from_files(files, u64::from(length) + 1),
+    }?;
+    Ok(corpus)
+}
+
+/// One line on stdout; a closed pipe is an error, not a panic.
+pub fn say(line: impl Display) -> anyhow::Result<()> {
+    writeln!(io::stdout(), "{line}")?;
+    Ok(())
+}
+
+/// One JSON object on a line of stdout.
+pub fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    say(serde_json::to_string(value)?)
+}
+
+/// An error of the operating system about `path`.
+pub fn io_error(path: impl Display) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_string();
+    move |source| Error::Io { path, source }
+}

@@ -1,0 +1,108 @@
+//! What a training run reports at its end: one object, or lines for people.
+
+use aft_wgpu::gpu::{Clock, KernelTime};
+use indicatif::HumanCount;
+use serde::Serialize;
+
+use crate::shared::{say, say_json};
+
+/// How much of the sample the human form shows.
+const SHOWN_BYTES: usize = 600;
+
+/// The results of a run.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// Over the whole validation text.
+    pub valid_bits_per_byte: f64,
+    /// The bigram model's, on the same text.
+    pub bigram_bits_per_byte: f64,
+    /// Share of the words of the sample that are words of the training text; none without a sample.
+    pub word_share: Option<f64>,
+    /// The bigram model's, for as many bytes at the same temperature and seed.
+    pub bigram_word_share: Option<f64>,
+    /// Training alone.
+    pub tokens_per_second: f64,
+    /// Wall time of the whole command.
+    pub seconds: f64,
+    /// Training steps.
+    pub steps: u32,
+    /// Of these, without an update because the gradient was not finite.
+    pub skipped_steps: u32,
+    /// Numbers in the model.
+    pub parameters: u64,
+    /// The adapter trained on.
+    pub adapter: String,
+    /// The run folder.
+    pub run: String,
+    /// Time by kernel of one more step, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+    /// The beginning of the sample, for the human form.
+    #[serde(skip)]
+    pub sample: Vec<u8>,
+}
+
+/// Time by kernel.
+#[derive(Debug, Serialize)]
+pub struct Profile {
+    clock: String,
+    kernels: Vec<KernelRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct KernelRow {
+    kernel: String,
+    count: u32,
+    milliseconds: f64,
+}
+
+impl Profile {
+    pub fn new(clock: Clock, times: &[KernelTime]) -> Self {
+        let row = |t: &KernelTime| KernelRow { kernel: t.label.clone(), count: t.count, milliseconds: 1e3 * t.seconds };
+        Self { clock: clock.to_string(), kernels: times.iter().map(row).collect() }
+    }
+
+    fn print(&self) -> anyhow::Result<()> {
+        let total: f64 = self.kernels.iter().map(|k| k.milliseconds).sum();
+        say(format_args!("\none step by kernel, {total:.2} ms ({})", self.clock))?;
+        for KernelRow { kernel, count, milliseconds } in &self.kernels {
+            let share = 100.0 * milliseconds / total.max(1e-12);
+            say(format_args!("  {milliseconds:>9.3} ms  {share:>5.1} %  {count:>4} x  {kernel}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Summary {
+    /// One JSON object on a line.
+    pub fn print_json(&self) -> anyhow::Result<()> {
+        say_json(self)
+    }
+
+    /// Lines for people.
+    pub fn print(&self) -> anyhow::Result<()> {
+        if !self.sample.is_empty() {
+            let shown = &self.sample[..self.sample.len().min(SHOWN_BYTES)];
+            say(format_args!("{}\n", String::from_utf8_lossy(shown).trim()))?;
+        }
+        say(format_args!(
+            "held-out text   {:.3} bits per byte (bigram model: {:.3})",
+            self.valid_bits_per_byte, self.bigram_bits_per_byte
+        ))?;
+        if let (Some(share), Some(bigram)) = (self.word_share, self.bigram_word_share) {
+            let (share, bigram) = (100.0 * share, 100.0 * bigram);
+            say(format_args!(
+                "sample          {share:.1} % of its words are words of the training text (bigram model: {bigram:.1} %)"
+            ))?;
+        }
+        let [speed, steps, parameters] =
+            [self.tokens_per_second as u64, self.steps.into(), self.parameters].map(HumanCount);
+        say(format_args!("training        {steps} steps, {speed} tokens/s, {parameters} parameters"))?;
+        if self.skipped_steps > 0 {
+            say(format_args!("skipped         {} steps whose gradient was not finite", self.skipped_steps))?;
+        }
+        say(format_args!("time            {:.1} s in all, on {}", self.seconds, self.adapter))?;
+        say(format_args!("run             {}", self.run))?;
+        self.profile.as_ref().map_or(Ok(()), Profile::print)
+    }
+}

@@ -1,0 +1,207 @@
+//! `aft train text`: a byte-level language model.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use aft_wgpu::gpu::{AdapterClass, Gpu};
+use aft_wgpu::models::language::LanguageConfig;
+use aft_wgpu::nn::Variant;
+use aft_wgpu::train::TrainConfig;
+use aft_wgpu::{Error, Result};
+use clap::ValueEnum;
+
+use super::run_config::DataConfig;
+use super::run_folder::RunFolder;
+use super::session::{Plan, Session};
+use crate::shared::{AdapterArgs, TextArgs, corpus};
+
+/// Without --steps and --time a run takes at most about this long, in seconds.
+const DEFAULT_TIME: f64 = 100.0;
+
+/// Train a byte-level language model on text
+///
+/// Without options: a model of the size that this machine's adapter trains in about a minute and a half, on ten plays of
+/// Shakespeare that are part of the program. The run folder gets config.toml, metrics.jsonl, loss.svg, sample.txt and
+/// model.safetensors, which `aft eval` and `aft generate` read.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  aft train text
+  aft train text --text book.txt --time 600
+  aft train text --text part1.txt part2.txt --layers 4 --dim 256 --steps 5000 --out runs/books
+  aft train text --variant simple --steps 200 --json
+
+The same adapter, text, settings and seed give the same model, bit for bit.
+With --time, and without --steps, the number of steps is fixed by how long a
+few of them take, and written to config.toml: --steps with that number repeats
+the run.")]
+pub struct Args {
+    #[command(flatten)]
+    text: TextArgs,
+    #[command(flatten)]
+    adapter: AdapterArgs,
+    /// Folder of the run [default: the next runs/text-NNN]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Bytes to generate at the end, at temperature 0.7; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    sample_bytes: u32,
+    /// Time by kernel of one more step, at the end
+    #[arg(long)]
+    profile: bool,
+    /// Results as one JSON object on the last line of stdout
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    train: TrainArgs,
+}
+
+/// What the model is made of; defaults by the class of the adapter.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Model (defaults by the class of the adapter)")]
+struct ModelArgs {
+    /// Which AFT
+    #[arg(long)]
+    variant: Option<VariantArg>,
+    /// Blocks, L
+    #[arg(long, value_name = "N")]
+    layers: Option<u32>,
+    /// Channels, D: a multiple of 4
+    #[arg(long, value_name = "N")]
+    dim: Option<u32>,
+    /// Heads, H: 1 for simple and local
+    #[arg(long, value_name = "N")]
+    heads: Option<u32>,
+    /// Window of the position biases, s (local)
+    #[arg(long, value_name = "N")]
+    window: Option<u32>,
+    /// Rank of the position biases, R (local)
+    #[arg(long, value_name = "N")]
+    rank: Option<u32>,
+    /// Positions, T: the bytes that the model sees at once
+    #[arg(long, value_name = "N")]
+    length: Option<u32>,
+    /// Probability that an element is dropped in training
+    #[arg(long, value_name = "P")]
+    dropout: Option<f32>,
+}
+
+/// How it is trained; defaults by the class of the adapter.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Training (defaults by the class of the adapter)")]
+struct TrainArgs {
+    /// Windows in a batch, B
+    #[arg(long, value_name = "N")]
+    batch: Option<u32>,
+    /// Batches whose gradients are added up in a step
+    #[arg(long, value_name = "N")]
+    accumulate: Option<u32>,
+    /// Training steps
+    #[arg(long, value_name = "N")]
+    steps: Option<u32>,
+    /// Time in seconds for the whole command: as many steps as fit, and no more than --steps
+    #[arg(long, value_name = "SECONDS")]
+    time: Option<f64>,
+    /// Highest learning rate, after the warm-up
+    #[arg(long, value_name = "RATE")]
+    lr: Option<f32>,
+    /// Weight decay of AdamW
+    #[arg(long, value_name = "RATE")]
+    weight_decay: Option<f32>,
+    /// Seed of everything that is random
+    // The largest whole number that a TOML file holds.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: Option<u64>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum VariantArg {
+    Simple,
+    Local,
+}
+
+pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
+    if let Some(out) = &args.out {
+        RunFolder::refuse_run(out)?;
+    }
+    // The adapter decides on the defaults, but what is wrong with arguments or text is said first.
+    let gpu = Gpu::request_blocking(&args.adapter.options());
+    let class = gpu.as_ref().map_or(AdapterClass::Unknown, |gpu| gpu.caps().adapter.class);
+    let model = args.model.config(class)?;
+    let (train, time) = args.train.config(class)?;
+    let corpus = corpus(&args.text.files, model.length)?;
+    let gpu = gpu?;
+    let data = DataConfig::new(&corpus.name, &args.text.files);
+    let plan = Plan { model, train, time, data, sample_bytes: args.sample_bytes as usize };
+    let folder = || match &args.out {
+        Some(path) => RunFolder::at(path),
+        None => RunFolder::next(Path::new("runs"), "text"),
+    };
+    let summary = pollster::block_on(async {
+        let mut session = Session::new(gpu, plan, corpus, folder, start).await?;
+        session.train().await?;
+        session.finish(args.profile).await
+    })?;
+    if args.json { summary.print_json() } else { summary.print() }
+}
+
+impl ModelArgs {
+    /// The adapter's default with what was asked for in its place.
+    fn config(&self, class: AdapterClass) -> Result<LanguageConfig> {
+        let mut config = LanguageConfig::for_adapter(class);
+        if let Some(variant) = self.variant {
+            config.variant = match variant {
+                VariantArg::Simple => Variant::Simple,
+                VariantArg::Local => Variant::Local,
+            };
+        }
+        if config.variant == Variant::Simple {
+            for (name, given) in [("--window", self.window), ("--rank", self.rank)] {
+                if given.is_some() {
+                    return Err(Error::Config(format!(
+                        "{name} is of no use to AFT-simple, which has no position biases"
+                    )));
+                }
+            }
+            (config.window, config.rank) = (0, 0);
+        }
+        let replace = |field: &mut u32, given: Option<u32>| *field = given.unwrap_or(*field);
+        replace(&mut config.layers, self.layers);
+        replace(&mut config.dim, self.dim);
+        replace(&mut config.heads, self.heads);
+        replace(&mut config.window, self.window);
+        replace(&mut config.rank, self.rank);
+        replace(&mut config.length, self.length);
+        config.dropout = self.dropout.unwrap_or(config.dropout);
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+impl TrainArgs {
+    /// The adapter's default with what was asked for in its place, and the time that the steps have to fit into.
+    fn config(&self, class: AdapterClass) -> Result<(TrainConfig, Option<f64>)> {
+        let mut config = TrainConfig::for_adapter(class);
+        let time = match (self.time, self.steps) {
+            (Some(time), _) if !(time > 0.0 && time.is_finite()) => {
+                return Err(Error::Config(format!("--time is a positive number of seconds, not {time}")));
+            }
+            (None, None) => Some(DEFAULT_TIME),
+            (time, _) => time,
+        };
+        if self.time.is_some() {
+            config.steps = u32::MAX;
+        }
+        let replace = |field: &mut u32, given: Option<u32>| *field = given.unwrap_or(*field);
+        replace(&mut config.steps, self.steps);
+        replace(&mut config.batch, self.batch);
+        replace(&mut config.accumulate, self.accumulate);
+        config.seed = self.seed.unwrap_or(config.seed);
+        config.lr = self.lr.unwrap_or(config.lr);
+        config.weight_decay = self.weight_decay.unwrap_or(config.weight_decay);
+        config.validate()?;
+        Ok((config, time))
+    }
+}

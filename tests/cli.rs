@@ -1,0 +1,455 @@
+//! The program `aft` from outside: results, exit codes, messages, and what it leaves on disk.
+//!
+//! Bad input is tested on any machine. What needs an adapter is reported as ignored where there is none, and as failed
+//! where `AFT_REQUIRE_ADAPTER` is set.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+
+mod harness;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use aft_wgpu::data::{Bigram, Corpus};
+use libtest_mimic::Trial;
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn main() {
+    harness::run(|gpu| {
+        let needs_adapter = |name, test: fn()| harness::trial(&gpu, name, move |_| test());
+        vec![
+            trial("help names exit codes and examples", help),
+            trial("wrong usage ends with 2", usage),
+            trial("settings that make no sense end with 2", settings),
+            trial("texts that cannot be used end with 4", texts),
+            trial("files that are no model end with 4", no_models),
+            trial("an --out that holds a run ends with 4", taken),
+            trial("no adapter ends with 3", no_adapter),
+            needs_adapter("adapters are listed", adapters),
+            needs_adapter("an unknown adapter ends with 3", unknown_adapter),
+            needs_adapter("sizes beyond a limit end with 2", beyond_limits),
+            needs_adapter("an --out that cannot be written ends with 4", read_only),
+            needs_adapter("divergence ends with 6 and no model", divergence),
+            needs_adapter("a run leaves its folder and one JSON object", whole_run),
+            needs_adapter("the same seed gives the same bytes", same_seed),
+            needs_adapter("--time fixes a number of steps that --steps repeats", time),
+            needs_adapter("runs are numbered", numbers),
+            needs_adapter("a closed pipe is no error", closed_pipe),
+        ]
+    });
+}
+
+/// A test that runs anywhere.
+fn trial(name: &str, test: fn()) -> Trial {
+    Trial::test(name, move || {
+        test();
+        Ok(())
+    })
+}
+
+/// A folder to run in, with a text that is long enough for [`TINY`].
+struct Place(TempDir);
+
+/// A run of a second.
+const TINY: &str = "train text --text text.txt --steps 3 --layers 1 --dim 16 --length 32 --batch 2 --sample-bytes 20";
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        let bigram = Bigram::fit(Corpus::shakespeare().unwrap().train.as_ref()).unwrap();
+        place.write("text.txt", &bigram.generate(1, 1.0, 20_000));
+        place
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path().join(name), bytes).unwrap();
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    /// Every file and folder inside, sorted.
+    fn list(&self) -> Vec<String> {
+        fn walk(folder: &Path, root: &Path, into: &mut Vec<String>) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                into.push(path.strip_prefix(root).unwrap().display().to_string());
+                if path.is_dir() {
+                    walk(&path, root, into);
+                }
+            }
+        }
+        let mut all = Vec::new();
+        walk(self.path(), self.path(), &mut all);
+        all.sort();
+        all
+    }
+
+    /// The program in this folder, with the words of `line` as arguments.
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aft"));
+        command.current_dir(self.path()).args(line.split_whitespace());
+        command.env_remove("RUST_LOG").env_remove("RUST_BACKTRACE");
+        command
+    }
+
+    fn aft(&self, line: &str) -> Run {
+        Run::new(line, self.command(line).output().unwrap())
+    }
+
+    /// As on a machine without any adapter: a backend that is not compiled in, and no Vulkan driver.
+    fn aft_without_adapter(&self, line: &str) -> Run {
+        let mut command = self.command(line);
+        command.env("WGPU_BACKEND", "gl");
+        command.env("VK_ICD_FILENAMES", "/nonexistent").env("VK_DRIVER_FILES", "/nonexistent");
+        Run::new(line, command.output().unwrap())
+    }
+
+    /// Each line fails with `code`, tells `part` in one sentence, and leaves the folder as it was.
+    fn refuses(&self, run: impl Fn(&Self, &str) -> Run, code: i32, cases: &[(&str, &str)]) {
+        let before = self.list();
+        for (line, part) in cases {
+            run(self, line).fails(code, part);
+            assert_eq!(self.list(), before, "aft {line} left something behind");
+        }
+    }
+}
+
+/// What a run of the program gave.
+struct Run {
+    line: String,
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Run {
+    fn new(line: &str, output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { line: line.into(), code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    fn ok(self) -> Self {
+        assert_eq!(self.code, Some(0), "aft {}\n{}", self.line, self.stderr);
+        self
+    }
+
+    fn fails(&self, code: i32, part: &str) {
+        let Self { line, stderr, stdout, .. } = self;
+        assert_eq!(self.code, Some(code), "aft {line}\n{stderr}");
+        // Drivers may add lines of their own; ours is the last. Those of clap go on with usage.
+        let ours: Vec<_> =
+            stderr.lines().filter(|l| l.starts_with("error: ") && !l.contains("XDG_RUNTIME_DIR")).collect();
+        assert!(ours.len() == 1 && ours[0].contains(part), "aft {line}: not one sentence with \"{part}\":\n{stderr}");
+        assert!(!stderr.contains("panicked") && !stderr.contains("backtrace"), "aft {line}\n{stderr}");
+        assert_eq!(stdout, "", "aft {line}: output of a run that failed");
+    }
+
+    /// The last line of stdout as JSON.
+    fn json(&self) -> Value {
+        let last = self.stdout.lines().last().unwrap_or_default();
+        serde_json::from_str(last).unwrap_or_else(|e| panic!("aft {}: {e} in {last}", self.line))
+    }
+}
+
+fn number(value: &Value, key: &str) -> f64 {
+    value[key].as_f64().unwrap_or_else(|| panic!("{key} is no number in {value}"))
+}
+
+fn help() {
+    let place = Place::new();
+    let top = place.aft("--help").ok().stdout;
+    for part in ["adapters", "train", "eval", "generate", "Exit codes:", "  6  training diverged", "WGPU_ADAPTER_NAME"]
+    {
+        assert!(top.contains(part), "{part} is missing in\n{top}");
+    }
+    for (line, parts) in [
+        ("adapters --help", &["--json", "aft adapters"][..]),
+        ("eval --help", &["--split", "valid", "--text", "aft eval runs/text-001"]),
+        ("generate --help", &["--prompt", "--temperature", "[default: 0.7]", "aft generate runs/text-001"]),
+        ("train --help", &["text"]),
+        (
+            "train text --help",
+            &[
+                "--text",
+                "--variant",
+                "[possible values: simple, local]",
+                "--layers",
+                "--dim",
+                "--heads",
+                "--window",
+                "--rank",
+                "--length",
+                "--dropout",
+                "--batch",
+                "--accumulate",
+                "--steps",
+                "--time",
+                "--lr",
+                "--weight-decay",
+                "--seed",
+                "--adapter",
+                "--out",
+                "--json",
+                "--profile",
+                "--sample-bytes",
+                "Examples:",
+            ],
+        ),
+    ] {
+        let text = place.aft(line).ok().stdout;
+        for part in parts {
+            assert!(text.contains(part), "{part} is missing in aft {line}\n{text}");
+        }
+    }
+    assert_eq!(place.aft("--version").ok().stdout.trim(), concat!("aft ", env!("CARGO_PKG_VERSION")));
+}
+
+fn usage() {
+    let place = Place::new();
+    assert_eq!(place.aft("").code, Some(2));
+    assert_eq!(place.aft("train").code, Some(2));
+    let cases = [
+        ("bake", "'bake'"),
+        ("train text --colour red", "'--colour'"),
+        ("train text --steps many", "'many'"),
+        ("train text --steps -3", "'-3'"),
+        ("train text --variant full", "'full'"),
+        ("train text --seed 9223372036854775808", "9223372036854775808"),
+        ("eval", "required arguments"),
+        ("eval x --split all", "'all'"),
+    ];
+    place.refuses(Place::aft_without_adapter, 2, &cases);
+}
+
+fn settings() {
+    let cases = [
+        ("train text --dim 0", "dim"),
+        ("train text --dim 18", "multiple of 4"),
+        ("train text --layers 0", "layers"),
+        ("train text --length 0", "length"),
+        ("train text --length 4294967295", "length"),
+        ("train text --variant simple --heads 2", "1 head"),
+        ("train text --variant simple --window 8", "--window"),
+        ("train text --variant simple --rank 8", "--rank"),
+        ("train text --window 0", "window"),
+        ("train text --dropout 1", "dropout"),
+        ("train text --dropout=-0.5", "dropout"),
+        ("train text --dropout nan", "dropout"),
+        ("train text --batch 0", "batch"),
+        ("train text --accumulate 0", "accumulate"),
+        ("train text --steps 0", "steps"),
+        ("train text --lr 0", "lr"),
+        ("train text --lr inf", "lr"),
+        ("train text --weight-decay=-1", "weight_decay"),
+        ("train text --time 0", "--time"),
+        ("train text --time nan", "--time"),
+        ("train text --time=-5", "--time"),
+    ];
+    Place::new().refuses(Place::aft_without_adapter, 2, &cases);
+}
+
+fn texts() {
+    let place = Place::new();
+    place.write("empty.txt", b"");
+    place.write("short.txt", &[b'x'; 600]);
+    fs::create_dir(place.path().join("folder")).unwrap();
+    let cases = [
+        ("train text --text gone.txt", "gone.txt: no such file"),
+        ("train text --text text.txt gone.txt", "gone.txt: no such file"),
+        ("train text --text empty.txt", "empty.txt is empty"),
+        ("train text --text folder", "folder: cannot be read"),
+        // 5 % of 600 bytes are 30: a window of 32 needs 33.
+        ("train text --text short.txt --length 32", "has 30 bytes, a window needs 33"),
+        ("train text --text text.txt --length 5000", "a window needs 5001"),
+    ];
+    place.refuses(Place::aft_without_adapter, 4, &cases);
+}
+
+fn no_models() {
+    let place = Place::new();
+    place.write("empty.safetensors", b"");
+    place.write("other.safetensors", b"\x02\0\0\0\0\0\0\0{}");
+    place.write("huge.safetensors", &[0xff; 64]);
+    fs::create_dir(place.path().join("folder")).unwrap();
+    for subcommand in ["eval", "generate"] {
+        for (name, part) in [
+            ("gone", "gone"),
+            ("folder", "folder/model.safetensors"),
+            ("empty.safetensors", "empty.safetensors: not a safetensors file"),
+            ("other.safetensors", "other.safetensors: a safetensors file, but not"),
+            ("huge.safetensors", "huge.safetensors: not a safetensors file"),
+            ("text.txt", "text.txt: not a safetensors file"),
+        ] {
+            place.refuses(Place::aft_without_adapter, 4, &[(&format!("{subcommand} {name}"), part)]);
+        }
+    }
+}
+
+fn taken() {
+    let place = Place::new();
+    fs::create_dir(place.path().join("mine")).unwrap();
+    place.write("mine/config.toml", b"");
+    let line = format!("{TINY} --out mine");
+    place.refuses(Place::aft_without_adapter, 4, &[(&line, "mine: already holds a run")]);
+    assert_eq!(place.read("mine/config.toml"), b"");
+}
+
+fn no_adapter() {
+    let part = "no GPU adapter found";
+    let cases = [("adapters", part), ("adapters --json", part), (TINY, part), ("train text --out a/b", part)];
+    Place::new().refuses(Place::aft_without_adapter, 3, &cases);
+}
+
+fn adapters() {
+    let place = Place::new();
+    let rows = place.aft("adapters --json").ok().json();
+    let first = &rows[0];
+    assert_eq!(first["index"], 0);
+    let lines = place.aft("adapters").ok().stdout;
+    assert!(lines.lines().next().unwrap().contains(first["name"].as_str().unwrap()), "{lines}");
+    assert_eq!(lines.lines().count(), rows.as_array().unwrap().len());
+    assert!(["discrete", "integrated", "unknown", "software"].contains(&first["class"].as_str().unwrap()));
+}
+
+fn unknown_adapter() {
+    let line = format!("{TINY} --adapter no-such-gpu");
+    Place::new().refuses(Place::aft, 3, &[(&line, "no adapter matches \"no-such-gpu\"; there are: 0: ")]);
+}
+
+fn beyond_limits() {
+    let cases = [
+        ("train text --layers 1000 --dim 65536 --steps 1", "this device grants"),
+        ("train text --batch 4294967295 --steps 1", "grants"),
+        ("train text --batch 1000000 --length 1024 --steps 1", "grants"),
+    ];
+    Place::new().refuses(Place::aft, 2, &cases);
+}
+
+fn read_only() {
+    let place = Place::new();
+    let below_file = format!("{TINY} --out text.txt/run");
+    let a_file = format!("{TINY} --out text.txt");
+    place.refuses(Place::aft, 4, &[(&below_file, "text.txt"), (&a_file, "text.txt")]);
+    if cfg!(target_os = "linux") {
+        // Not even root may write there.
+        place.refuses(Place::aft, 4, &[(&format!("{TINY} --out /proc/aft/run"), "/proc/aft")]);
+    }
+}
+
+fn divergence() {
+    let place = Place::new();
+    let run = place.aft(&format!("{TINY} --steps 50 --lr 3e38 --out run").replace("--steps 3 ", ""));
+    run.fails(6, "the gradient is not finite since step ");
+    let names = place.list();
+    assert!(names.contains(&"run/config.toml".into()), "{names:?}");
+    assert!(!names.iter().any(|n| n.contains("safetensors") || n.contains(".tmp")), "{names:?}");
+}
+
+fn whole_run() {
+    let place = Place::new();
+    let result = place.aft(&format!("{TINY} --json --profile --out run")).ok().json();
+    for (key, low, high) in [
+        ("valid_bits_per_byte", 0.5, 9.0),
+        ("bigram_bits_per_byte", 0.5, 8.0),
+        ("word_share", 0.0, 1.0),
+        ("bigram_word_share", 0.0, 1.0),
+        ("tokens_per_second", 1.0, 1e12),
+        ("seconds", 0.01, 600.0),
+        ("steps", 3.0, 3.0),
+        ("skipped_steps", 0.0, 0.0),
+        ("parameters", 10_000.0, 100_000.0),
+    ] {
+        let value = number(&result, key);
+        assert!((low..=high).contains(&value), "{key} is {value}");
+    }
+    assert_eq!(result["run"], "run");
+    assert!(!result["adapter"].as_str().unwrap().is_empty());
+    assert!(!result["profile"]["kernels"].as_array().unwrap().is_empty());
+    let files = ["config.toml", "loss.svg", "metrics.jsonl", "model.safetensors", "sample.txt"];
+    assert_eq!(place.list(), [&["run".into()][..], &files.map(|f| format!("run/{f}")), &["text.txt".into()]].concat());
+
+    let lines = String::from_utf8(place.read("run/metrics.jsonl")).unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.iter().map(|l| l["step"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
+    for key in ["train_bits_per_byte", "lr", "norm", "tokens_per_second", "seconds"] {
+        assert!(lines.iter().all(|line| line[key].is_number()), "{key}: {lines:?}");
+    }
+    let valid = number(&result, "valid_bits_per_byte");
+    assert_eq!(number(&lines[2], "valid_bits_per_byte"), valid);
+    assert_eq!(place.read("run/sample.txt").len(), 20);
+    assert!(String::from_utf8(place.read("run/loss.svg")).unwrap().contains(&format!("validation {valid:.3}")));
+
+    // Measured again from the file, on the text that the run names; in other batches, so up to the order of f32 sums.
+    for line in ["eval run --json", "eval run/model.safetensors --text text.txt --split valid --json"] {
+        let again = place.aft(line).ok().json();
+        assert!((number(&again, "bits_per_byte") - valid).abs() < 1e-4, "{line}: {again}, not {valid}");
+        assert_eq!(number(&again, "bigram_bits_per_byte"), number(&result, "bigram_bits_per_byte"));
+        assert_eq!(number(&again, "bytes"), 1000.0);
+    }
+    assert!(place.aft("eval run --split test").ok().stdout.contains("test part of"));
+    let generated = place.aft("generate run --prompt Ay --bytes 40 --seed 5").ok().stdout;
+    assert!(generated.starts_with("Ay"), "{generated}");
+    let object = place.aft("generate run --prompt Ay --bytes 40 --seed 5 --json").ok().json();
+    assert_eq!(format!("Ay{}", object["text"].as_str().unwrap()), generated);
+    place.aft("generate run --temperature=-1").fails(2, "temperature");
+    let model = place.read("run/model.safetensors");
+    place.write("cut.safetensors", &model[..model.len() - 100]);
+    place.refuses(Place::aft, 4, &[("eval cut.safetensors", "cut.safetensors"), (&format!("{TINY} --out run"), "run")]);
+}
+
+fn same_seed() {
+    let place = Place::new();
+    for (seed, out) in [(7, "a"), (7, "b"), (8, "c")] {
+        place.aft(&format!("{TINY} --seed {seed} --out {out}")).ok();
+    }
+    let [a, b, c] = ["a", "b", "c"].map(|out| place.read(&format!("{out}/model.safetensors")));
+    assert!(a == b, "one seed, two models");
+    assert!(a != c, "two seeds, one model");
+    assert_eq!(place.read("a/sample.txt"), place.read("b/sample.txt"));
+}
+
+fn time() {
+    let place = Place::new();
+    let tiny = TINY.replace("--steps 3 ", "");
+    let timed = place.aft(&format!("{tiny} --time 4 --json --out timed")).ok().json();
+    let (steps, seconds) = (number(&timed, "steps"), number(&timed, "seconds"));
+    // Twice the time: other tests run beside it and may get slower or faster meanwhile.
+    assert!(seconds < 8.0, "--time 4 took {seconds} s");
+    let config = String::from_utf8(place.read("timed/config.toml")).unwrap();
+    assert!(config.contains(&format!("\nsteps = {steps}\n")), "{steps} steps, but\n{config}");
+    place.aft(&format!("{tiny} --steps {steps} --out fixed")).ok();
+    let [timed, fixed] = ["timed", "fixed"].map(|run| place.read(&format!("{run}/model.safetensors")));
+    assert!(timed == fixed, "the same number of steps, two models");
+    // Time only ever lowers a number of steps that was asked for.
+    let capped = place.aft(&format!("{tiny} --steps 5 --time 60 --json")).ok().json();
+    assert_eq!(number(&capped, "steps"), 5.0);
+}
+
+fn numbers() {
+    let place = Place::new();
+    let runs = [1, 2]
+        .map(|_| place.aft(&format!("{TINY} --sample-bytes 0 --json").replace(" --sample-bytes 20", "")).ok().json());
+    assert_eq!(runs[0]["run"], "runs/text-001");
+    assert_eq!(runs[1]["run"], "runs/text-002");
+    assert_eq!(runs[0]["word_share"], Value::Null);
+    assert!(!place.list().contains(&"runs/text-001/sample.txt".into()));
+}
+
+fn closed_pipe() {
+    let place = Place::new();
+    place.aft(&format!("{TINY} --out run")).ok();
+    let mut command = place.command("generate run --bytes 50");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
