@@ -4,7 +4,7 @@
 //! Y_t = sigmoid(Q_t) * sum_t' exp(K_t' + w_tt') V_t'  /  sum_t' exp(K_t' + w_tt')
 //! ```
 //!
-//! In reading order, from the ground up: [`reference`] is the truth in f64; [`gpu`] is all that touches wgpu; [`ops`] are the
+//! In reading order, from the ground up: [`mod@reference`] is the truth in f64; [`gpu`] is all that touches wgpu; [`ops`] are the
 //! operations, which record dispatches and submit nothing; [`nn`] are layers with parameters; [`models`] are made of them;
 //! [`train`] and [`generate`] run models; [`data`] has texts.
 pub mod data;

@@ -3,6 +3,7 @@
 
 mod harness;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use aft_wgpu::Error;
@@ -234,7 +235,11 @@ fn generation(gpu: &Gpu) {
     let mut generator = block_on(Generator::new(gpu, &trainer.model)).unwrap();
     let mut generate = |prompt: &[u8], count, temperature, seed| {
         let mut out = Vec::new();
-        block_on(generator.generate(prompt, count, temperature, seed, |byte| out.push(byte))).unwrap();
+        let take = |byte| {
+            out.push(byte);
+            ControlFlow::Continue(())
+        };
+        block_on(generator.generate(prompt, count, temperature, seed, take)).unwrap();
         String::from_utf8_lossy(&out).into_owned()
     };
     // 60 bytes: past the model's 24 positions, so that the window slides.
@@ -243,7 +248,7 @@ fn generation(gpu: &Gpu) {
     assert_eq!(generate(b"the ", 30, 1.0, 5), generate(b"the ", 30, 1.0, 5));
     assert_ne!(generate(b"the ", 30, 3.0, 5), generate(b"the ", 30, 3.0, 6));
     assert_eq!(generate(b"", 0, 1.0, 0), "");
-    assert!(block_on(generator.generate(b"", 1, f32::NAN, 0, |_| ())).is_err());
+    assert!(block_on(generator.generate(b"", 1, f32::NAN, 0, |_| ControlFlow::Continue(()))).is_err());
 }
 
 fn limits(gpu: &Gpu) {

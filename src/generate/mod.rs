@@ -1,5 +1,7 @@
 //! Generation, byte by byte: the forward pass over the window so far, and a sample from the last row of logits.
 
+use std::ops::ControlFlow;
+
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plane, Program};
 use crate::models::language::{Language, VOCABULARY};
@@ -38,8 +40,8 @@ impl Generator {
         .await
     }
 
-    /// Generates `count` bytes that follow `prompt`, and hands each on as it is made. An empty prompt stands for a line end.
-    /// Temperature 0 takes the likeliest byte.
+    /// Generates `count` bytes that follow `prompt`, and hands each on as it is made, until the caller breaks off. An empty
+    /// prompt stands for a line end. Temperature 0 takes the likeliest byte.
     ///
     /// # Errors
     /// [`Error::Config`] if the temperature is negative or not finite; [`Error::DeviceLost`].
@@ -49,7 +51,7 @@ impl Generator {
         count: usize,
         temperature: f32,
         seed: u64,
-        mut on_byte: impl FnMut(u8),
+        mut on_byte: impl FnMut(u8) -> ControlFlow<()>,
     ) -> Result<()> {
         if !(temperature >= 0.0 && temperature.is_finite()) {
             return Err(Error::Config(format!("a temperature is 0 or more, not {temperature}")));
@@ -61,7 +63,9 @@ impl Generator {
             let logits = self.next_logits(&window).await?;
             let word = pcg4d([seed as u32, (seed >> 32) as u32, i as u32, SAMPLING])[0];
             let byte = sample(&logits, temperature, unit(word));
-            on_byte(byte);
+            if on_byte(byte).is_break() {
+                break;
+            }
             if window.len() == self.length {
                 window.drain(..self.length - self.length / 2);
             }

@@ -94,8 +94,9 @@ pub(crate) async fn choose(asked: Option<&str>) -> Result<wgpu::Adapter> {
         }
     }
     if adapters.is_empty() {
-        let backends = wgpu::Instance::enabled_backend_features();
-        return Err(Error::NoAdapter { backends: format!("{backends:?}") });
+        let backends =
+            wgpu::Instance::enabled_backend_features().iter_names().map(|(name, _)| name).collect::<Vec<_>>();
+        return Err(Error::NoAdapter { backends: backends.join(", ") });
     }
     let summaries: Vec<_> = adapters.iter().map(|a| summary(&a.get_info())).collect();
     let index = pick(&summaries, wish.as_deref())?;

@@ -117,7 +117,7 @@ impl Plane {
         Ok(padded.chunks(width).take(self.rows as usize).flat_map(|r| &r[..self.cols as usize]).copied().collect())
     }
 
-    /// Reads one row [cols].
+    /// Reads one row `[cols]`.
     ///
     /// # Errors
     /// As [`Plane::read`].

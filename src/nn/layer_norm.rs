@@ -5,7 +5,7 @@ use crate::gpu::{Buffer, Plane};
 use crate::nn::{Declarations, Init, ParameterId, Pass, Spec};
 use crate::ops::nn::layer_norm::{self, Backward, Forward};
 
-/// gamma and beta [D] of a layer normalisation.
+/// gamma and beta `[D]` of a layer normalisation.
 #[derive(Debug)]
 pub struct LayerNorm {
     gamma: ParameterId,

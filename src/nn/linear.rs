@@ -5,7 +5,7 @@ use crate::gpu::Plane;
 use crate::nn::{Declarations, Init, ParameterId, Pass, Spec};
 use crate::ops::nn::linear::{self, Backward, Forward};
 
-/// weight [K, N] and bias [N].
+/// weight [K, N] and bias `[N]`.
 #[derive(Debug)]
 pub struct Linear {
     weight: ParameterId,

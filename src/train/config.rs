@@ -16,7 +16,7 @@ pub struct TrainConfig {
     pub accumulate: u32,
     /// Steps of the run.
     pub steps: u32,
-    /// Steps in which the learning rate rises from 0; a number, so that the first steps do not depend on `steps`.
+    /// Steps in which the learning rate rises from 0; at most a tenth of the run.
     pub warmup: u32,
     /// Learning rate after the warm-up; it then falls by half a cosine.
     pub lr: f32,
@@ -59,9 +59,9 @@ impl TrainConfig {
 
     /// A run of about two minutes, for [`crate::models::language::LanguageConfig::for_adapter`].
     pub fn for_adapter(class: AdapterClass) -> Self {
-        let short = Self { warmup: 100, lr: 5e-3, weight_decay: 0.1, ..Self::paper_enwik8() };
+        let short = Self { warmup: 100, weight_decay: 0.1, ..Self::paper_enwik8() };
         match class {
-            AdapterClass::Software => Self { batch: 4, steps: 1600, ..short },
+            AdapterClass::Software => Self { batch: 4, steps: 1600, lr: 1e-2, ..short },
             AdapterClass::Integrated | AdapterClass::Unknown => Self { batch: 16, steps: 3000, lr: 3e-3, ..short },
             AdapterClass::Discrete => Self { batch: 32, steps: 4000, lr: 2e-3, ..short },
         }
@@ -100,7 +100,6 @@ impl TrainConfig {
     }
 
     pub(crate) fn schedule(&self) -> Schedule {
-        // A short run warms up for a tenth of it.
         let warmup = self.warmup.min(self.steps / 10);
         Schedule { peak: self.lr, floor: self.lr_floor, warmup, steps: self.steps }
     }

@@ -27,7 +27,6 @@ pub struct Trainer {
     /// The model.
     pub model: Language,
     config: TrainConfig,
-    builder: Builder,
     feed: Feed,
     windows: Windows,
     losses: Buffer,
@@ -87,7 +86,6 @@ impl Trainer {
             gpu: gpu.clone(),
             model,
             config: config.clone(),
-            builder,
             feed,
             windows,
             losses,
@@ -99,13 +97,13 @@ impl Trainer {
             evaluator,
             step: 0,
         };
-        trainer.update = trainer.build_update()?;
+        trainer.update = trainer.build_update(&mut builder)?;
         Ok(trainer)
     }
 
     /// The second half of a step: norm, clipping, schedule and AdamW.
-    fn build_update(&mut self) -> Result<Program> {
-        let Self { model, config, builder: b, .. } = self;
+    fn build_update(&self, b: &mut Builder) -> Result<Program> {
+        let Self { model, config, .. } = self;
         let no_gradients = || Error::Config("a model without gradients cannot be trained".into());
         let mut offset = 0;
         for page in model.parameters.pages() {
@@ -152,27 +150,6 @@ impl Trainer {
     /// What the run is configured by.
     pub fn config(&self) -> &TrainConfig {
         &self.config
-    }
-
-    /// Fixes the number of steps, which the learning rate follows, once the first steps have told how long one takes.
-    ///
-    /// # Errors
-    /// [`Error::Config`] past the warm-up, whose rates do not depend on it, or if the number makes no run.
-    pub fn set_steps(&mut self, steps: u32) -> Result<()> {
-        let mut config = TrainConfig { steps, ..self.config.clone() };
-        // The warm-up under way stays what it was.
-        config.warmup = self.config.schedule().warmup;
-        config.validate()?;
-        if self.step > config.warmup || steps < self.step || config.schedule().warmup != config.warmup {
-            let text = format!(
-                "after {} steps, and with a warm-up of {}, a run cannot be made {steps} steps long",
-                self.step, config.warmup
-            );
-            return Err(Error::Config(text));
-        }
-        self.config = config;
-        self.update = self.build_update()?;
-        Ok(())
     }
 
     /// Runs `steps` steps and returns what they recorded.

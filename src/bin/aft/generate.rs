@@ -1,6 +1,7 @@
 //! `aft generate`: text from a trained model.
 
 use std::io::{self, IsTerminal, Write, stdout};
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use aft_wgpu::generate::Generator;
@@ -62,13 +63,16 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Generator::new(&gpu, &model).await
     })?;
     let begun = Instant::now();
-    let mut generate = |on_byte: &mut dyn FnMut(u8)| {
+    let mut generate = |on_byte: &mut dyn FnMut(u8) -> ControlFlow<()>| {
         let Args { prompt, bytes, temperature, seed, .. } = args;
         pollster::block_on(generator.generate(prompt.as_bytes(), *bytes as usize, *temperature, *seed, on_byte))
     };
     if args.json {
         let mut made = Vec::new();
-        generate(&mut |byte| made.push(byte))?;
+        generate(&mut |byte| {
+            made.push(byte);
+            ControlFlow::Continue(())
+        })?;
         return say_json(&Report {
             prompt: &args.prompt,
             text: String::from_utf8_lossy(&made).into_owned(),
@@ -84,10 +88,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut written = Ok(());
     let mut prompt = args.prompt.as_bytes();
     generate(&mut |byte| {
-        if written.is_ok() {
-            // The prompt goes out with the first byte: no output when nothing can be generated.
-            written = text.push(&[std::mem::take(&mut prompt), &[byte]].concat());
-        }
+        // The prompt goes out with the first byte: no output when nothing can be generated.
+        written = text.push(&[std::mem::take(&mut prompt), &[byte]].concat());
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     written?;
     text.end()?;

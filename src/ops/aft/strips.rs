@@ -207,7 +207,10 @@ mod tests {
             {
                 for window in [0, 1, 16, 512] {
                     let plan = Strips::plan(threads, shortest, chains, time, window).unwrap();
-                    assert!(plan.rows % 4 == 0 && plan.rows <= MAX_STRIP_ROWS && plan.count <= STRIPS[1], "{plan:?}");
+                    assert!(
+                        plan.rows.is_multiple_of(4) && plan.rows <= MAX_STRIP_ROWS && plan.count <= STRIPS[1],
+                        "{plan:?}"
+                    );
                     assert!(plan.rows * plan.count >= time && plan.rows * (plan.count - 1) < time, "{plan:?}");
                     assert!(trips(plan.rows, window) <= MAX_TRIPS);
                 }

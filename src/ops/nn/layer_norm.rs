@@ -84,9 +84,9 @@ static GRADIENT_AFFINE: Kernel = Kernel {
 pub struct Forward<'a> {
     /// Input [M, D].
     pub x: &'a Plane,
-    /// Scale [D].
+    /// Scale `[D]`.
     pub gamma: &'a Weights,
-    /// Shift [D].
+    /// Shift `[D]`.
     pub beta: &'a Weights,
     /// Added to the variance.
     pub eps: f32,
@@ -104,13 +104,13 @@ pub struct Backward<'a> {
     pub dy: &'a Plane,
     /// A gradient of x that flows past the layer [M, D], added to dx.
     pub skip: Option<&'a Plane>,
-    /// Scale [D].
+    /// Scale `[D]`.
     pub gamma: &'a Weights,
     /// The forward pass's statistics [M, 2].
     pub stats: &'a Buffer,
     /// Output: gradient of x [M, D].
     pub dx: &'a Plane,
-    /// Output: gradients of gamma and beta [D] each.
+    /// Output: gradients of gamma and beta `[D]` each.
     pub affine: &'a Gradient,
 }
 

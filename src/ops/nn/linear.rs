@@ -121,7 +121,7 @@ pub struct Forward<'a> {
     pub x: &'a Plane,
     /// Weight [K, N].
     pub w: &'a Weights,
-    /// Bias [N].
+    /// Bias `[N]`.
     pub bias: Option<&'a Weights>,
     /// Added to the output, after the activation [M, N].
     pub residual: Option<&'a Plane>,
@@ -145,7 +145,7 @@ pub struct Backward<'a> {
     pub skip: Option<&'a Plane>,
     /// Output: gradient of x [M, K].
     pub dx: Option<&'a Plane>,
-    /// Output: gradients of the weight [K, N] and, if the layer has one, of the bias [N].
+    /// Output: gradients of the weight [K, N] and, if the layer has one, of the bias `[N]`.
     pub parameters: &'a Gradient,
 }
 

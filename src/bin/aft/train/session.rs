@@ -1,5 +1,6 @@
 //! A training run from the first step to the results.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -228,7 +229,11 @@ pub async fn sample(gpu: &Gpu, trainer: &Trainer, count: usize, seed: u64) -> Re
     let mut bytes = Vec::with_capacity(count);
     if count > 0 {
         let mut generator = Generator::new(gpu, &trainer.model).await?;
-        generator.generate(b"\n", count, TEMPERATURE, seed, |byte| bytes.push(byte)).await?;
+        let take = |byte| {
+            bytes.push(byte);
+            ControlFlow::Continue(())
+        };
+        generator.generate(b"\n", count, TEMPERATURE, seed, take).await?;
     }
     Ok(bytes)
 }
