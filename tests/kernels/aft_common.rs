@@ -102,10 +102,10 @@ impl Case {
         parts
     }
 
-    /// The band in the blocks of its plane; what no kernel may use is NaN.
+    /// The band in the blocks of its plane. What no kernel may use would outweigh all the rest (a NaN may vanish in a clamp).
     pub fn band_plane(&self, b: &Builder) -> Plane {
         let (t, cols) = (self.dims.t, band::cols(self.dims.t as u32, self.window as u32) as usize);
-        let mut blocks = vec![f32::NAN; t * cols];
+        let mut blocks = vec![1e5; t * cols];
         for (row, key, at) in entries(t, self.window) {
             blocks[row * cols + band::index(row as u32, key as u32) as usize] = self.band[at];
         }
