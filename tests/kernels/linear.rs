@@ -108,10 +108,12 @@ fn check(gpu: &Gpu, [m, k, n]: [usize; 3], case: &Case) {
         let start = f64::from(case.start.unwrap_or(0.0));
         let plus = |d: &[f64]| d.iter().map(|v| v + start).collect::<Vec<_>>();
         let (dw, db) = parameters.read(gpu);
-        // Slices bound the length of a running sum at 1,024.
-        assert_close(&what("dw"), &dw, &plus(&gradient.dw), sum(m.min(1024), x_max * dy_max));
+        // Slices bound the length of a running sum at 1,024. A sum that grows far beyond its terms is good to 2e-6 of the largest
+        // (measured: 9e-7 on a driver without fused multiply-add).
+        let long_sum = |size: f64, all: &[f64]| sum(m.min(1024), size) + 2e-6 * max_abs(all);
+        assert_close(&what("dw"), &dw, &plus(&gradient.dw), long_sum(x_max * dy_max, &gradient.dw));
         if case.bias {
-            assert_close(&what("dbias"), &db, &plus(&gradient.db), sum(m.min(1024), dy_max));
+            assert_close(&what("dbias"), &db, &plus(&gradient.db), long_sum(dy_max, &gradient.db));
         }
     }
 }
