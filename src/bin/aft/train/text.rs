@@ -16,7 +16,7 @@ use super::session::{Plan, Session};
 use crate::shared::{AdapterArgs, TextArgs, corpus};
 
 /// Without --steps and --time a run takes at most about this long, in seconds.
-const DEFAULT_TIME: f64 = 100.0;
+const DEFAULT_TIME: f64 = 90.0;
 
 /// Train a byte-level language model on text
 ///
