@@ -3,7 +3,7 @@
 /// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong; each text ends in what to do about it.
+/// Everything that can go wrong. A text says what was expected and found; where a user can act, it says how.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -26,6 +26,9 @@ fn main() {
             trial(&gpu, "eight_steps_in_one_encoder_equal_eight_submissions", one_encoder),
             trial(&gpu, "the_gradient_predicts_the_loss", gradient_predicts_loss),
             trial(&gpu, "both_plans_agree", both_plans_agree),
+            trial(&gpu, "micro_batches_make_the_gradient_of_the_batch", accumulation),
+            trial(&gpu, "every_pipeline_in_use_is_in_the_catalogue", catalogue),
+            trial(&gpu, "profiling_a_step_is_a_step", profiling),
             trial(&gpu, "every_setting_learns", every_setting_learns),
             trial(&gpu, "a_gradient_that_is_not_finite_ends_the_run", not_finite),
             trial(&gpu, "a_saved_model_is_the_model", save_and_load),
@@ -89,13 +92,16 @@ fn same_seed_same_bits(gpu: &Gpu) {
 }
 
 fn one_encoder(gpu: &Gpu) {
-    let mut apart = trainer(gpu, &small(), &settings());
+    // Dropout and accumulation read step and slot from the device.
+    let model = LanguageConfig { dropout: 0.1, ..small() };
+    let config = TrainConfig { accumulate: 2, ..settings() };
+    let mut apart = trainer(gpu, &model, &config);
     for _ in 0..8 {
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
         apart.record(1, &mut encoder).unwrap();
         gpu.queue().submit([encoder.finish()]);
     }
-    let mut together = trainer(gpu, &small(), &settings());
+    let mut together = trainer(gpu, &model, &config);
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
     together.record(8, &mut encoder).unwrap();
     gpu.queue().submit([encoder.finish()]);
@@ -108,8 +114,9 @@ fn gradient_predicts_loss(gpu: &Gpu) {
     // A text of one window: every batch is the same. A rate of nearly 0: no step moves a parameter.
     let window: Arc<dyn Text> = Arc::new(MemoryText::new("the quick brown fox jumps"));
     let frozen = TrainConfig { lr: 1e-30, weight_decay: 0.0, ..settings() };
-    for variant in [Variant::Local, Variant::Simple] {
-        let mut trainer = trainer_on(gpu, &LanguageConfig { variant, ..small() }, &frozen, Arc::clone(&window));
+    for (variant, projection) in [(Variant::Local, true), (Variant::Local, false), (Variant::Simple, true)] {
+        let model = LanguageConfig { variant, projection, ..small() };
+        let mut trainer = trainer_on(gpu, &model, &frozen, Arc::clone(&window));
         block_on(trainer.advance(1)).unwrap();
         let start = block_on(trainer.model.parameters.read(gpu)).unwrap();
         let gradient = block_on(trainer.model.parameters.gradients(gpu)).unwrap();
@@ -198,7 +205,7 @@ fn not_finite(gpu: &Gpu) {
     let error = block_on(trainer.advance(10)).unwrap_err();
     let Error::NonFinite { step, tensor } = &error else { panic!("{error}") };
     assert_eq!(*step, 2);
-    assert!(trainer.model.parameters.find(tensor).is_some(), "{tensor}");
+    assert_eq!(tensor, name);
     assert!(error.to_string().contains("since step 2"), "{error}");
     let after = bits(block_on(trainer.model.parameters.read(gpu)).unwrap());
     assert!(before == after, "a skipped step changed a parameter");
@@ -252,12 +259,27 @@ fn generation(gpu: &Gpu) {
 }
 
 fn limits(gpu: &Gpu) {
+    // A device of its own: other tests allocate on the shared one.
+    let gpu = &Gpu::request_blocking(&Default::default()).unwrap().plan_as(gpu.planned_as());
+    let before = gpu.memory();
     let refused = |model: LanguageConfig, config: TrainConfig, word: &str| {
         let error = block_on(Trainer::new(gpu, &model, &config, text())).err().unwrap();
         assert!(error.to_string().contains(word), "{error}");
+        assert_eq!(gpu.memory(), before, "something was allocated before: {error}");
     };
     refused(LanguageConfig { dim: 65_536, ..small() }, settings(), "this device grants");
+    refused(
+        LanguageConfig { length: 131_072, ..small() },
+        TrainConfig { batch: 400, ..settings() },
+        "this device grants",
+    );
+    refused(
+        LanguageConfig { length: 131_072, window: 100_000, ..small() },
+        TrainConfig { batch: 1, ..settings() },
+        "needs",
+    );
     refused(small(), TrainConfig { batch: 1 << 31, ..settings() }, "batch x length");
+    refused(small(), TrainConfig { batch: 2000, accumulate: 1024, ..settings() }, "this device grants");
     refused(LanguageConfig { dim: 18, ..small() }, settings(), "multiple of 4");
     refused(LanguageConfig { heads: 2, ..small() }, settings(), "1 head");
     refused(LanguageConfig { window: 0, ..small() }, settings(), "window");
@@ -269,4 +291,55 @@ fn short_text(gpu: &Gpu) {
     let short: Arc<dyn Text> = Arc::new(MemoryText::new("too short"));
     let error = block_on(Trainer::new(gpu, &small(), &settings(), short)).err().unwrap();
     assert!(matches!(error, Error::Data(_)), "{error}");
+}
+
+/// A text of one window: a batch of three and three micro-batches of one are the same rows.
+fn accumulation(gpu: &Gpu) {
+    let window: Arc<dyn Text> = Arc::new(MemoryText::new("the quick brown fox jumps"));
+    let gradients = |batch, accumulate| {
+        let config = TrainConfig { batch, accumulate, ..settings() };
+        let mut trainer = trainer_on(gpu, &small(), &config, Arc::clone(&window));
+        let loss = block_on(trainer.advance(1)).unwrap()[0].loss;
+        (loss, block_on(trainer.model.parameters.gradients(gpu)).unwrap())
+    };
+    let (whole, parts) = (gradients(3, 1), gradients(1, 3));
+    assert!((whole.0 - parts.0).abs() < 1e-6 * whole.0, "{} against {}", whole.0, parts.0);
+    for (a, b) in whole.1.iter().zip(&parts.1) {
+        let largest = a.iter().fold(0f32, |m, v| m.max(v.abs()));
+        assert!(largest > 0.0);
+        // Sums of three equal terms in another order.
+        assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 2e-6 * largest + 1e-9), "{a:?} against {b:?}");
+    }
+}
+
+fn catalogue(_: &Gpu) {
+    let listed: Vec<String> = aft_wgpu::ops::catalogue().iter().map(|(kernel, variant)| kernel.wgsl(variant)).collect();
+    let gpu = Gpu::request_blocking(&Default::default()).unwrap();
+    for class in [AdapterClass::Software, AdapterClass::Discrete] {
+        for (variant, length) in [(Variant::Local, 24), (Variant::Local, 300), (Variant::Simple, 300)] {
+            let model = LanguageConfig { variant, length, dropout: 0.1, projection: false, ..small() };
+            let mut trainer = trainer(&gpu.plan_as(class), &model, &TrainConfig { accumulate: 2, ..settings() });
+            block_on(trainer.advance(1)).unwrap();
+        }
+    }
+    let used = gpu.sources();
+    assert!(used.len() > 40, "{} pipelines", used.len());
+    for source in used {
+        assert!(listed.contains(&source), "not in the catalogue:\n{source}");
+    }
+}
+
+fn profiling(gpu: &Gpu) {
+    let losses = |profiled: bool| {
+        let mut trainer = trainer(gpu, &small(), &settings());
+        block_on(trainer.advance(3)).unwrap();
+        if profiled {
+            let (_, times) = block_on(trainer.profile()).unwrap();
+            assert!(times.iter().all(|t| t.count > 0 && t.seconds >= 0.0) && times.len() > 10, "{times:?}");
+        } else {
+            block_on(trainer.advance(1)).unwrap();
+        }
+        block_on(trainer.advance(4)).unwrap().iter().map(|r| (r.step, r.loss.to_bits())).collect::<Vec<_>>()
+    };
+    assert_eq!(losses(true), losses(false));
 }

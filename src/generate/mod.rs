@@ -3,13 +3,13 @@
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Plane, Program};
+use crate::gpu::{Gpu, Plane, Program, Recorder};
+use crate::models::feed::Feed;
 use crate::models::language::{Language, VOCABULARY};
 use crate::nn::Pass;
 use crate::ops::Builder;
 use crate::ops::nn::train_state::TrainState;
 use crate::random::{pcg4d, unit};
-use crate::train::feed::Feed;
 
 /// Generates from a language model. A model knows T positions: when they are full, the last T/2 bytes are read again from
 /// position 0.
@@ -80,9 +80,9 @@ impl Generator {
         // What follows the last byte cannot change its row.
         tokens.resize(self.length, 0);
         self.feed.fill(&self.gpu, 0, &tokens, &tokens)?;
-        let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
-        self.program.record(&mut encoder);
-        self.gpu.queue().submit([encoder.finish()]);
+        let mut recorder = Recorder::new(&self.gpu);
+        recorder.run(&self.program).await?;
+        recorder.submit().await?;
         self.logits.read_row(&self.gpu, window.len() as u32 - 1).await
     }
 }

@@ -64,13 +64,11 @@ struct Inner {
 
 type Pipelines = HashMap<(&'static str, String), Arc<Pipeline>>;
 
-/// What a driver reported outside of any call: set once, read by every call that follows.
-type Fault = Arc<OnceLock<FaultKind>>;
-
-#[derive(Debug, Clone)]
-enum FaultKind {
-    Lost(String),
-    Uncaptured(String),
+/// What the driver reported outside of any call; each is set once, and read by every call that follows.
+#[derive(Debug, Clone, Default)]
+struct Fault {
+    lost: Arc<OnceLock<String>>,
+    uncaptured: Arc<OnceLock<String>>,
 }
 
 impl Gpu {
@@ -96,19 +94,20 @@ impl Gpu {
             .await
             .map_err(|e| Error::NoDevice { adapter: adapter.get_info().name, reason: e.to_string() })?;
         let fault = Fault::default();
-        let lost = Arc::clone(&fault);
+        let lost = Arc::clone(&fault.lost);
         device.set_device_lost_callback(move |reason, text| {
-            let _ = lost.set(FaultKind::Lost(format!("{reason:?}: {text}")));
+            let _ = lost.set(format!("{reason:?}: {text}"));
         });
-        let uncaptured = Arc::clone(&fault);
+        let uncaptured = Arc::clone(&fault.uncaptured);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             log::error!("uncaptured GPU error: {error}");
-            let _ = uncaptured.set(FaultKind::Uncaptured(error.to_string()));
+            let _ = uncaptured.set(error.to_string());
         }));
         Self::assemble(device, queue, fault)
     }
 
-    /// Uses a caller's device. Its handlers stay the caller's; its limits are read from the device.
+    /// Uses a caller's device. Its handlers stay the caller's; its limits are read from the device. What no call of ours waits
+    /// for is not seen: run builds inside [`Gpu::checked`].
     ///
     /// # Errors
     /// [`Error::LimitExceeded`] if the device grants less than the specification's floor for a dummy buffer.
@@ -184,12 +183,16 @@ impl Gpu {
     /// # Errors
     /// [`Error::DeviceLost`], [`Error::Rejected`].
     pub fn check(&self) -> Result<()> {
-        match self.inner.fault.get() {
-            None => Ok(()),
-            Some(FaultKind::Lost(reason)) => Err(Error::DeviceLost { reason: reason.clone() }),
-            Some(FaultKind::Uncaptured(message)) => {
-                Err(Error::Rejected { doing: "a command".into(), message: message.clone() })
-            }
+        let Fault { lost, uncaptured } = &self.inner.fault;
+        let message = uncaptured.get();
+        if message.is_some() && lost.get().is_none() {
+            // Calls on a lost device fail, too, and its callback waits for a poll.
+            let _ = self.device().poll(wgpu::PollType::Poll);
+        }
+        match (lost.get(), message) {
+            (Some(reason), _) => Err(Error::DeviceLost { reason: reason.clone() }),
+            (None, Some(message)) => Err(Error::Rejected { doing: "a command".into(), message: message.clone() }),
+            (None, None) => Ok(()),
         }
     }
 
@@ -207,16 +210,21 @@ impl Gpu {
             let validation = validation.pop();
             (value, memory.pop(), validation)
         };
-        if let Some(error) = validation.await {
-            self.check()?;
-            return Err(Error::Rejected { doing: doing.to_owned(), message: error.to_string() });
+        // A buffer that got no memory also fails validation where it is bound: memory is the reason, so it is looked at first.
+        let (memory, validation) = (memory.await, validation.await);
+        if memory.is_some() || validation.is_some() {
+            // Among the pipelines may be one that the driver rejected.
+            self.pipelines().clear();
         }
-        if memory.await.is_some() {
+        self.check()?;
+        if memory.is_some() {
             let asked_bytes = self.memory().peak_bytes.saturating_sub(before);
             return Err(Error::OutOfMemory { doing: doing.to_owned(), asked_bytes });
         }
-        self.check()?;
-        value
+        match validation {
+            Some(error) => Err(Error::Rejected { doing: doing.to_owned(), message: error.to_string() }),
+            None => value,
+        }
     }
 
     pub(crate) fn ledger(&self) -> &Arc<Ledger> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Gpu;
 use super::plane::TextureHandle;
+use super::readback::check_range;
 use crate::error::{Error, Result};
 
 /// What the allocator gave, and what else was made on the device.
@@ -77,6 +78,12 @@ impl std::ops::Deref for Buffer {
     }
 }
 
+impl PartialEq for Buffer {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw == other.raw
+    }
+}
+
 impl From<wgpu::Buffer> for Buffer {
     /// Takes a caller's buffer; it is not counted.
     fn from(raw: wgpu::Buffer) -> Self {
@@ -141,13 +148,18 @@ impl Gpu {
     pub fn upload<T: bytemuck::Pod>(&self, label: &str, data: &[T]) -> Result<Buffer> {
         let bytes: &[u8] = bytemuck::cast_slice(data);
         let buffer = self.storage(label, bytes.len() as u64)?;
-        self.write(&buffer, 0, bytes);
+        self.write(&buffer, 0, bytes)?;
         Ok(buffer)
     }
 
-    /// Writes bytes (a multiple of 4) into a buffer ahead of the next submission.
-    pub fn write(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) {
+    /// Writes bytes into a buffer ahead of the next submission.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if they are not whole words of the buffer.
+    pub fn write(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) -> Result<()> {
+        check_range("a write", buffer, offset, bytes.len() as u64)?;
         self.queue().write_buffer(buffer, offset, bytes);
+        Ok(())
     }
 
     pub(crate) fn buffer(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<Buffer> {

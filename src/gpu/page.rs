@@ -49,14 +49,14 @@ impl Page {
 }
 
 impl Weights {
-    /// A tensor [rows, cols] in a page of its own, which holds `data`.
+    /// A tensor [rows, cols] in a page of its own, which holds `data`. Submits the copy into the page's texture, if it has one.
     ///
     /// # Errors
     /// [`crate::Error::Shape`] if `data` has another length; as [`Page::new`].
     pub fn upload(gpu: &Gpu, label: &str, rows: u32, cols: u32, data: &[f32], placement: Placement) -> Result<Self> {
         let page = Page::new(gpu, label, Self::padded_bytes(rows, cols), placement)?;
         let tensor = page.tensor(0, rows, cols);
-        gpu.write(&page.buffer, 0, bytemuck::cast_slice(&tensor.pad(data)?));
+        gpu.write(&page.buffer, 0, bytemuck::cast_slice(&tensor.pad(data)?))?;
         if let Some(command) = page.refresh() {
             let mut encoder = gpu.device().create_command_encoder(&Default::default());
             super::program::record(&[command], &mut encoder);

@@ -27,6 +27,11 @@ impl Gpu {
         made
     }
 
+    /// The sources of the pipelines in use, for the test that holds them against [`crate::ops::catalogue`].
+    pub fn sources(&self) -> Vec<String> {
+        self.pipelines().keys().map(|(_, source)| source.clone()).collect()
+    }
+
     fn compile(&self, kernel: &Kernel, variant: &Variant, wgsl: &str) -> Pipeline {
         let label = format!("{}:{}", kernel.stem, kernel.entry);
         let device = self.device();

@@ -81,19 +81,21 @@ impl Plane {
         for (to, from) in padded.chunks_mut(stride * 4).zip(data.chunks(cols)) {
             to[..cols].copy_from_slice(from);
         }
-        self.write_padded(gpu, &padded);
-        Ok(())
+        self.write_padded(gpu, &padded)
     }
 
     /// Overwrites every element, padding included, ahead of the next submission.
-    pub fn fill(&self, gpu: &Gpu, value: f32) {
-        self.write_padded(gpu, &vec![value; self.rows as usize * self.stride() as usize * 4]);
+    ///
+    /// # Errors
+    /// As [`Gpu::write`].
+    pub fn fill(&self, gpu: &Gpu, value: f32) -> Result<()> {
+        self.write_padded(gpu, &vec![value; self.rows as usize * self.stride() as usize * 4])
     }
 
-    fn write_padded(&self, gpu: &Gpu, padded: &[f32]) {
+    fn write_padded(&self, gpu: &Gpu, padded: &[f32]) -> Result<()> {
         let bytes: &[u8] = bytemuck::cast_slice(padded);
         match &self.store {
-            Store::Buffer(buffer) => gpu.write(buffer, 0, bytes),
+            Store::Buffer(buffer) => gpu.write(buffer, 0, bytes)?,
             Store::Texture(handle) => gpu.queue().write_texture(
                 handle.texture.as_image_copy(),
                 bytes,
@@ -105,6 +107,7 @@ impl Plane {
                 handle.texture.size(),
             ),
         }
+        Ok(())
     }
 
     /// Reads the plane back as [rows, cols], unpadded.
@@ -136,6 +139,10 @@ impl Plane {
     }
 
     async fn read_rows(&self, gpu: &Gpu, first: u32, count: u32) -> Result<Vec<f32>> {
+        if first.checked_add(count).is_none_or(|end| end > self.rows) {
+            let got = format!("{count} from {first} on");
+            return Err(Error::shape("rows of a plane", format!("rows below {}", self.rows), got));
+        }
         let row_bytes = 16 * self.stride();
         match &self.store {
             Store::Buffer(buffer) => {
@@ -172,6 +179,11 @@ impl Plane {
     /// vec4s in a row.
     pub fn stride(&self) -> u32 {
         self.cols.div_ceil(4).max(1)
+    }
+
+    /// Bytes with padding; at least one vec4, as no binding is empty.
+    pub(crate) fn bytes(&self) -> u64 {
+        16 * u64::from(self.rows.max(1)) * u64::from(self.stride())
     }
 
     /// Where it lives.

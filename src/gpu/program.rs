@@ -234,7 +234,7 @@ impl Gpu {
         let bytes = bytemuck::bytes_of(params);
         let uniform =
             self.buffer(&label, bytes.len() as u64, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?;
-        self.write(&uniform, 0, bytes);
+        self.write(&uniform, 0, bytes)?;
         let resources: Vec<_> = kernel
             .operands
             .iter()
@@ -261,9 +261,9 @@ impl Gpu {
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: std::num::NonZeroU64::new(size) })
         };
         match *bind {
-            Bind::Plane(Plane { store: Store::Buffer(buffer), .. }) | Bind::Buffer(buffer) => {
-                buffer.as_entire_binding()
-            }
+            // No more than the plane: a caller's buffer may hold other things behind it.
+            Bind::Plane(plane @ Plane { store: Store::Buffer(buffer), .. }) => slice(buffer, 0, plane.bytes()),
+            Bind::Buffer(buffer) => buffer.as_entire_binding(),
             Bind::Plane(Plane { store: Store::Texture(handle), .. }) => {
                 wgpu::BindingResource::TextureView(&handle.view)
             }

@@ -65,13 +65,14 @@ impl Gpu {
     /// Reads `bytes` (a multiple of 4) of a buffer from `offset` on.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] if the device went away.
+    /// [`Error::Shape`] if the range is not whole words of the buffer; [`Error::DeviceLost`] if the device went away.
     pub async fn read<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<T>> {
         self.start_read(buffer, offset, bytes)?.finish(self).await
     }
 
     /// Starts a readback of what the commands submitted so far leave in a buffer.
     pub(crate) fn start_read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<PendingRead> {
+        check_range("a readback", buffer, offset, bytes)?;
         let fitting = {
             let mut free = lock(&self.staging().free);
             let found = free.iter().position(|b| (bytes..=4 * bytes.max(1024)).contains(&b.size()));
@@ -92,9 +93,20 @@ impl Gpu {
     /// Lets the driver finish a submission. A browser does so by itself.
     pub(crate) fn wait_for(&self, submission: &wgpu::SubmissionIndex) -> Result<()> {
         let wait = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: None };
-        self.device().poll(wait).map_err(|e| Error::DeviceLost { reason: e.to_string() })?;
-        self.check()
+        let waited = self.device().poll(wait);
+        self.check()?;
+        waited.map(|_| ()).map_err(|e| Error::DeviceLost { reason: e.to_string() })
     }
+}
+
+/// Fails unless `offset .. offset + bytes` are whole words inside the buffer.
+pub(crate) fn check_range(what: &str, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<()> {
+    let inside = offset.checked_add(bytes).is_some_and(|end| end <= buffer.size());
+    if inside && offset.is_multiple_of(4) && bytes.is_multiple_of(4) {
+        return Ok(());
+    }
+    let expected = format!("whole words of {} bytes", buffer.size());
+    Err(Error::shape(what, expected, format!("{bytes} bytes from {offset} on")))
 }
 
 impl PendingRead {

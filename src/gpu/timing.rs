@@ -35,7 +35,8 @@ pub struct KernelTime {
     pub seconds: f64,
 }
 
-/// Runs a program once, each command alone, and adds up the time by kernel, longest first.
+/// Runs a program once, each command alone, and adds up the time by kernel, longest first. A second time only if the
+/// timestamps turn out to be unusable.
 ///
 /// # Errors
 /// [`crate::Error::DeviceLost`], [`crate::Error::Rejected`].

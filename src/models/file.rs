@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::language::{Language, LanguageConfig};
+use crate::nn::Spec;
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -31,10 +32,8 @@ impl Language {
         let header = Header { format: VERSION, language: self.config.clone() };
         let specs = self.parameters.specs();
         let views = specs.iter().zip(&values).map(|(spec, values)| {
-            let shape =
-                if spec.rows == 1 { vec![spec.cols as usize] } else { vec![spec.rows as usize, spec.cols as usize] };
-            let view =
-                TensorView::new(Dtype::F32, shape, bytemuck::cast_slice(values)).map_err(|e| broken(e.to_string()))?;
+            let view = TensorView::new(Dtype::F32, shape(spec), bytemuck::cast_slice(values))
+                .map_err(|e| broken(e.to_string()))?;
             Ok((spec.name.clone(), view))
         });
         let views = views.collect::<Result<Vec<_>>>()?;
@@ -66,40 +65,25 @@ impl Language {
         Ok(header.language)
     }
 
-    /// The model in the bytes of a file, for inference on `rows` = B T rows.
+    /// The model in the bytes of a file, for inference on `rows` = B T rows. Nothing is allocated before all tensors were found
+    /// right.
     ///
     /// # Errors
     /// [`Error::Format`] if a tensor is missing, unknown, of another shape or type, or not finite.
     pub async fn load(gpu: &Gpu, bytes: &[u8], rows: u32) -> Result<Self> {
         let config = Self::read_config(bytes)?;
-        config.check_limits(&gpu.caps().limits, rows)?;
         let file = SafeTensors::deserialize(bytes).map_err(|e| broken(e.to_string()))?;
+        let specs = config.specs()?;
+        if let Some(extra) = file.names().into_iter().find(|name| specs.iter().all(|s| s.name != **name)) {
+            return Err(broken(format!("the tensor {extra} does not belong to the model")));
+        }
+        let values = specs.iter().map(|spec| read_tensor(&file, spec)).collect::<Result<Vec<_>>>()?;
+        config.check_limits(gpu, rows)?;
         gpu.checked("loading the model", || {
-            let model = Self::new(gpu, &config, rows, false, 0)?;
-            let specs = model.parameters.specs();
-            if let Some(extra) = file.names().into_iter().find(|name| model.parameters.find(name).is_none()) {
-                return Err(broken(format!("the tensor {extra} does not belong to the model")));
-            }
-            for spec in specs {
-                let view =
-                    file.tensor(&spec.name).map_err(|_| broken(format!("the tensor {} is missing", spec.name)))?;
-                let count: usize = view.shape().iter().product();
-                let wanted = (spec.rows as usize, spec.cols as usize);
-                let shape = match *view.shape() {
-                    [cols] => (1, cols),
-                    [rows, cols] => (rows, cols),
-                    _ => (0, count),
-                };
-                if view.dtype() != Dtype::F32 || shape != wanted {
-                    let found = format!("{:?} {:?}", view.dtype(), view.shape());
-                    return Err(broken(format!("the tensor {} is {found}, not F32 {wanted:?}", spec.name)));
-                }
-                let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
-                if let Some(i) = values.iter().position(|v| !v.is_finite()) {
-                    return Err(broken(format!("the tensor {} is not finite at element {i}", spec.name)));
-                }
+            let model = Self::new(gpu, &config, rows, false, None)?;
+            for (spec, values) in specs.iter().zip(&values) {
                 if let Some(id) = model.parameters.find(&spec.name) {
-                    model.parameters.write(gpu, id, &values)?;
+                    model.parameters.write(gpu, id, values)?;
                 }
             }
             model.parameters.refresh(gpu);
@@ -107,6 +91,28 @@ impl Language {
         })
         .await
     }
+}
+
+/// The values of a tensor, if it is as `spec` says and finite.
+fn read_tensor(file: &SafeTensors<'_>, spec: &Spec) -> Result<Vec<f32>> {
+    let name = &spec.name;
+    let view = file.tensor(name).map_err(|_| broken(format!("the tensor {name} is missing")))?;
+    let wanted = shape(spec);
+    if view.dtype() != Dtype::F32 || view.shape() != wanted {
+        let found = format!("{:?} {:?}", view.dtype(), view.shape());
+        return Err(broken(format!("the tensor {name} is {found}, not F32 {wanted:?}")));
+    }
+    let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
+    match values.iter().position(|v| !v.is_finite()) {
+        Some(i) => Err(broken(format!("the tensor {name} is not finite at element {i}"))),
+        None => Ok(values),
+    }
+}
+
+/// A tensor's shape in the file: a vector has one axis.
+fn shape(spec: &Spec) -> Vec<usize> {
+    let [rows, cols] = [spec.rows as usize, spec.cols as usize];
+    if rows == 1 { vec![cols] } else { vec![rows, cols] }
 }
 
 fn broken(message: String) -> Error {

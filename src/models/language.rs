@@ -9,6 +9,7 @@ use crate::nn::{
 };
 use crate::ops::nn::batch::Batch;
 use crate::ops::nn::{cross_entropy, embedding};
+use crate::ops::{Builder, aft};
 
 /// Bytes are the tokens.
 pub const VOCABULARY: u32 = 256;
@@ -105,9 +106,14 @@ impl LanguageConfig {
     /// # Errors
     /// As [`LanguageConfig::validate`].
     pub fn parameters(&self) -> Result<u64> {
+        Ok(self.specs()?.iter().map(|s| u64::from(s.rows) * u64::from(s.cols)).sum())
+    }
+
+    /// The tensors of the model.
+    pub(crate) fn specs(&self) -> Result<Vec<Spec>> {
         let mut declared = Declarations::default();
         Layers::declare(&mut declared, self)?;
-        Ok(declared.elements())
+        Ok(declared.specs().cloned().collect())
     }
 
     fn block(&self) -> BlockConfig {
@@ -173,12 +179,12 @@ pub struct Losses<'a> {
 }
 
 impl Language {
-    /// A model with fresh parameters; with `training` it has gradients and moments as well. `rows` = B T decides where its
-    /// planes live.
+    /// A model whose parameters start from `seed`, or at 0; with `training` it has gradients and moments as well. `rows` = B T
+    /// decides where its planes live.
     ///
     /// # Errors
     /// As [`LanguageConfig::validate`]; [`Error::LimitExceeded`].
-    pub fn new(gpu: &Gpu, config: &LanguageConfig, rows: u32, training: bool, seed: u64) -> Result<Self> {
+    pub fn new(gpu: &Gpu, config: &LanguageConfig, rows: u32, training: bool, seed: Option<u64>) -> Result<Self> {
         config.validate()?;
         let mut declared = Declarations::default();
         let layers = Layers::declare(&mut declared, config)?;
@@ -277,22 +283,30 @@ impl LanguageConfig {
         if gpu.planned_as() == AdapterClass::Software && fits { Placement::Texture } else { Placement::Buffer }
     }
 
-    /// Fails if a plane of `rows` = B T rows, or a parameter, exceeds what a device grants; nothing is allocated.
+    /// Fails if a plane of `rows` = B T rows, or a parameter, exceeds what a device grants, or no plan of AFT serves the
+    /// sizes; nothing is allocated.
     ///
     /// # Errors
     /// [`Error::LimitExceeded`] with the numbers.
-    pub fn check_limits(&self, limits: &wgpu::Limits, rows: u32) -> Result<()> {
+    pub fn check_limits(&self, gpu: &Gpu, rows: u32) -> Result<()> {
+        let limits = &gpu.caps().limits;
+        let local = self.variant == Variant::Local;
+        let window = if local { self.window } else { 0 };
+        let builder = Builder::new(gpu, self.placement(gpu, rows));
+        aft::check(&builder, rows.div_ceil(self.length), self.length, self.dim, window)?;
         let widest = u64::from(self.mlp_ratio.max(3)) * u64::from(self.dim);
         let plane = 4 * u64::from(rows) * widest.max(VOCABULARY.into());
         let weight = 4 * u64::from(self.dim) * widest.max(VOCABULARY.into());
         let tables = 4 * u64::from(self.dim) * (u64::from(VOCABULARY) + u64::from(self.length));
-        let factors = 8 * u64::from(self.length) * u64::from(self.rank);
+        let factors = if local { 8 * u64::from(self.length) * u64::from(self.rank) } else { 0 };
+        let band = if local { 4 * u64::from(self.length) * u64::from(aft::band::cols(self.length, window)) } else { 0 };
         let granted = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
         for (what, needed, advice) in [
             ("an activation (bytes)", plane, "a smaller --batch, --length or --dim"),
             ("a weight (bytes)", weight, "a smaller --dim"),
             ("the embedding (bytes)", tables, "a smaller --dim or --length"),
-            ("the position biases (bytes)", factors, "a smaller --length or --rank"),
+            ("the factors of the position biases (bytes)", factors, "a smaller --length or --rank"),
+            ("the position biases (bytes)", band, "a smaller --length or --window"),
         ] {
             if needed > granted {
                 return Err(Error::LimitExceeded {

@@ -1,4 +1,5 @@
 //! The paper's models.
 
+pub(crate) mod feed;
 mod file;
 pub mod language;

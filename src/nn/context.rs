@@ -57,10 +57,7 @@ impl Pass<'_> {
     /// x + residual.
     pub(crate) fn add(&mut self, x: &Plane, residual: Option<&Plane>) -> Result<Plane> {
         let y = self.plane("sum", x.cols)?;
-        // A dropout that drops nothing; it needs a state to read, but not what is in it.
-        let state = self.b.scratch("no training state", 256)?;
-        dropout::forward(self.b, &dropout::Dropout { x, residual, state: &state, site: 0, rate: 0.0, y: &y })?;
-        self.b.recycle_buffer(state);
+        dropout::forward(self.b, &dropout::Dropout { x, residual, state: None, site: 0, rate: 0.0, y: &y })?;
         Ok(y)
     }
 
@@ -68,7 +65,7 @@ impl Pass<'_> {
     pub(crate) fn drop(&mut self, x: &Plane, residual: Option<&Plane>, site: u32) -> Result<Option<Plane>> {
         let Some(Dropout { rate, state, first_site }) = self.dropout else { return Ok(None) };
         let y = self.plane("dropped", x.cols)?;
-        let args = dropout::Dropout { x, residual, state, site: first_site + site, rate, y: &y };
+        let args = dropout::Dropout { x, residual, state: Some(state), site: first_site + site, rate, y: &y };
         dropout::forward(self.b, &args)?;
         Ok(Some(y))
     }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result, expect_shape};
-use crate::gpu::{ALIGN_BYTES, Buffer, Gpu, Page, Placement, Weights};
+use crate::gpu::{ALIGN_BYTES, Buffer, Gpu, Page, Placement, Program, Weights};
 use crate::ops::Gradient;
 use crate::random::normal_pair;
 
@@ -45,12 +45,6 @@ pub struct Declarations {
 }
 
 impl Declarations {
-    /// Declares a tensor.
-    pub fn one(&mut self, spec: Spec) -> ParameterId {
-        let [id] = self.together([spec]);
-        id
-    }
-
     /// Declares tensors whose gradients one kernel writes: they get one page.
     pub fn together<const N: usize>(&mut self, specs: [Spec; N]) -> [ParameterId; N] {
         let first = self.count();
@@ -61,11 +55,6 @@ impl Declarations {
     /// All tensors, in the order in which they were declared.
     pub fn specs(&self) -> impl Iterator<Item = &Spec> {
         self.groups.iter().flatten()
-    }
-
-    /// Numbers in all tensors, without padding.
-    pub fn elements(&self) -> u64 {
-        self.specs().map(|s| u64::from(s.rows) * u64::from(s.cols)).sum()
     }
 
     fn count(&self) -> usize {
@@ -101,11 +90,17 @@ struct Layout {
 }
 
 impl Parameters {
-    /// Gives memory to declared tensors and initialises them from `seed`.
+    /// Gives memory to declared tensors and initialises them from `seed`; without one they are 0.
     ///
     /// # Errors
     /// [`Error::LimitExceeded`] if a group of tensors is larger than a page may be.
-    pub fn new(gpu: &Gpu, declared: &Declarations, placement: Placement, training: bool, seed: u64) -> Result<Self> {
+    pub fn new(
+        gpu: &Gpu,
+        declared: &Declarations,
+        placement: Placement,
+        training: bool,
+        seed: Option<u64>,
+    ) -> Result<Self> {
         let limits = &gpu.caps().limits;
         let page_bytes = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
         let layout = layout(declared, page_bytes)?;
@@ -120,10 +115,12 @@ impl Parameters {
         });
         let pages = pages.collect::<Result<_>>()?;
         let all = Self { specs: declared.specs().cloned().collect(), places: layout.places, pages };
-        for i in 0..all.specs.len() {
-            all.write(gpu, ParameterId(i), &all.specs[i].start(seed, i as u32))?;
+        if let Some(seed) = seed {
+            for i in 0..all.specs.len() {
+                all.write(gpu, ParameterId(i), &all.specs[i].start(seed, i as u32))?;
+            }
+            all.refresh(gpu);
         }
-        all.refresh(gpu);
         Ok(all)
     }
 
@@ -152,7 +149,7 @@ impl Parameters {
             return Err(Error::Config("these parameters were made for inference and have no gradients".into()));
         };
         let second = second.map(|id| self.weights(id));
-        Ok(Gradient::of(gradients, &self.weights(first), second.as_ref(), accumulate))
+        Gradient::of(gradients, &self.weights(first), second.as_ref(), accumulate)
     }
 
     /// The tensor of a name.
@@ -168,14 +165,16 @@ impl Parameters {
         let spec = &self.specs[id.0];
         expect_shape(&spec.name, (spec.rows * spec.cols) as usize, data.len())?;
         let weights = self.weights(id);
-        gpu.write(&weights.page, weights.offset_bytes, bytemuck::cast_slice(&weights.pad(data)?));
-        Ok(())
+        gpu.write(&weights.page, weights.offset_bytes, bytemuck::cast_slice(&weights.pad(data)?))
     }
 
-    /// Brings the textures of all pages up to date after [`Parameters::write`].
+    /// Brings the textures of all pages up to date after [`Parameters::write`]; submits the copies, if there are textures.
     pub fn refresh(&self, gpu: &Gpu) {
-        let mut program = crate::gpu::Program::default();
+        let mut program = Program::default();
         self.pages.iter().filter_map(|p| p.param.refresh()).for_each(|command| program.push(command));
+        if program.commands().is_empty() {
+            return;
+        }
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
         program.record(&mut encoder);
         gpu.queue().submit([encoder.finish()]);
@@ -197,14 +196,18 @@ impl Parameters {
         self.read_from(gpu, |page| page.training.as_ref().map(|[gradients, ..]| gradients)).await
     }
 
-    /// The name of the first tensor whose gradient is not finite.
+    /// The name of a tensor that is not finite itself, or else of the last one (the nearest to the loss) whose gradient is not.
     ///
     /// # Errors
     /// As [`Parameters::read`].
-    pub async fn first_bad_gradient(&self, gpu: &Gpu) -> Result<Option<String>> {
-        let all = self.gradients(gpu).await?;
-        let bad = all.iter().position(|values| values.iter().any(|v| !v.is_finite()));
-        Ok(bad.map(|i| self.specs[i].name.clone()))
+    pub async fn first_not_finite(&self, gpu: &Gpu) -> Result<Option<String>> {
+        let bad = |values: &Vec<f32>| values.iter().any(|v| !v.is_finite());
+        let values = self.read(gpu).await?.iter().position(bad);
+        let index = match values {
+            Some(index) => Some(index),
+            None => self.gradients(gpu).await?.iter().rposition(bad),
+        };
+        Ok(index.map(|i| self.specs[i].name.clone()))
     }
 
     async fn read_from(&self, gpu: &Gpu, page: impl Fn(&ParameterPage) -> Option<&Buffer>) -> Result<Vec<Vec<f32>>> {

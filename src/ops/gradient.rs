@@ -1,6 +1,6 @@
 //! Where the gradient of a parameter goes, and how it is summed over many rows without atomics.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Variant, Weights, params};
 use crate::ops::Builder;
 
@@ -49,16 +49,27 @@ pub(crate) struct Sliced<'a> {
 
 impl Gradient {
     /// The gradient of `first` and `second`, which lie in one page in this order; `page` is that page's gradients.
-    pub fn of(page: &Buffer, first: &Weights, second: Option<&Weights>, accumulate: bool) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if they do not.
+    pub fn of(page: &Buffer, first: &Weights, second: Option<&Weights>, accumulate: bool) -> Result<Self> {
         let vec4s = |w: &Weights| (w.size_bytes() / 16) as u32;
-        Self {
+        let behind = |s: &Weights| {
+            let distance = s.offset_bytes.checked_sub(first.offset_bytes + first.size_bytes());
+            let distance = distance.filter(|_| s.page == first.page).map(|bytes| bytes + first.size_bytes());
+            distance.ok_or_else(|| {
+                Error::shape("a pair of gradients", "one page, the second tensor behind the first", "another order")
+            })
+        };
+        let second_offset = second.map_or(Ok(0), behind)?;
+        Ok(Self {
             page: page.clone(),
             offset_bytes: first.offset_bytes,
             first_len: vec4s(first),
-            second_offset: second.map_or(0, |s| ((s.offset_bytes - first.offset_bytes) / 16) as u32),
+            second_offset: (second_offset / 16) as u32,
             second_len: second.map_or(0, vec4s),
             accumulate,
-        }
+        })
     }
 
     fn bytes(&self) -> u64 {
@@ -103,7 +114,8 @@ impl Sliced<'_> {
             accumulate: u32::from(target.accumulate),
         };
         let out = Bind::Slice(&target.page, target.offset_bytes, target.bytes());
-        let cost = Cost { flops: f64::from(slices * len * 4), bytes: f64::from(16 * (slices + 1) * len) };
+        let vec4s = f64::from(slices + 1) * f64::from(len);
+        let cost = Cost { flops: 4.0 * vec4s, bytes: 16.0 * vec4s };
         let variant = Variant::plain(b.placement);
         let groups = u64::from(len.div_ceil(64));
         let dispatch = b.gpu.dispatch(&SUM_SLICES, &variant, &params, &[Bind::Buffer(&part), out], groups, cost)?;

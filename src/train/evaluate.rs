@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use crate::data::{IGNORED, Windows};
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, Program};
+use crate::gpu::{Buffer, Gpu, Program, Recorder};
+use crate::models::feed::{Feed, rows};
 use crate::models::language::{Language, Losses, VOCABULARY};
 use crate::nn::Pass;
 use crate::ops::Builder;
 use crate::ops::nn::train_state::TrainState;
-use crate::train::feed::{Feed, rows};
 
 /// The forward pass of a model over whole texts, in windows of its length.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub struct Evaluator {
     feed: Feed,
     losses: Buffer,
     batch: u32,
+    length: usize,
 }
 
 impl Evaluator {
@@ -34,7 +35,8 @@ impl Evaluator {
         let parameters = &model.parameters;
         let mut pass = Pass { b, parameters, batch, length, keep: false, accumulate: false, dropout: None };
         model.losses(&mut pass, feed.batch(0), &Losses { rows: &losses, accumulate: false }, 0.0)?;
-        Ok(Self { gpu: b.gpu.clone(), program: b.take_program(), feed, losses, batch })
+        let (gpu, program) = (b.gpu.clone(), b.take_program());
+        Ok(Self { gpu, program, feed, losses, batch, length: length as usize })
     }
 
     /// Bits per byte over the windows of a text, all of them or the first `most`. Every byte but the first is predicted once,
@@ -44,24 +46,28 @@ impl Evaluator {
     /// [`crate::Error::Data`] if the text cannot be read; [`crate::Error::DeviceLost`].
     pub async fn bits_per_byte(&self, windows: &Windows, most: Option<u64>) -> Result<f64> {
         const IN_FLIGHT: usize = 3;
-        let (mut nats, mut predicted) = (0.0, 0usize);
+        let (mut nats, mut predicted) = (0.0, 0u64);
         let count = windows.count().min(most.unwrap_or(u64::MAX));
+        let mut recorder = Recorder::new(&self.gpu);
         let mut pending = VecDeque::new();
         let mut first = 0;
         while first < count || !pending.is_empty() {
             if first < count && pending.len() < IN_FLIGHT {
-                let batch = windows.consecutive(first, self.batch as usize)?;
+                let mut batch = windows.consecutive(first, self.batch as usize)?;
+                // Windows past the last one wanted do not count.
+                let wanted = (count - first).min(self.batch.into()) as usize * self.length;
+                batch.targets[wanted..].fill(IGNORED);
                 first += u64::from(self.batch);
                 self.feed.fill(&self.gpu, 0, &batch.tokens, &batch.targets)?;
-                let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
-                self.program.record(&mut encoder);
-                self.gpu.queue().submit([encoder.finish()]);
-                pending.push_back((self.gpu.start_read(&self.losses, 0, self.losses.size())?, batch));
-            } else if let Some((read, batch)) = pending.pop_front() {
+                recorder.run(&self.program).await?;
+                recorder.submit().await?;
+                pending.push_back((self.gpu.start_read(&self.losses, 0, self.losses.size())?, batch.targets));
+            } else if let Some((read, targets)) = pending.pop_front() {
                 let losses: Vec<f32> = read.finish(&self.gpu).await?;
-                let rows = losses.iter().zip(&batch.targets).filter(|(_, target)| **target != IGNORED);
-                nats += rows.map(|(loss, _)| f64::from(*loss)).sum::<f64>();
-                predicted += batch.predicted;
+                for (loss, _) in losses.iter().zip(&targets).filter(|(_, target)| **target != IGNORED) {
+                    nats += f64::from(*loss);
+                    predicted += 1;
+                }
             }
         }
         Ok(super::bits(nats / predicted.max(1) as f64))

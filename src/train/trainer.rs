@@ -5,13 +5,13 @@ use std::sync::Arc;
 use crate::data::{Text, Windows};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Clock, Gpu, KernelTime, Program, Recorder, profile};
+use crate::models::feed::{Feed, rows};
 use crate::models::language::{Language, LanguageConfig, Losses, VOCABULARY};
 use crate::nn::{Dropout, Pass};
 use crate::ops::Builder;
 use crate::ops::nn::adamw::{self, Hyper, Update};
 use crate::ops::nn::gradient_norm::{self, MAX_PARTIALS, SumSquares};
 use crate::ops::nn::train_state::{CloseStep, Record, TrainState, close_step, metrics_bytes};
-use crate::train::feed::{Feed, rows};
 use crate::train::{Evaluator, TrainConfig};
 
 /// Steps whose batches and metrics fit on the device at once.
@@ -49,13 +49,14 @@ impl Trainer {
         config.validate()?;
         model.validate()?;
         let rows = rows(config.batch, model.length)?;
-        model.check_limits(&gpu.caps().limits, rows)?;
+        model.check_limits(gpu, rows)?;
+        Feed::check(gpu, rows, VOCABULARY, AHEAD * config.accumulate)?;
         let windows = Windows::new(text, model.length as usize, "the training text")?;
         gpu.checked("building the model", || Self::build(gpu, model, config, windows, rows)).await
     }
 
     fn build(gpu: &Gpu, model: &LanguageConfig, config: &TrainConfig, windows: Windows, rows: u32) -> Result<Self> {
-        let model = Language::new(gpu, model, rows, true, config.seed)?;
+        let model = Language::new(gpu, model, rows, true, Some(config.seed))?;
         let mut builder = Builder::new(gpu, model.placement);
         let state = TrainState::new(config.device_seed());
         let feed = Feed::new(gpu, rows, VOCABULARY, AHEAD * config.accumulate, state)?;
@@ -157,7 +158,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::NonFinite`] if the gradient was not finite three steps in a row; [`Error::Data`], [`Error::DeviceLost`].
     pub async fn advance(&mut self, steps: u32) -> Result<Vec<Record>> {
-        let mut records = Vec::with_capacity(steps as usize);
+        let mut records = Vec::new();
         let mut left = steps;
         while left > 0 {
             let some = left.min(RING);
@@ -165,18 +166,20 @@ impl Trainer {
                 self.enqueue().await?;
             }
             self.recorder.submit().await?;
-            records.extend(self.records(some).await?);
-            left -= some;
-            if let Some(record) = records.last().filter(|r| r.skipped_in_a_row >= PATIENCE) {
-                let first = u64::from(record.step) + 1 - u64::from(record.skipped_in_a_row);
-                let tensor = self.model.parameters.first_bad_gradient(&self.gpu).await?;
-                let tensor = tensor.unwrap_or_else(|| "none alone: their norm overflows".into());
-                return Err(Error::NonFinite { step: first, tensor });
+            let new = self.records(some).await?;
+            if let Some(record) = new.iter().find(|r| r.skipped_in_a_row >= PATIENCE) {
+                let step = u64::from(record.step) + 1 - u64::from(PATIENCE);
+                let tensor = self.model.parameters.first_not_finite(&self.gpu).await?;
+                let tensor = tensor.unwrap_or_else(|| "none by itself".into());
+                return Err(Error::NonFinite { step, tensor });
             }
+            records.extend(new);
+            left -= some;
         }
         Ok(records)
     }
 
+    /// Fills a step's batches and records it.
     async fn enqueue(&mut self) -> Result<()> {
         self.fill()?;
         self.recorder.run(&self.gradients).await?;
@@ -240,13 +243,13 @@ impl Trainer {
         self.model.save(&self.gpu).await
     }
 
-    /// Time by kernel of one more step, each dispatch alone. It is a real step: the model moves.
+    /// Runs one more step, each dispatch alone, and returns its time by kernel.
     ///
     /// # Errors
     /// As [`profile`].
     pub async fn profile(&mut self) -> Result<(Clock, Vec<KernelTime>)> {
-        self.enqueue().await?;
         self.recorder.finish().await?;
+        self.fill()?;
         let mut program = self.gradients.clone();
         program.append(&self.update);
         profile(&self.gpu, &program).await

@@ -69,8 +69,8 @@ impl Pages {
 
     /// Runs one update on `grad`.
     fn step(&self, b: &mut Builder, decayed: u32, grad: &[f32], state: TrainState) {
-        b.gpu.write(&self.grad, 0, bytemuck::cast_slice(grad));
-        b.gpu.write(&self.state, 0, bytemuck::bytes_of(&state));
+        b.gpu.write(&self.grad, 0, bytemuck::cast_slice(grad)).unwrap();
+        b.gpu.write(&self.state, 0, bytemuck::bytes_of(&state)).unwrap();
         update(b, &self.args(decayed, HYPER)).unwrap();
         run(b);
     }
@@ -109,7 +109,7 @@ fn follow(gpu: &Gpu, placement: Placement, vec4s: usize, scale: f32) {
     let plain = reference::Hyper { weight_decay: 0.0, ..hyper };
     let pages = Pages::new(gpu, placement, vec4s as u32);
     let start = normal(1, len);
-    gpu.write(&pages.param.buffer, 0, bytemuck::cast_slice(&start));
+    gpu.write(&pages.param.buffer, 0, bytemuck::cast_slice(&start)).unwrap();
     let b = &mut Builder::new(gpu, placement);
     let mut expected = reference::Update { param: f64s(&start), m: vec![0.0; len], v: vec![0.0; len] };
     for step in 1..=100 {
@@ -142,7 +142,7 @@ fn a_skipped_step_changes_no_bit(gpu: &Gpu) {
     for placement in PLACEMENTS {
         let pages = Pages::new(gpu, placement, 100);
         let b = &mut Builder::new(gpu, placement);
-        gpu.write(&pages.param.buffer, 0, bytemuck::cast_slice(&normal(1, 400)));
+        gpu.write(&pages.param.buffer, 0, bytemuck::cast_slice(&normal(1, 400))).unwrap();
         pages.step(b, 40, &normal(2, 400), state(1, 1.0));
         let before = pages.read(gpu);
         let mut grad = normal(3, 400);
@@ -161,10 +161,10 @@ fn a_page_past_the_width_of_a_grid(gpu: &Gpu) {
     }
     let pages = Pages::new(gpu, Placement::Buffer, vec4s);
     let b = &mut Builder::new(gpu, Placement::Buffer);
-    gpu.write(&pages.state, 0, bytemuck::bytes_of(&state(1, 1.0)));
+    gpu.write(&pages.state, 0, bytemuck::bytes_of(&state(1, 1.0))).unwrap();
     let sampled = [0, 255, 256, 65_534 * 256, 65_535 * 256 - 1, 65_535 * 256, vec4s - 1];
     for i in sampled {
-        gpu.write(&pages.grad, 16 * u64::from(i), bytemuck::cast_slice(&[1.0f32; 4]));
+        gpu.write(&pages.grad, 16 * u64::from(i), bytemuck::cast_slice(&[1.0f32; 4])).unwrap();
     }
     update(b, &pages.args(0, HYPER)).unwrap();
     run(b);

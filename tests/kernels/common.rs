@@ -40,7 +40,7 @@ pub fn plane(b: &Builder, rows: usize, cols: usize, data: &[f32]) -> Plane {
 /// A plane full of NaN: an element that a kernel forgets shows. (Its padding too: kernels owe zeros there.)
 pub fn unwritten(b: &Builder, rows: usize, cols: usize) -> Plane {
     let plane = Plane::new(&b.gpu, "test", rows as u32, cols as u32, b.placement).unwrap();
-    plane.fill(&b.gpu, f32::NAN);
+    plane.fill(&b.gpu, f32::NAN).unwrap();
     plane
 }
 
@@ -90,8 +90,8 @@ impl Gradients {
             let values = w.pad(&vec![start.unwrap_or(f32::NAN); (w.rows * w.cols) as usize]).unwrap();
             fill[at..at + values.len()].copy_from_slice(&values);
         }
-        b.gpu.write(&page, 0, bytemuck::cast_slice(&fill));
-        let target = Gradient::of(&page, &first, second.as_ref(), start.is_some());
+        b.gpu.write(&page, 0, bytemuck::cast_slice(&fill)).unwrap();
+        let target = Gradient::of(&page, &first, second.as_ref(), start.is_some()).unwrap();
         Self { target, first, second, page }
     }
 

@@ -30,7 +30,7 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
             let (x, y) = (plane(b, 1, 4, &[0.0; 4]), unwritten(b, 1, 4));
             let state = gpu.upload("state", &[TrainState::new(1)]).unwrap();
             for rate in [1.0, -0.1, f32::NAN] {
-                let args = Dropout { x: &x, residual: None, state: &state, site: 0, rate, y: &y };
+                let args = Dropout { x: &x, residual: None, state: Some(&state), site: 0, rate, y: &y };
                 assert!(forward(b, &args).is_err(), "{rate} passes");
             }
         }),
@@ -49,8 +49,8 @@ fn check(gpu: &Gpu, rows: usize, mask: Mask) {
         let (x, add) = (plane(b, rows, cols, &x), plane(b, rows, cols, &residual));
         let (y, sum) = (unwritten(b, rows, cols), unwritten(b, rows, cols));
         let Mask { site, rate, .. } = mask;
-        forward(b, &Dropout { x: &x, residual: None, state: &state, site, rate, y: &y }).unwrap();
-        forward(b, &Dropout { x: &x, residual: Some(&add), state: &state, site, rate, y: &sum }).unwrap();
+        forward(b, &Dropout { x: &x, residual: None, state: Some(&state), site, rate, y: &y }).unwrap();
+        forward(b, &Dropout { x: &x, residual: Some(&add), state: Some(&state), site, rate, y: &sum }).unwrap();
         run(b);
 
         // A product of two f32 rounds once.

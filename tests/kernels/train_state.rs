@@ -57,8 +57,8 @@ fn follow(gpu: &Gpu, max_norm: f32, norms: &[f32]) {
     let mut expected = reference::State::default();
     for (step, &norm) in norms.iter().enumerate() {
         // Two partial sums of a norm; three losses whose mean is the step.
-        gpu.write(&partials.buffer, 0, bytemuck::cast_slice(&[norm * norm, 0.0]));
-        gpu.write(&losses.buffer, 0, bytemuck::cast_slice(&[step as f32, 0.0, 2.0 * step as f32]));
+        gpu.write(&partials.buffer, 0, bytemuck::cast_slice(&[norm * norm, 0.0])).unwrap();
+        gpu.write(&losses.buffer, 0, bytemuck::cast_slice(&[step as f32, 0.0, 2.0 * step as f32])).unwrap();
         b.program = program.clone();
         run(b);
         expected =

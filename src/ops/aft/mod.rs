@@ -42,6 +42,14 @@ impl Output {
     }
 }
 
+/// Fails where no plan serves B sequences of T positions and `channels` channels with a window; nothing is made.
+///
+/// # Errors
+/// [`crate::Error::LimitExceeded`] with the numbers.
+pub fn check(b: &Builder, batch: u32, time: u32, channels: u32, window: u32) -> Result<()> {
+    strips::Strips::of(b, batch, time, channels.div_ceil(4), window).map(|_| ())
+}
+
 /// Kernels of this room with each set of constants in use.
 pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
     let mut all = Vec::new();

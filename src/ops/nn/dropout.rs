@@ -38,8 +38,9 @@ pub struct Dropout<'a> {
     pub x: &'a Plane,
     /// Added to the output [M, D].
     pub residual: Option<&'a Plane>,
-    /// The training state ([`crate::ops::nn::train_state`]); its step and seed choose the mask.
-    pub state: &'a Buffer,
+    /// The training state ([`crate::ops::nn::train_state`]); its step and seed choose the mask. None only at rate 0, where
+    /// nothing is dropped.
+    pub state: Option<&'a Buffer>,
     /// Which dropout of the model this is, and of which micro-batch: no two of a step are the same.
     pub site: u32,
     /// The probability that an element is dropped, in [0, 1).
@@ -61,6 +62,9 @@ pub fn forward(b: &mut Builder, args: &Dropout<'_>) -> Result<()> {
     if !(0.0..1.0).contains(&rate) {
         return Err(Error::Config(format!("a dropout rate lies in [0, 1), not at {rate}")));
     }
+    if state.is_none() && rate > 0.0 {
+        return Err(Error::Config("dropout needs a training state, which chooses what is dropped".into()));
+    }
     let params = Params {
         rows: x.rows,
         width: x.stride(),
@@ -72,7 +76,12 @@ pub fn forward(b: &mut Builder, args: &Dropout<'_>) -> Result<()> {
         threshold: (f64::from(rate) * 4_294_967_296.0) as u32,
         scale: 1.0 / (1.0 - rate),
     };
-    let binds = [Bind::Plane(x), residual.map_or(Bind::Absent, Bind::Plane), Bind::Buffer(state), Bind::Plane(y)];
+    let binds = [
+        Bind::Plane(x),
+        residual.map_or(Bind::Absent, Bind::Plane),
+        state.map_or(Bind::Absent, Bind::Buffer),
+        Bind::Plane(y),
+    ];
     let lanes = LANES[usize::from(!b.few_threads())];
     let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
     let groups = (u64::from(x.rows) * u64::from(lanes)).div_ceil(64);

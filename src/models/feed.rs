@@ -15,6 +15,23 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
+    /// Fails if the ring would exceed what the device grants.
+    pub(crate) fn check(gpu: &Gpu, rows: u32, vocabulary: u32, slots: u32) -> Result<()> {
+        let needed = 4 * u64::from(slots) * u64::from(BatchLayout { rows, vocabulary }.words());
+        let granted = gpu.caps().limits.max_storage_buffer_binding_size;
+        if needed <= granted {
+            return Ok(());
+        }
+        let (what, limit) = ("the batches of the steps ahead (bytes)".into(), "max_storage_buffer_binding_size");
+        Err(Error::LimitExceeded {
+            what,
+            limit,
+            needed,
+            granted,
+            advice: "less accumulation or a smaller batch".into(),
+        })
+    }
+
     /// A ring of `slots` batches of `rows` = B T rows; `state` starts on the device as given.
     pub(crate) fn new(gpu: &Gpu, rows: u32, vocabulary: u32, slots: u32, state: TrainState) -> Result<Self> {
         let layout = BatchLayout { rows, vocabulary };
@@ -32,8 +49,7 @@ impl Feed {
     pub(crate) fn fill(&self, gpu: &Gpu, number: u64, tokens: &[u32], targets: &[u32]) -> Result<()> {
         let words = self.layout.pack(tokens, targets)?;
         let slot = number % u64::from(self.slots);
-        gpu.write(&self.data, 4 * slot * u64::from(self.layout.words()), bytemuck::cast_slice(&words));
-        Ok(())
+        gpu.write(&self.data, 4 * slot * u64::from(self.layout.words()), bytemuck::cast_slice(&words))
     }
 
     pub(crate) fn state(&self) -> &Buffer {

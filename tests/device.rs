@@ -1,0 +1,98 @@
+//! The device: a caller's own, a lost one, wrong calls.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod harness;
+
+use std::sync::Arc;
+
+use aft_wgpu::data::{MemoryText, Text};
+use aft_wgpu::gpu::{AdapterClass, Gpu};
+use aft_wgpu::models::language::LanguageConfig;
+use aft_wgpu::train::{TrainConfig, Trainer};
+use aft_wgpu::{Error, wgpu};
+use harness::trial;
+use pollster::block_on;
+
+fn main() {
+    harness::run(|gpu| {
+        vec![
+            trial(&gpu, "a_borrowed_device_keeps_its_handlers", borrowed_device),
+            trial(&gpu, "a_lost_device_is_an_error", lost_device),
+            trial(&gpu, "a_wrong_range_is_an_error_and_harms_nothing", wrong_range),
+        ]
+    });
+}
+
+fn text() -> Arc<dyn Text> {
+    Arc::new(MemoryText::new("the quick brown fox jumps over the lazy dog.\n".repeat(60)))
+}
+
+fn small() -> LanguageConfig {
+    let demo = LanguageConfig::for_adapter(AdapterClass::Software);
+    LanguageConfig { layers: 2, dim: 16, length: 24, window: 5, rank: 3, ..demo }
+}
+
+fn settings() -> TrainConfig {
+    TrainConfig { batch: 3, steps: 64, warmup: 4, ..TrainConfig::for_adapter(AdapterClass::Software) }
+}
+
+fn trainer(gpu: &Gpu, model: &LanguageConfig, config: &TrainConfig) -> Trainer {
+    block_on(Trainer::new(gpu, model, config, text())).unwrap()
+}
+
+/// A caller's device: results as on our own, errors of the caller's reach the caller's handler, ours stay in our results.
+fn borrowed_device(gpu: &Gpu) {
+    let own = Gpu::request_blocking(&Default::default()).unwrap();
+    let (device, queue) = (own.device().clone(), own.queue().clone());
+    let seen = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counter = Arc::clone(&seen);
+    device.on_uncaptured_error(Arc::new(move |_| {
+        counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    }));
+    let borrowed = Gpu::from_device(device.clone(), queue).unwrap();
+    let run = |gpu: &Gpu| {
+        let mut trainer = trainer(gpu, &small(), &settings());
+        block_on(trainer.advance(5)).unwrap();
+        block_on(trainer.save()).unwrap()
+    };
+    assert!(run(&borrowed) == run(&gpu.plan_as(borrowed.planned_as())), "a borrowed device gives other bits");
+    let count = || seen.load(std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(count(), 0);
+    let bad =
+        wgpu::BufferDescriptor { label: None, size: 4, usage: wgpu::BufferUsages::empty(), mapped_at_creation: false };
+    let _ = device.create_buffer(&bad);
+    assert_eq!(count(), 1, "the caller's handler was replaced");
+    let caught = block_on(borrowed.checked("a test", || {
+        let _ = device.create_buffer(&bad);
+        Ok(())
+    }));
+    assert!(matches!(caught, Err(Error::Rejected { .. })), "{caught:?}");
+    assert_eq!(count(), 1, "an error of ours reached the caller's handler");
+}
+
+fn lost_device(_: &Gpu) {
+    let gpu = &Gpu::request_blocking(&Default::default()).unwrap();
+    let mut trainer = trainer(gpu, &small(), &settings());
+    block_on(trainer.advance(2)).unwrap();
+    gpu.device().destroy();
+    let lost = |result: Result<(), Error>| {
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
+        assert!(error.to_string().contains("last checkpoint"), "{error}");
+    };
+    lost(block_on(trainer.advance(1)).map(|_| ()));
+    lost(block_on(trainer.save()).map(|_| ()));
+    lost(block_on(trainer.evaluate(&text(), Some(1))).map(|_| ()));
+    lost(block_on(Trainer::new(gpu, &small(), &settings(), text())).map(|_| ()));
+}
+
+fn wrong_range(gpu: &Gpu) {
+    let buffer = gpu.upload("test", &[1u32, 2, 3, 4]).unwrap();
+    for (offset, bytes) in [(0, 20), (16, 4), (1, 4), (0, 3), (u64::MAX, 8)] {
+        let read = block_on(gpu.read::<u32>(&buffer, offset, bytes));
+        assert!(matches!(read, Err(Error::Shape { .. })), "{offset} {bytes}: {read:?}");
+    }
+    assert!(matches!(gpu.write(&buffer, 12, &[0; 8]), Err(Error::Shape { .. })));
+    assert!(gpu.upload("test", &[1u8, 2, 3]).is_err());
+    assert_eq!(block_on(gpu.read::<u32>(&buffer, 4, 8)).unwrap(), [2, 3]);
+}
