@@ -2,16 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod harness;
+mod small;
 
 use std::sync::Arc;
 
-use aft_wgpu::data::{MemoryText, Text};
-use aft_wgpu::gpu::{AdapterClass, Gpu};
-use aft_wgpu::models::language::LanguageConfig;
-use aft_wgpu::train::{TrainConfig, Trainer};
+use aft_wgpu::gpu::Gpu;
+use aft_wgpu::train::Trainer;
 use aft_wgpu::{Error, wgpu};
 use harness::trial;
 use pollster::block_on;
+use small::{settings, small, text, trainer};
 
 fn main() {
     harness::run(|gpu| {
@@ -21,23 +21,6 @@ fn main() {
             trial(&gpu, "a_wrong_range_is_an_error_and_harms_nothing", wrong_range),
         ]
     });
-}
-
-fn text() -> Arc<dyn Text> {
-    Arc::new(MemoryText::new("the quick brown fox jumps over the lazy dog.\n".repeat(60)))
-}
-
-fn small() -> LanguageConfig {
-    let demo = LanguageConfig::for_adapter(AdapterClass::Software);
-    LanguageConfig { layers: 2, dim: 16, length: 24, window: 5, rank: 3, ..demo }
-}
-
-fn settings() -> TrainConfig {
-    TrainConfig { batch: 3, steps: 64, warmup: 4, ..TrainConfig::for_adapter(AdapterClass::Software) }
-}
-
-fn trainer(gpu: &Gpu, model: &LanguageConfig, config: &TrainConfig) -> Trainer {
-    block_on(Trainer::new(gpu, model, config, text())).unwrap()
 }
 
 /// A caller's device: results as on our own, errors of the caller's reach the caller's handler, ours stay in our results.

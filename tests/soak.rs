@@ -2,26 +2,21 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod harness;
+mod small;
 
-use std::sync::Arc;
-
-use aft_wgpu::data::MemoryText;
-use aft_wgpu::gpu::{AdapterClass, Gpu};
+use aft_wgpu::gpu::Gpu;
 use aft_wgpu::models::language::LanguageConfig;
-use aft_wgpu::train::{TrainConfig, Trainer};
+use aft_wgpu::train::TrainConfig;
 use pollster::block_on;
+use small::{settings, small, trainer};
 
 fn main() {
     harness::run(|gpu| vec![harness::trial(&gpu, "memory_is_flat_over_1000_steps", memory_is_flat)]);
 }
 
 fn memory_is_flat(gpu: &Gpu) {
-    let software = AdapterClass::Software;
-    let demo = LanguageConfig::for_adapter(software);
-    let model = LanguageConfig { layers: 1, dim: 16, length: 24, window: 5, rank: 3, ..demo };
-    let config = TrainConfig { batch: 3, steps: 1200, ..TrainConfig::for_adapter(software) };
-    let text = Arc::new(MemoryText::new("the quick brown fox jumps over the lazy dog.\n".repeat(60)));
-    let mut trainer = block_on(Trainer::new(gpu, &model, &config, text)).unwrap();
+    let mut trainer =
+        trainer(gpu, &LanguageConfig { layers: 1, ..small() }, &TrainConfig { steps: 1200, ..settings() });
     block_on(trainer.advance(200)).unwrap();
     let (before, resident) = (gpu.memory(), resident_bytes());
     block_on(trainer.advance(1000)).unwrap();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 mod harness;
+mod small;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use aft_wgpu::random::normal_pair;
 use aft_wgpu::train::{TrainConfig, Trainer, bits};
 use harness::trial;
 use pollster::block_on;
+use small::{settings, small, text, trainer, trainer_on};
 
 fn main() {
     harness::run(|gpu| {
@@ -37,27 +39,6 @@ fn main() {
             trial(&gpu, "a_text_shorter_than_a_window_is_refused", short_text),
         ]
     });
-}
-
-fn text() -> Arc<dyn Text> {
-    Arc::new(MemoryText::new("the quick brown fox jumps over the lazy dog.\n".repeat(60)))
-}
-
-fn small() -> LanguageConfig {
-    let demo = LanguageConfig::for_adapter(AdapterClass::Software);
-    LanguageConfig { layers: 2, dim: 16, length: 24, window: 5, rank: 3, ..demo }
-}
-
-fn settings() -> TrainConfig {
-    TrainConfig { batch: 3, steps: 64, warmup: 4, ..TrainConfig::for_adapter(AdapterClass::Software) }
-}
-
-fn trainer(gpu: &Gpu, model: &LanguageConfig, config: &TrainConfig) -> Trainer {
-    trainer_on(gpu, model, config, text())
-}
-
-fn trainer_on(gpu: &Gpu, model: &LanguageConfig, config: &TrainConfig, text: Arc<dyn Text>) -> Trainer {
-    block_on(Trainer::new(gpu, model, config, text)).unwrap()
 }
 
 fn a_step_allocates_nothing(gpu: &Gpu) {
