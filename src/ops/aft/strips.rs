@@ -90,7 +90,7 @@ impl Strips {
         if trips(rows, window) > MAX_TRIPS {
             return refuse("loop iterations of a thread", trips(rows, window), MAX_TRIPS);
         }
-        Ok(Self { rows, count: time.div_ceil(rows) })
+        Ok(Self { rows, count: time.div_ceil(rows).max(1) })
     }
 
     /// The plan for `b`'s adapter: few long threads for a processor, in one strip up to 128 rows, which then needs no carry;
