@@ -1,6 +1,6 @@
 //! Shared by the kernel tests: seeded values, running a builder's program, comparison.
 
-use aft_wgpu::gpu::{Buffer, Gpu, Placement, Plane, Weights};
+use aft_wgpu::gpu::{Buffer, Gpu, Page, Placement, Plane, Weights};
 use aft_wgpu::ops::{Builder, Gradient};
 use aft_wgpu::random::normal_pair;
 use aft_wgpu::reference::compare::worst;
@@ -76,13 +76,8 @@ impl Gradients {
         let second_at = align(bytes(first));
         let end = second_at + align(second.map_or(0, bytes));
         let page = b.gpu.storage("test gradients", end + 256).unwrap();
-        let tensor = |(r, c): (usize, usize), offset_bytes| {
-            aft_wgpu::gpu::Page::new(&b.gpu, "shape only", 16, Placement::Buffer).unwrap().tensor(
-                offset_bytes,
-                r as u32,
-                c as u32,
-            )
-        };
+        let shapes = Page::new(&b.gpu, "shape only", end, Placement::Buffer).unwrap();
+        let tensor = |(r, c): (usize, usize), offset_bytes| shapes.tensor(offset_bytes, r as u32, c as u32);
         let (first, second) = (tensor(first, 0), second.map(|s| tensor(s, second_at)));
         let mut fill = vec![CANARY; (end + 256) as usize / 4];
         for w in [Some(&first), second.as_ref()].into_iter().flatten() {
