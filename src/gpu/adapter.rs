@@ -94,21 +94,33 @@ pub(crate) async fn choose(asked: Option<&str>) -> Result<wgpu::Adapter> {
         }
     }
     if adapters.is_empty() {
-        let backends =
-            wgpu::Instance::enabled_backend_features().iter_names().map(|(name, _)| name).collect::<Vec<_>>();
-        return Err(Error::NoAdapter { backends: backends.join(", ") });
+        return Err(Error::NoAdapter { backends: backends_tried() });
     }
     let summaries: Vec<_> = adapters.iter().map(|a| summary(&a.get_info())).collect();
     let index = pick(&summaries, wish.as_deref())?;
     adapters.into_iter().nth(index).ok_or(Error::NoAdapter { backends: String::new() })
 }
 
-/// The position in `adapters` (already in order) of the one that `wish` names: an index, or part of a name in any case.
+/// The backends of this build that `WGPU_BACKEND` leaves, for people.
+fn backends_tried() -> String {
+    let asked = wgpu::Backends::from_env().unwrap_or(wgpu::Backends::all());
+    let tried = asked & wgpu::Instance::enabled_backend_features();
+    let names: Vec<_> = wgpu::Backend::ALL
+        .into_iter()
+        .filter(|backend| tried.contains((*backend).into()))
+        .map(|backend| format!("{backend:?}"))
+        .collect();
+    if names.is_empty() { "none, as WGPU_BACKEND allows none of this build".into() } else { names.join(", ") }
+}
+
+/// The position in `adapters` (already in order) of the one that `wish` names: an index, or part of a name in any case. One
+/// or two digits are an index only, as most names have such a number in them.
 fn pick(adapters: &[AdapterSummary], wish: Option<&str>) -> Result<usize> {
     let Some(wish) = wish else { return Ok(0) };
     let by_index = wish.parse::<usize>().ok().filter(|&i| i < adapters.len());
     let part = wish.to_lowercase();
-    let by_name = || adapters.iter().position(|a| !part.is_empty() && a.name.to_lowercase().contains(&part));
+    let index_only = wish.len() <= 2 && wish.bytes().all(|byte| byte.is_ascii_digit());
+    let by_name = || adapters.iter().position(|a| !index_only && a.name.to_lowercase().contains(&part));
     by_index.or_else(by_name).ok_or_else(|| Error::UnknownAdapter {
         asked: wish.to_owned(),
         available: adapters.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.name)).collect::<Vec<_>>().join(", "),
@@ -134,6 +146,18 @@ mod tests {
         assert_eq!(pick(&all, Some("7900")).unwrap(), 0);
         assert!(pick(&all, Some("geforce")).unwrap_err().to_string().contains("1: llvmpipe"));
         assert!(pick(&all, Some("")).is_err());
+    }
+
+    #[test]
+    fn a_short_number_is_no_part_of_a_name() {
+        let all = [named("Radeon RX 7900"), named("llvmpipe (LLVM 15)")];
+        for wish in ["2", "15", "79", "00"] {
+            let error = pick(&all, Some(wish)).unwrap_err();
+            assert!(matches!(&error, Error::UnknownAdapter { asked, .. } if asked == wish), "{wish}: {error}");
+        }
+        assert_eq!(pick(&all, Some("x 7")).unwrap(), 0);
+        assert_eq!(pick(&all, Some("790")).unwrap(), 0);
+        assert!(pick(&all, Some("100")).is_err());
     }
 
     #[test]
