@@ -7,6 +7,7 @@
 mod harness;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -24,13 +25,15 @@ fn main() {
             trial("settings that make no sense end with 2", settings),
             trial("texts that cannot be used end with 4", texts),
             trial("files that are no model end with 4", no_models),
-            trial("an --out that holds a run ends with 4", taken),
+            trial("an --out that holds a file of a run ends with 4", taken),
             trial("no adapter ends with 3", no_adapter),
             needs_adapter("adapters are listed", adapters),
             needs_adapter("an unknown adapter ends with 3", unknown_adapter),
             needs_adapter("sizes beyond a limit end with 2", beyond_limits),
             needs_adapter("an --out that cannot be written ends with 4", read_only),
             needs_adapter("divergence ends with 6 and no model", divergence),
+            needs_adapter("a loss that is no number ends with 6", no_number),
+            needs_adapter("nothing is on disk while steps are measured", measuring),
             needs_adapter("a run leaves its folder and one JSON object", whole_run),
             needs_adapter("the same seed gives the same bytes", same_seed),
             needs_adapter("--time fixes a number of steps that --steps repeats", time),
@@ -53,6 +56,9 @@ struct Place(TempDir);
 
 /// A run of a second.
 const TINY: &str = "train text --text text.txt --steps 3 --layers 1 --dim 16 --length 32 --batch 2 --sample-bytes 20";
+
+/// What a run leaves in its folder, sorted.
+const RUN_FILES: [&str; 5] = ["config.toml", "loss.svg", "metrics.jsonl", "model.safetensors", "sample.txt"];
 
 impl Place {
     fn new() -> Self {
@@ -165,9 +171,11 @@ fn number(value: &Value, key: &str) -> f64 {
 fn help() {
     let place = Place::new();
     let top = place.aft("--help").ok().stdout;
-    for part in ["adapters", "train", "eval", "generate", "Exit codes:", "  6  training diverged", "WGPU_ADAPTER_NAME"]
-    {
+    for part in ["adapters", "train", "eval", "generate", "Exit codes:", "WGPU_ADAPTER_NAME"] {
         assert!(top.contains(part), "{part} is missing in\n{top}");
+    }
+    for code in 0..=6 {
+        assert!(top.contains(&format!("\n  {code}  ")), "exit code {code} is missing in\n{top}");
     }
     for (line, parts) in [
         ("adapters --help", &["--json", "aft adapters"][..]),
@@ -294,17 +302,23 @@ fn no_models() {
 
 fn taken() {
     let place = Place::new();
-    fs::create_dir(place.path().join("mine")).unwrap();
-    place.write("mine/config.toml", b"");
-    let line = format!("{TINY} --out mine");
-    place.refuses(Place::aft_without_adapter, 4, &[(&line, "mine: already holds a run")]);
-    assert_eq!(place.read("mine/config.toml"), b"");
+    for (number, name) in RUN_FILES.iter().enumerate() {
+        let folder = format!("mine{number}");
+        fs::create_dir(place.path().join(&folder)).unwrap();
+        place.write(&format!("{folder}/{name}"), b"mine");
+        let (line, part) = (format!("{TINY} --out {folder}"), format!("{folder}: already holds a {name}"));
+        place.refuses(Place::aft_without_adapter, 4, &[(&line, &part)]);
+        assert_eq!(place.read(&format!("{folder}/{name}")), b"mine");
+    }
 }
 
 fn no_adapter() {
     let part = "no GPU adapter found";
     let cases = [("adapters", part), ("adapters --json", part), (TINY, part), ("train text --out a/b", part)];
-    Place::new().refuses(Place::aft_without_adapter, 3, &cases);
+    let place = Place::new();
+    place.refuses(Place::aft_without_adapter, 3, &cases);
+    let stderr = place.aft_without_adapter("adapters").stderr;
+    assert!(stderr.contains("backends tried: none, as WGPU_BACKEND"), "{stderr}");
 }
 
 fn adapters() {
@@ -319,8 +333,12 @@ fn adapters() {
 }
 
 fn unknown_adapter() {
-    let line = format!("{TINY} --adapter no-such-gpu");
-    Place::new().refuses(Place::aft, 3, &[(&line, "no adapter matches \"no-such-gpu\"; there are: 0: ")]);
+    // A number of two digits occurs in many names, as in llvmpipe's, and is an index all the same.
+    for wish in ["no-such-gpu", "15", "99"] {
+        let (line, part) =
+            (format!("{TINY} --adapter {wish}"), format!("no adapter matches \"{wish}\"; there are: 0: "));
+        Place::new().refuses(Place::aft, 3, &[(&line, &part)]);
+    }
 }
 
 fn beyond_limits() {
@@ -336,10 +354,14 @@ fn read_only() {
     let place = Place::new();
     let below_file = format!("{TINY} --out text.txt/run");
     let a_file = format!("{TINY} --out text.txt");
-    place.refuses(Place::aft, 4, &[(&below_file, "text.txt"), (&a_file, "text.txt")]);
+    let timed = |line: &str| line.replace("--steps 3", "--time 100");
+    place.refuses(Place::aft, 4, &[(&below_file, "text.txt"), (&a_file, "text.txt"), (&timed(&a_file), "text.txt")]);
     if cfg!(target_os = "linux") {
         // Not even root may write there.
-        place.refuses(Place::aft, 4, &[(&format!("{TINY} --out /proc/aft/run"), "/proc/aft")]);
+        let system = format!("{TINY} --out /proc/aft/run");
+        place.refuses(Place::aft, 4, &[(&system, "/proc/aft"), (&timed(&system), "/proc/aft")]);
+        let there = timed(&format!("{TINY} --out /proc"));
+        place.refuses(Place::aft, 4, &[(&there, "/proc: ")]);
     }
 }
 
@@ -350,6 +372,42 @@ fn divergence() {
     let names = place.list();
     assert!(names.contains(&"run/config.toml".into()), "{names:?}");
     assert!(!names.iter().any(|n| n.contains("safetensors") || n.contains(".tmp")), "{names:?}");
+}
+
+/// The gradient of a first step can be finite and the step still go too far.
+fn no_number() {
+    let place = Place::new();
+    for steps in [1, 2] {
+        let far = TINY.replace("--steps 3", &format!("--steps {steps} --lr 3e38"));
+        let run = place.aft(&format!("{far} --out far{steps} --json"));
+        run.fails(6, "the loss on the validation text is not finite after step 1");
+        assert!(!place.list().iter().any(|n| n.ends_with("safetensors")), "{:?}", place.list());
+    }
+    place.aft(&format!("{TINY} --out run")).ok();
+    let mut model = place.read("run/model.safetensors");
+    let header = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
+    model[8 + header..].fill(0x7f); // the largest f32 but for a few bits: finite, its square is not
+    place.write("run/model.safetensors", &model);
+    let part = "run/model.safetensors: the loss of this model is not finite";
+    place.refuses(Place::aft, 6, &[("eval run", part), ("eval run --json", part)]);
+}
+
+/// Whoever stops the program before its first step has nothing to clean up.
+fn measuring() {
+    let place = Place::new();
+    let before = place.list();
+    let line = TINY.replace("--steps 3", "--time 300");
+    for out in ["", " --out a/b"] {
+        let mut command = place.command(&format!("{line}{out}"));
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let said =
+            BufReader::new(child.stderr.take().unwrap()).lines().find(|l| l.as_ref().unwrap().contains("measuring"));
+        let during = place.list();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(said.is_some(), "no word of a measurement");
+        assert_eq!(during, before);
+    }
 }
 
 fn whole_run() {
@@ -372,8 +430,10 @@ fn whole_run() {
     assert_eq!(result["run"], "run");
     assert!(!result["adapter"].as_str().unwrap().is_empty());
     assert!(!result["profile"]["kernels"].as_array().unwrap().is_empty());
-    let files = ["config.toml", "loss.svg", "metrics.jsonl", "model.safetensors", "sample.txt"];
-    assert_eq!(place.list(), [&["run".into()][..], &files.map(|f| format!("run/{f}")), &["text.txt".into()]].concat());
+    assert_eq!(
+        place.list(),
+        [&["run".into()][..], &RUN_FILES.map(|f| format!("run/{f}")), &["text.txt".into()]].concat()
+    );
 
     let lines = String::from_utf8(place.read("run/metrics.jsonl")).unwrap();
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use indicatif::HumanCount;
 use serde::Serialize;
 
+use crate::exit::Diverged;
 use crate::model::ModelArgs;
 use crate::shared::{AdapterArgs, TextArgs, corpus, say, say_json};
 
@@ -84,6 +85,9 @@ pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
             .await?;
         evaluator.bits_per_byte(&windows, None).await
     })?;
+    if !bits_per_byte.is_finite() {
+        return Err(Diverged::Before { model: model.name() }.into());
+    }
     let report = Report {
         bits_per_byte,
         bigram_bits_per_byte: Bigram::fit(corpus.train.as_ref())?.bits_per_byte(text.as_ref())?,

@@ -10,18 +10,38 @@ use aft_wgpu::data::DataError;
 pub const HELP: &str = "\
 Exit codes:
   0  success
-  1  another error
+  1  any other error, such as output that cannot be written
   2  wrong usage, or settings that make no sense or exceed what the device grants
   3  no adapter, an unknown one, or one that gives no device
   4  a file: missing, unreadable, empty, too short, not writable, or not what it should be
   5  the device: lost, out of memory, or it rejected a command
-  6  training diverged: the gradient is not finite
+  6  training diverged: the gradient or the loss is not finite
 
 Environment:
   WGPU_BACKEND       only these backends: vulkan, metal, dx12 (comma-separated)
   WGPU_ADAPTER_NAME  the adapter where --adapter is not given
   RUST_LOG           log level on stderr: error (default), warn, info, debug
   NO_COLOR           plain output";
+
+/// A model of no use, although no gradient said so: one step can go too far.
+#[derive(Debug, thiserror::Error)]
+pub enum Diverged {
+    /// Found by an evaluation of the run.
+    #[error(
+        "the loss on the validation text is not finite after step {step}: training has diverged, and no model is saved. \
+         Try a lower --lr"
+    )]
+    InTraining {
+        /// Steps done.
+        step: u32,
+    },
+    /// Found in a file.
+    #[error("{model}: the loss of this model is not finite, so its training has diverged. Train it with a lower --lr")]
+    Before {
+        /// The file.
+        model: String,
+    },
+}
 
 /// Reports an error and gives the code to end with.
 pub fn code(result: anyhow::Result<()>) -> ExitCode {
@@ -32,11 +52,15 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
     }
     // With stderr closed there is nobody to tell, and the code still says it.
     let _ = writeln!(io::stderr(), "error: {error}");
-    ExitCode::from(error.downcast_ref::<Error>().map_or(1, class))
+    ExitCode::from(class(&error))
 }
 
-/// The class of a library error.
-fn class(error: &Error) -> u8 {
+/// The class of an error.
+fn class(error: &anyhow::Error) -> u8 {
+    if error.is::<Diverged>() {
+        return 6;
+    }
+    let Some(error) = error.downcast_ref::<Error>() else { return 1 };
     match error {
         Error::Config(_) | Error::LimitExceeded { .. } | Error::Data(DataError::EmptyWindow) => 2,
         Error::NoAdapter { .. } | Error::UnknownAdapter { .. } | Error::NoDevice { .. } => 3,
@@ -64,13 +88,16 @@ mod tests {
         let lost = Error::DeviceLost { reason: "gone".into() };
         let diverged = Error::NonFinite { step: 3, tensor: "head".into() };
         for (error, expected) in [
-            (limit, 2),
-            (DataError::EmptyWindow.into(), 2),
-            (Error::NoAdapter { backends: "VULKAN".into() }, 3),
-            (DataError::Empty { name: "x".into() }.into(), 4),
-            (io, 4),
-            (lost, 5),
-            (diverged, 6),
+            (anyhow::anyhow!("a surprise"), 1),
+            (limit.into(), 2),
+            (Error::from(DataError::EmptyWindow).into(), 2),
+            (Error::NoAdapter { backends: "Vulkan".into() }.into(), 3),
+            (Error::from(DataError::Empty { name: "x".into() }).into(), 4),
+            (io.into(), 4),
+            (lost.into(), 5),
+            (diverged.into(), 6),
+            (Diverged::InTraining { step: 2 }.into(), 6),
+            (Diverged::Before { model: "x".into() }.into(), 6),
         ] {
             assert_eq!(class(&error), expected, "{error}");
             assert!(HELP.contains(&format!("\n  {expected}  ")), "code {expected} is not documented");

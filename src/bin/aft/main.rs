@@ -15,6 +15,10 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
+/// What is logged unless RUST_LOG says otherwise: errors, but not the remarks of Vulkan's loader, as a message of ours
+/// follows that says the same.
+const LOG: &str = "error,wgpu_hal::vulkan::instance=off";
+
 /// Attention Free Transformers on any GPU
 #[derive(Parser)]
 #[command(name = "aft", bin_name = "aft", version, after_help = exit::HELP)]
@@ -34,7 +38,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let start = Instant::now();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error")).init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(LOG)).init();
     let result = match Cli::parse().command {
         Command::Adapters(args) => adapters::run(&args),
         Command::Train(train::Task::Text(args)) => train::text::run(&args, start),

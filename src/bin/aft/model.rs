@@ -8,9 +8,7 @@ use aft_wgpu::{Error, Result};
 
 use crate::shared::io_error;
 use crate::train::run_config::RunConfig;
-
-/// The model's file in a run folder.
-pub const MODEL: &str = "model.safetensors";
+use crate::train::run_folder::MODEL;
 
 /// Where a model comes from.
 #[derive(clap::Args)]

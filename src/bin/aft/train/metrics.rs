@@ -1,6 +1,5 @@
 //! `metrics.jsonl`: one object a logging interval, and the same numbers kept for the curve.
 
-use std::f64::consts::LN_2;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -8,13 +7,11 @@ use std::time::Duration;
 
 use aft_wgpu::Result;
 use aft_wgpu::ops::nn::train_state::Record;
+use aft_wgpu::train::bits;
 use serde::Serialize;
 
-use super::run_folder::RunFolder;
+use super::run_folder::{METRICS, RunFolder};
 use crate::shared::io_error;
-
-/// The file of a run folder.
-pub const METRICS: &str = "metrics.jsonl";
 
 /// A line of the file.
 #[derive(Debug, Serialize)]
@@ -113,7 +110,7 @@ impl Metrics {
         let Some(last) = self.interval.last() else { return Ok(()) };
         let line = Line {
             step: self.step,
-            train_bits_per_byte: self.loss() / LN_2,
+            train_bits_per_byte: bits(self.loss()),
             lr: last.lr,
             norm: last.norm,
             tokens_per_second: per_second(self.step_tokens * self.interval.len() as f64, self.interval_time),

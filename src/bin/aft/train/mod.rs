@@ -5,7 +5,7 @@ mod metrics;
 mod pace;
 mod progress;
 pub mod run_config;
-mod run_folder;
+pub mod run_folder;
 mod session;
 mod summary;
 pub mod text;

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
+use aft_wgpu::train::bits;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
 /// Time between two plain lines.
@@ -76,7 +77,7 @@ pub fn note(text: impl Display) {
 }
 
 fn describe(state: &State) -> String {
-    let bits = state.loss / std::f64::consts::LN_2;
+    let bits = bits(state.loss);
     let speed = HumanCount(state.tokens_per_second as u64);
     let left = HumanDuration(state.left);
     format!("loss {:.3} · {bits:.3} bits per byte · {speed} tokens/s · {left:#} left", state.loss)

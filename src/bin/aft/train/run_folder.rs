@@ -8,8 +8,19 @@ use aft_wgpu::{Error, Result};
 
 use crate::shared::io_error;
 
-/// The file that makes a folder a run.
+/// What was trained: the file that makes a folder a run.
 pub const CONFIG: &str = "config.toml";
+/// How it went.
+pub const METRICS: &str = "metrics.jsonl";
+/// The same as a picture.
+pub const CURVE: &str = "loss.svg";
+/// Text that the model made.
+pub const SAMPLE: &str = "sample.txt";
+/// The model.
+pub const MODEL: &str = "model.safetensors";
+
+/// Every file of a run: none of these may exist before it.
+const FILES: [&str; 5] = [CONFIG, METRICS, CURVE, SAMPLE, MODEL];
 
 /// A claimed folder. Until [`keep`](Self::keep) it vanishes again with everything that was made for it.
 pub struct RunFolder {
@@ -43,17 +54,22 @@ impl RunFolder {
 
     /// The folder at `path`, made if it is missing.
     pub fn at(path: &Path) -> Result<Self> {
-        Self::refuse_run(path)?;
+        Self::refuse_taken(path)?;
         Ok(Self { path: path.to_owned(), made: make_all(path)?, kept: false })
     }
 
-    /// Fails if there already is a run at `path`.
-    pub fn refuse_run(path: &Path) -> Result<()> {
-        if path.join(CONFIG).exists() {
-            let message = format!("already holds a run ({CONFIG}). Choose another --out");
-            return Err(Error::Format { path: path.display().to_string(), message });
-        }
-        Ok(())
+    /// Fails if the folder at `path` has a file that a run would replace.
+    pub fn refuse_taken(path: &Path) -> Result<()> {
+        // A link to nowhere is a file of the user, too.
+        let taken = FILES.iter().find(|name| path.join(name).symlink_metadata().is_ok());
+        let Some(name) = taken else { return Ok(()) };
+        let message = format!("already holds a {name}, which a run would overwrite. Choose another --out");
+        Err(Error::Format { path: path.display().to_string(), message })
+    }
+
+    /// Fails unless files can be made here.
+    pub fn probe(&self) -> Result<()> {
+        tempfile::tempfile_in(&self.path).map(drop).map_err(io_error(self.path.display()))
     }
 
     pub fn path(&self) -> &Path {
@@ -86,7 +102,7 @@ impl RunFolder {
     /// A new file to append lines to.
     pub fn create(&self, name: &str) -> Result<File> {
         let path = self.path.join(name);
-        File::create(&path).map_err(io_error(path.display()))
+        File::create_new(&path).map_err(io_error(path.display()))
     }
 }
 
@@ -176,14 +192,29 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_not_overwritten() {
+    fn no_file_is_overwritten() {
+        for name in FILES {
+            let root = tempfile::tempdir().unwrap();
+            fs::write(root.path().join(name), "mine").unwrap();
+            let error = RunFolder::at(root.path()).map(|f| f.path().to_owned()).unwrap_err();
+            assert!(error.to_string().contains(&format!("already holds a {name}")), "{error}");
+            assert_eq!(names(root.path()), [name]);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_nowhere_is_not_overwritten() {
         let root = tempfile::tempdir().unwrap();
-        let mut folder = RunFolder::at(root.path()).unwrap();
-        folder.write(CONFIG, b"").unwrap();
-        folder.keep();
-        let error = RunFolder::at(root.path()).map(|f| f.path().to_owned()).unwrap_err();
-        assert!(error.to_string().contains("already holds a run"), "{error}");
-        assert_eq!(names(root.path()), [CONFIG]);
+        std::os::unix::fs::symlink("nowhere", root.path().join(SAMPLE)).unwrap();
+        assert!(RunFolder::at(root.path()).is_err());
+    }
+
+    #[test]
+    fn a_probe_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        RunFolder::at(&root.path().join("a/b")).unwrap().probe().unwrap();
+        assert!(names(root.path()).is_empty());
     }
 
     #[test]

@@ -17,9 +17,9 @@ use super::metrics::{Metrics, Validation};
 use super::pace::calibrate;
 use super::progress::{Progress, State, note};
 use super::run_config::{DataConfig, RunConfig};
-use super::run_folder::{CONFIG, RunFolder};
+use super::run_folder::{CONFIG, CURVE, MODEL, RunFolder, SAMPLE};
 use super::summary::{Profile, Summary};
-use crate::model::MODEL;
+use crate::exit::Diverged;
 
 /// Lines of metrics in a run of many steps.
 const INTERVALS: u32 = 100;
@@ -75,15 +75,16 @@ impl Session {
         gpu: Gpu,
         mut plan: Plan,
         corpus: Corpus,
-        folder: impl FnOnce() -> Result<RunFolder>,
+        folder: impl Fn() -> Result<RunFolder>,
         start: Instant,
     ) -> anyhow::Result<Self> {
         let bigram = Bigram::fit(corpus.train.as_ref())?;
         let bits_per_byte = bigram.bits_per_byte(corpus.valid.as_ref())?;
         let yardstick = Yardstick { bigram, words: Words::of(corpus.train.as_ref())?, bits_per_byte };
         let mut trainer = Trainer::new(&gpu, &plan.model, &plan.train, Arc::clone(&corpus.train)).await?;
-        let mut folder = folder()?;
         if let Some(time) = plan.time {
+            // A folder that cannot be had is refused at once; it is claimed when it can be filled at once, too.
+            folder()?.probe()?;
             note("measuring how long a step takes");
             let steps = calibrate(&gpu, &mut trainer, &plan, &corpus, time, start).await?;
             plan.train.steps = plan.train.steps.min(steps);
@@ -99,6 +100,7 @@ impl Session {
             model: plan.model,
             train: plan.train,
         };
+        let mut folder = folder()?;
         folder.write(CONFIG, config.to_toml()?.as_bytes())?;
         let metrics = Metrics::create(&folder, step_windows(&config.train) * f64::from(config.model.length))?;
         folder.keep();
@@ -108,7 +110,7 @@ impl Session {
     }
 
     /// Runs all steps, with evaluations on the way.
-    pub async fn train(&mut self) -> Result<()> {
+    pub async fn train(&mut self) -> anyhow::Result<()> {
         self.announce()?;
         let steps = self.config.train.steps;
         while self.metrics.step < steps {
@@ -117,7 +119,7 @@ impl Session {
             // The last interval ends with the evaluation of `finish`.
             if stop < steps {
                 let evaluated = stop.is_multiple_of(evaluated_every(steps));
-                let valid = if evaluated { Some(self.validate().await?) } else { None };
+                let valid = if evaluated { Some(self.validate(self.some_windows()?).await?) } else { None };
                 self.metrics.end_interval(valid, self.seconds())?;
             }
         }
@@ -146,16 +148,15 @@ impl Session {
     /// Evaluates, saves, samples and draws.
     pub async fn finish(mut self, profile: bool) -> anyhow::Result<Summary> {
         note("evaluating, saving and sampling");
-        let bits_per_byte = self.trainer.evaluate(&self.corpus.valid, None).await?;
-        let windows = self.valid_windows()?;
-        self.metrics.end_interval(Some(Validation { bits_per_byte, windows }), self.seconds())?;
+        let valid = self.validate(self.valid_windows()?).await?;
+        self.metrics.end_interval(Some(valid), self.seconds())?;
         self.folder.write(MODEL, &self.trainer.save().await?)?;
         let sample = sample(&self.gpu, &self.trainer, self.sample_bytes, self.config.train.seed).await?;
         self.draw()?;
         let Yardstick { bigram, words, bits_per_byte: bigram_bits_per_byte } = &self.yardstick;
         let (mut word_share, mut bigram_word_share) = (None, None);
         if !sample.is_empty() {
-            self.folder.write("sample.txt", &sample)?;
+            self.folder.write(SAMPLE, &sample)?;
             let other = bigram.generate(self.config.train.seed, f64::from(TEMPERATURE), sample.len());
             (word_share, bigram_word_share) = (Some(words.share(&sample)), Some(words.share(&other)));
         }
@@ -164,7 +165,7 @@ impl Session {
             false => None,
         };
         Ok(Summary {
-            valid_bits_per_byte: bits_per_byte,
+            valid_bits_per_byte: valid.bits_per_byte,
             bigram_bits_per_byte: *bigram_bits_per_byte,
             word_share,
             bigram_word_share,
@@ -198,13 +199,20 @@ impl Session {
         Ok(())
     }
 
-    /// An evaluation on the way, over the first windows of the validation text.
-    async fn validate(&mut self) -> Result<Validation> {
+    /// An evaluation over the first `windows` of the validation text; a result that is no number ends the run.
+    async fn validate(&mut self, windows: u64) -> anyhow::Result<Validation> {
+        let bits_per_byte = self.trainer.evaluate(&self.corpus.valid, Some(windows)).await?;
+        if !bits_per_byte.is_finite() {
+            return Err(Diverged::InTraining { step: self.metrics.step }.into());
+        }
+        Ok(Validation { bits_per_byte, windows })
+    }
+
+    /// How many windows an evaluation on the way reads.
+    fn some_windows(&self) -> Result<u64> {
         let RunConfig { train, .. } = &self.config;
         let trained = step_windows(train) * f64::from(evaluated_every(train.steps));
-        let windows = ((trained * EVALUATED).ceil() as u64).clamp(1, self.valid_windows()?);
-        let bits_per_byte = self.trainer.evaluate(&self.corpus.valid, Some(windows)).await?;
-        Ok(Validation { bits_per_byte, windows })
+        Ok(((trained * EVALUATED).ceil() as u64).clamp(1, self.valid_windows()?))
     }
 
     fn valid_windows(&self) -> Result<u64> {
@@ -216,7 +224,7 @@ impl Session {
         let title = format!("AFT-{}, {} x {}, on {}", model.variant, model.layers, model.dim, data.name);
         let Metrics { train, valid, .. } = &self.metrics;
         let curve = Curve { title: &title, train, valid, bigram: self.yardstick.bits_per_byte };
-        self.folder.write("loss.svg", curve.svg().as_bytes())
+        self.folder.write(CURVE, curve.svg().as_bytes())
     }
 
     fn seconds(&self) -> f64 {

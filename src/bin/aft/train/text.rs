@@ -124,7 +124,7 @@ enum VariantArg {
 
 pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
-        RunFolder::refuse_run(out)?;
+        RunFolder::refuse_taken(out)?;
     }
     // The adapter decides on the defaults, but what is wrong with arguments or text is said first.
     let gpu = Gpu::request_blocking(&args.adapter.options());
