@@ -11,10 +11,12 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 17
 
 demo: ## train a language model on this machine's adapter (ARGS="--steps 100" adds options)
+	.ci/linker.sh
 	.ci/driver.sh
 	cargo run --release -- train text $(ARGS)
 
 test: ## every test; a missing adapter is a failure
+	.ci/linker.sh
 	.ci/driver.sh
 	AFT_REQUIRE_ADAPTER=1 cargo test
 
