@@ -25,14 +25,18 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
     let width = (params.rank + 3u) / 4u;
     let last = params.time - 1u;
 
-    var w = array<vec4<f32>, 4>();
+    var w: mat4x4<f32>;
     for (var r = 0u; r < width; r += 1u) {
         // Rows past the sequence repeat its last; what they give is not stored, or 0.
         let v = mat4x4(
             v_at(past * width + r), v_at(min(past + 1u, last) * width + r),
             v_at(min(past + 2u, last) * width + r), v_at(min(past + 3u, last) * width + r),
         );
-        for (var i = 0u; i < 4u; i += 1u) { w[i] += u_at(min(t + i, last) * width + r) * v; }
+        let u = mat4x4(
+            u_at(t * width + r), u_at(min(t + 1u, last) * width + r),
+            u_at(min(t + 2u, last) * width + r), u_at(min(t + 3u, last) * width + r),
+        );
+        w += transpose(v) * u;
     }
     for (var i = 0u; i < 4u; i += 1u) {
         if t + i < params.time { set_band(t + i, age, select(vec4(0.0), w[i], in_window(t + i, past, params.window))); }

@@ -30,9 +30,10 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
     // A tile of rows sees the keys of this and earlier tiles; a tile of keys is seen by this and later ones.
     let ages = min(params.ages, select(tile + 1u, tiles - tile, params.transposed != 0u));
 
-    var sums = array<vec4<f32>, 4>();
+    // Column r is row r of the tile.
+    var sums: mat4x4<f32>;
     for (var span = 0u; span < ages; span += SPAN) {
-        var part = array<vec4<f32>, 4>();
+        var part: mat4x4<f32>;
         for (var age = span; age < min(span + SPAN, ages); age += 1u) {
             let partner = 4u * select(tile - age, tile + age, params.transposed != 0u);
             let row = select(4u * tile, partner, params.transposed != 0u);
@@ -45,12 +46,13 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
                 select(none, dband_at(min(row + 3u, last), age), row + 3u <= last),
             );
             if params.transposed != 0u { dw = transpose(dw); }
-            for (var i = 0u; i < 4u; i += 1u) {
-                let f = factor_at(min(partner + i, last) * width + c);
-                for (var r = 0u; r < 4u; r += 1u) { part[r] += dw[r][i] * f; }
-            }
+            let f = mat4x4(
+                factor_at(partner * width + c), factor_at(min(partner + 1u, last) * width + c),
+                factor_at(min(partner + 2u, last) * width + c), factor_at(min(partner + 3u, last) * width + c),
+            );
+            part += f * dw;
         }
-        for (var r = 0u; r < 4u; r += 1u) { sums[r] += part[r]; }
+        sums += part;
     }
     for (var r = 0u; r < 4u; r += 1u) {
         let row = 4u * tile + r;

@@ -19,13 +19,12 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn dropout(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let thread = group_number(group, groups) * 64u + lane;
-    let row = thread / LANES;
+    let row = group_number(group, groups) * (64u / LANES) + lane / LANES;
     if row >= params.rows { return; }
     let width = at_run_time(params.width, lane);
     let step = state[STATE_STEP];
     let seed = state[STATE_SEED];
-    for (var c = thread % LANES; c < width; c += LANES) {
+    for (var c = lane % LANES; c < width; c += LANES) {
         let words = pcg4d(vec4(row * params.width + c, params.site, step, seed));
         var y = select(vec4(0.0), params.scale * x_at(row, c), words >= vec4(params.threshold));
         if at_run_time(params.has_residual, lane) != 0u { y += residual_at(row, c); }

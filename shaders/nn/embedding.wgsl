@@ -17,13 +17,12 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let thread = group_number(group, groups) * 64u + lane;
-    let row = thread / LANES;
+    let row = group_number(group, groups) * (64u / LANES) + lane / LANES;
     if row >= params.rows { return; }
     let width = at_run_time(params.width, lane);
     let token = data[batch_start() + row] * params.width;
     let position = row % params.length * params.width;
-    for (var c = thread % LANES; c < width; c += LANES) {
+    for (var c = lane % LANES; c < width; c += LANES) {
         set_x(row, c, token_at(token + c) + position_at(position + c));
     }
 }

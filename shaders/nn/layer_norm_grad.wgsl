@@ -34,7 +34,7 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
     for (var c = first; c < width; c += LANES) {
         let normal = (x_at(row, c) - stat.x) * stat.y;
         var dx = stat.y * (dy_at(row, c) * gamma_at(c) - means.x - normal * means.y);
-        if params.has_skip != 0u { dx += skip_at(row, c); }
+        if at_run_time(params.has_skip, lane) != 0u { dx += skip_at(row, c); }
         set_dx(row, c, select(vec4(0.0), dx, channels(c, params.cols)));
     }
 }

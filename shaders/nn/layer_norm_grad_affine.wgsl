@@ -40,7 +40,7 @@ fn gradient_affine(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
         dbeta += part_beta;
     }
     let at = slice * params.slice_stride + c;
-    if params.accumulate != 0u {
+    if at_run_time(params.accumulate, lane) != 0u {
         dgamma += out[at];
         dbeta += out[at + params.beta_offset];
     }

@@ -65,4 +65,9 @@ impl Builder {
     pub(crate) fn few_threads(&self) -> bool {
         self.gpu.planned_as() == AdapterClass::Software
     }
+
+    /// What is planned for the adapter, of a choice for processors and one for GPUs.
+    pub(crate) fn planned<T>(&self, [processor, gpu]: [T; 2]) -> T {
+        if self.few_threads() { processor } else { gpu }
+    }
 }

@@ -5,6 +5,7 @@ pub mod aft;
 mod builder;
 mod gradient;
 pub mod nn;
+mod trips;
 
 pub use builder::Builder;
 pub use gradient::Gradient;

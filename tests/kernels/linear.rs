@@ -18,6 +18,7 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
             }
         }),
         trial(gpu, "linear::more_than_one_slice_of_rows", |gpu| check(gpu, [2100, 12, 20], &Case::default())),
+        trial(gpu, "linear::long_sums_are_right_or_refused", long_sums),
         trial(gpu, "linear::bias_gelu_residual", |gpu| {
             for shape in [[5, 6, 7], [70, 64, 256]] {
                 check(gpu, shape, &Case { bias: true, gelu: true, residual: true, ..Case::default() });
@@ -149,5 +150,16 @@ fn gelu_accuracy(gpu: &Gpu) {
             );
             assert!((f64::from(dx) - slope).abs() <= 4e-7, "gelu'({at}) = {dx}, not {slope}");
         }
+    }
+}
+
+fn long_sums(gpu: &Gpu) {
+    let b = &mut Builder::new(gpu, PLACEMENTS[0]);
+    for k in [100_000usize, 127_000, 170_000, 200_000, 250_000, 280_000] {
+        let (x, w) = (plane(b, 1, k, &vec![1.0; k]), weights(b, k, 1, &vec![1.0; k]));
+        let y = unwritten(b, 1, 1);
+        forward(b, &Forward { x: &x, w: &w, bias: None, residual: None, y: &y, pre: None }).unwrap();
+        run(b);
+        println!("{k} {:?}", read(b, &y));
     }
 }

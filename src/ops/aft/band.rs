@@ -5,7 +5,7 @@
 
 use crate::error::{Result, expect_shape};
 use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
-use crate::ops::{Builder, Gradient};
+use crate::ops::{Builder, Gradient, trips};
 
 params! {
     /// As in `shaders/aft/band.wgsl`.
@@ -92,12 +92,14 @@ pub fn index(t: u32, key: u32) -> u32 {
 /// Adds w_tt' = sum over r of u_tr v_t'r (Eq. 7) for t - s < t' <= t. 2 R flops an entry.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if an operand does not fit u.
+/// [`crate::Error::Shape`] if an operand does not fit u; [`crate::Error::LimitExceeded`] for a rank past 127,984.
 pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let Forward { window, u, v, band } = *args;
     let (time, rank) = (u.rows, u.cols);
     expect_shape("aft band: v", (time, rank), (v.rows, v.cols))?;
     expect_shape("aft band: band", (time, cols(time, window)), (band.rows, band.cols))?;
+    // A trip for four ranks, and four to store the rows.
+    trips::check("aft band: a sum over the ranks", u64::from(u.stride()) + 4)?;
     let ages = ages(time, window);
     let params = ForwardParams {
         time,
@@ -119,7 +121,7 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
 /// Adds the gradients of both factors. 4 R flops an entry.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if an operand does not fit u.
+/// [`crate::Error::Shape`] if an operand does not fit u; [`crate::Error::LimitExceeded`] for a window past about 126,000.
 pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     let Backward { u, v, dband, factors } = *args;
     expect_shape("aft band: v", (u.rows, u.cols), (v.rows, v.cols))?;
@@ -130,6 +132,9 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
         [u, v].map(|w| w.size_bytes() / 16).into(),
         (lens.0.into(), lens.1.into()),
     )?;
+    // A trip a block and one for each span of 64, and four to store the rows.
+    let blocks = u64::from(dband.stride());
+    trips::check("aft band: a sum over the window", blocks + blocks.div_ceil(64) + 4)?;
     for (transposed, factor, offset) in [(0, v, 0), (1, u, factors.second_offset)] {
         let params = GradientParams {
             time: u.rows,

@@ -2,10 +2,10 @@
 
 use crate::error::{Result, expect_shape};
 use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, params};
-use crate::ops::Builder;
 use crate::ops::aft::rows::{Args, Rows};
 use crate::ops::aft::strips::{Strips, carries, variants};
 use crate::ops::aft::{Output, band, simple};
+use crate::ops::{Builder, trips};
 
 /// Threads that share a block of the band's gradient, in the plans for processors and for GPUs.
 const BAND_LANES: [u32; 2] = [2, 32];
@@ -206,6 +206,7 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     expect_shape("aft local: band", (time, band::cols(time, window)), (band.rows, band.cols))?;
     expect_shape("aft local: dband", (band.rows, band.cols), (dband.rows, dband.cols))?;
     let window = window.min(time);
+    let band_lanes = band_lanes(b.few_threads(), u64::from(batch) * u64::from(out.y.stride()))?;
     let rows = Rows::prepare(b, "aft local", &Args { batch, time, window, qkv, out, dy, dqkv })?;
     let width = out.y.stride();
     let params = GradientParams {
@@ -239,17 +240,23 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     let (variant, groups) = rows.strips.grid(b, batch, width);
     let dispatch = b.gpu.dispatch(&GRADIENT, &variant, &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
-    band_gradient(b, args, window, &rows)?;
+    band_gradient(b, args, window, band_lanes, &rows)?;
     rows.recycle(b);
     Ok(())
 }
 
-fn band_gradient(b: &mut Builder, args: &Backward<'_>, window: u32, rows: &Rows) -> Result<()> {
+/// Threads that share a block of the band's gradient, a sum over `count` = B D/4 vec4s of channels: few save exchanges between
+/// threads, until their loops would grow too long.
+fn band_lanes(few_threads: bool, count: u64) -> Result<u32> {
+    // For each vec4 one, four rows and the loop over keys; for each span of 64 one and four; before and after all, the rows
+    // of the block, each with two sums over lanes.
+    let trips = |lanes: u64| 6 * count.div_ceil(lanes) + 5 * count.div_ceil(64 * lanes) + 56;
+    trips::lanes(few_threads, "aft local: gradient of the band over batch and channels", &BAND_LANES, trips)
+}
+
+fn band_gradient(b: &mut Builder, args: &Backward<'_>, window: u32, lanes: u32, rows: &Rows) -> Result<()> {
     let Backward { batch, time, qkv, band, out, dband, .. } = *args;
     let width = out.y.stride();
-    // Few lanes save exchanges between threads, until their loops would grow too long.
-    let few = b.few_threads() && u64::from(batch) * u64::from(width) <= 32_768;
-    let lanes = BAND_LANES[usize::from(!few)];
     let params = BandParams {
         batch,
         time,

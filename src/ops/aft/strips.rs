@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, params};
 use crate::ops::Builder;
+use crate::ops::trips::MAX_TRIPS;
 
 params! {
     /// As in `shaders/aft/simple_reduce.wgsl`.
@@ -50,10 +51,6 @@ const MAX_TIME: u32 = 131_072;
 const MAX_STRIP_ROWS: u32 = 256;
 /// What the scan, two levels of sums, walks at most; the second where a long window wants short strips.
 const STRIPS: [u32; 2] = [512, 4096];
-/// Loop iterations of one thread. Some software drivers end a thread's loops at 65,535, silently.
-const MAX_TRIPS: u64 = 32_000;
-/// Independent scans whose band gradients 32 threads sum.
-const MAX_CHAINS: u64 = 32 * MAX_TRIPS;
 
 /// A cut of time into `count` strips of `rows` rows, a multiple of 4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,9 +74,6 @@ impl Strips {
         if time > MAX_TIME {
             return refuse("positions of a sequence", time.into(), MAX_TIME.into());
         }
-        if chains > MAX_CHAINS {
-            return refuse("sequences x channels / 4", chains, MAX_CHAINS);
-        }
         let [needed, shrunk] = STRIPS.map(|most| time.div_ceil(most).next_multiple_of(4).max(4));
         let wanted = u64::from(time) * chains.max(1) / u64::from(threads);
         let wanted = wanted.clamp(shortest.into(), MAX_STRIP_ROWS.into()) as u32;
@@ -96,13 +90,13 @@ impl Strips {
     /// The plan for `b`'s adapter: few long threads for a processor, in one strip up to 128 rows, which then needs no carry;
     /// enough threads to hide latency for a GPU.
     pub(crate) fn of(b: &Builder, batch: u32, time: u32, width: u32, window: u32) -> Result<Self> {
-        let (threads, shortest) = if b.few_threads() { (512, 128) } else { (32_768, 8) };
+        let (threads, shortest) = b.planned([(512, 128), (32_768, 8)]);
         Self::plan(threads, shortest, u64::from(batch) * u64::from(width), time, window)
     }
 
     /// Workgroups of a kernel with a thread for each strip and vec4 of channels, and its variant.
     pub(crate) fn grid(&self, b: &Builder, batch: u32, width: u32) -> (Variant, u64) {
-        let group = GROUPS[usize::from(!b.few_threads())];
+        let group = b.planned(GROUPS);
         let threads = u64::from(batch) * u64::from(self.count) * u64::from(width);
         (variant(b.placement, group), threads.div_ceil(group.into()))
     }
@@ -227,10 +221,9 @@ mod tests {
 
     #[test]
     fn what_no_cut_serves_is_refused_with_numbers() {
-        let chains = u64::from(u32::MAX);
-        let cases = [(64, 131_073, 0, 131_073), (64, 131_072, 4096, trips(32, 4096)), (chains, 8, 0, chains)];
-        for (chains, time, window, needed) in cases {
-            match Strips::plan(512, 16, chains, time, window) {
+        let cases = [(131_073, 0, 131_073), (131_072, 4096, trips(32, 4096))];
+        for (time, window, needed) in cases {
+            match Strips::plan(512, 16, 64, time, window) {
                 Err(Error::LimitExceeded { needed: got, .. }) => assert_eq!(got, needed),
                 other => assert!(other.is_err(), "{other:?}"),
             }

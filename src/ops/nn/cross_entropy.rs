@@ -2,9 +2,9 @@
 
 use crate::error::{Error, Result, expect_shape};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
-use crate::ops::Builder;
 use crate::ops::nn::LANES;
 use crate::ops::nn::batch::Batch;
+use crate::ops::{Builder, trips};
 
 const ROW_GROUP: u32 = 64;
 
@@ -65,7 +65,7 @@ pub struct Gradient<'a> {
 /// About 12 flops and 12 bytes a logit.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if an operand does not fit the logits.
+/// [`crate::Error::Shape`] if an operand does not fit the logits; [`crate::Error::LimitExceeded`] past 2,047,232 tokens.
 pub fn forward(b: &mut Builder, args: &Loss<'_>) -> Result<()> {
     let Loss { logits, batch, losses, accumulate, gradient } = *args;
     let shape = (logits.rows, logits.cols);
@@ -97,7 +97,9 @@ pub fn forward(b: &mut Builder, args: &Loss<'_>) -> Result<()> {
         gradient.map_or(Bind::Absent, |g| Bind::Plane(g.dlogits)),
         Bind::Buffer(losses),
     ];
-    let lanes = LANES[usize::from(!b.few_threads())];
+    // A pass for the sum and one for the gradient; the maximum and the sum over lanes.
+    let width = u64::from(logits.stride());
+    let lanes = trips::lanes(b.few_threads(), "cross_entropy", &LANES, |lanes| 2 * width.div_ceil(lanes) + 12)?;
     let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
     let groups = (u64::from(logits.rows) * u64::from(lanes)).div_ceil(ROW_GROUP.into());
     let elements = f64::from(logits.rows) * f64::from(logits.cols);

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result, expect_shape};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
-use crate::ops::Builder;
 use crate::ops::nn::LANES;
+use crate::ops::{Builder, trips};
 
 params! {
     /// As in `shaders/nn/dropout.wgsl`.
@@ -52,7 +52,8 @@ pub struct Dropout<'a> {
 /// Adds y = residual + mask x / (1 - rate). About 40 integer operations and 12 bytes an element.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if an operand does not fit x; [`crate::Error::Config`] if the rate is outside of [0, 1).
+/// [`crate::Error::Shape`] if an operand does not fit x; [`crate::Error::Config`] if the rate is outside of [0, 1);
+/// [`crate::Error::LimitExceeded`] past 4,096,000 channels.
 pub fn forward(b: &mut Builder, args: &Dropout<'_>) -> Result<()> {
     let Dropout { x, residual, state, site, rate, y } = *args;
     expect_shape("dropout: y", (x.rows, x.cols), (y.rows, y.cols))?;
@@ -82,7 +83,8 @@ pub fn forward(b: &mut Builder, args: &Dropout<'_>) -> Result<()> {
         state.map_or(Bind::Absent, Bind::Buffer),
         Bind::Plane(y),
     ];
-    let lanes = LANES[usize::from(!b.few_threads())];
+    let width = u64::from(x.stride());
+    let lanes = trips::lanes(b.few_threads(), "dropout", &LANES, |lanes| width.div_ceil(lanes))?;
     let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
     let groups = (u64::from(x.rows) * u64::from(lanes)).div_ceil(64);
     let elements = f64::from(x.rows) * f64::from(x.cols);

@@ -4,13 +4,10 @@ use crate::error::{Error, Result, expect_shape};
 use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
 use crate::ops::nn::LANES;
 use crate::ops::nn::batch::Batch;
-use crate::ops::{Builder, Gradient};
+use crate::ops::{Builder, Gradient, trips};
 
-/// Threads that share a sum of the gradient, in the plans for processors and for GPUs.
-const SUM_LANES: [u32; 2] = [1, 8];
-
-/// Loop trips that an invocation may take; some drivers end a shader silently after 65,535.
-const MAX_TRIPS: u32 = 32_000;
+/// Threads that share a sum of the gradient: in the plans for processors and for GPUs, and for sums of many rows.
+const SUM_LANES: [u32; 3] = [1, 8, 64];
 
 params! {
     /// As in `shaders/nn/embedding.wgsl`.
@@ -98,7 +95,7 @@ pub struct Backward<'a> {
 /// Adds `x = token[tokens] + position`. About 1 flop and 12 bytes an element.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if an operand does not fit x.
+/// [`crate::Error::Shape`] if an operand does not fit x; [`crate::Error::LimitExceeded`] past 4,096,000 channels.
 pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let Forward { batch, token, position, length, x } = *args;
     check(&batch, length, position.rows, x)?;
@@ -122,7 +119,8 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
         Bind::Buffer(batch.state),
         Bind::Plane(x),
     ];
-    let lanes = LANES[usize::from(!b.few_threads())];
+    let width = u64::from(x.stride());
+    let lanes = trips::lanes(b.few_threads(), "embedding", &LANES, |lanes| width.div_ceil(lanes))?;
     let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
     let groups = (u64::from(x.rows) * u64::from(lanes)).div_ceil(64);
     let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, groups, cost(x, 1.0, 3.0))?;
@@ -133,7 +131,7 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
 /// Adds the gradients of both tables; rows of the position table past T get 0.
 ///
 /// # Errors
-/// As [`forward`]; [`crate::Error::LimitExceeded`] past 252,061 rows.
+/// As [`forward`]; [`crate::Error::LimitExceeded`] past 2,015,000 rows.
 pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     let Backward { batch, length, positions, dx, tables } = *args;
     check(&batch, length, positions, dx)?;
@@ -145,7 +143,7 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
         let got = format!("{} and {} vec4s", tables.first_len, tables.second_len);
         return Err(Error::shape("embedding: gradients of the tables", expected, got));
     }
-    let lanes = plan_sum(b, dx.rows)?;
+    let lanes = sum_lanes(b.few_threads(), dx.rows)?;
     let params = GradientParams {
         rows: dx.rows,
         length,
@@ -167,22 +165,12 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     out.finish(b)
 }
 
-/// Few lanes a sum where threads are few, unless one token may take too many trips.
-fn plan_sum(b: &Builder, rows: u32) -> Result<u32> {
-    // Trips of the inner loop and of the loop over blocks of 64.
-    let trips = |lanes: u32| rows.div_ceil(lanes) + rows.div_ceil(64 * lanes);
-    let [few, many] = SUM_LANES;
-    let lanes = if b.few_threads() && trips(few) <= MAX_TRIPS { few } else { many };
-    if trips(lanes) <= MAX_TRIPS {
-        return Ok(lanes);
-    }
-    Err(Error::LimitExceeded {
-        what: "the gradient of the embedding (loop trips of a thread)".to_owned(),
-        limit: "65,535 trips on some drivers",
-        needed: trips(lanes).into(),
-        granted: MAX_TRIPS.into(),
-        advice: "a smaller batch, with gradient accumulation".to_owned(),
-    })
+/// Lanes for a sum over `rows` rows, which may all hold one token.
+fn sum_lanes(few_threads: bool, rows: u32) -> Result<u32> {
+    // A lane's rows, its blocks of 64, and the sum over lanes.
+    let rows = u64::from(rows);
+    let trips = |lanes: u64| rows.div_ceil(lanes) + rows.div_ceil(64 * lanes) + 6;
+    trips::lanes(few_threads, "the gradient of the embedding", &SUM_LANES, trips)
 }
 
 fn check(batch: &Batch<'_>, length: u32, positions: u32, x: &Plane) -> Result<()> {
@@ -204,4 +192,22 @@ pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)>
     let variant = |lanes| Variant { placement, constants: vec![("LANES", lanes)] };
     let forward = LANES.map(|lanes| (&FORWARD, variant(lanes)));
     forward.into_iter().chain(SUM_LANES.map(|lanes| (&GRADIENT, variant(lanes)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_of_a_sum_grow_with_its_rows() {
+        let lanes = |few, rows| sum_lanes(few, rows).ok();
+        assert_eq!(
+            [31_501, 31_502, 251_960, 252_100].map(|rows| lanes(true, rows)),
+            [Some(1), Some(8), Some(8), Some(64)]
+        );
+        assert_eq!(
+            [1, 252_100, 2_015_000, 2_017_000].map(|rows| lanes(false, rows)),
+            [Some(8), Some(64), Some(64), None]
+        );
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Variant, params};
-use crate::ops::Builder;
+use crate::ops::{Builder, trips};
 
 /// The most partial sums that a page gives.
 pub const MAX_PARTIALS: u32 = 1024;
@@ -11,9 +11,6 @@ const ROW_GROUP: u32 = 64;
 
 /// Lanes that share a partial sum, in the plans for processors and for GPUs.
 const SUM_LANES: [u32; 2] = [1, 64];
-
-/// vec4s of a partial sum that one lane may take; some drivers end a shader silently after 65,535 loop trips.
-const MAX_SPAN: u32 = 16_384;
 
 params! {
     /// As in `shaders/nn/gradient_norm.wgsl`.
@@ -60,7 +57,9 @@ pub fn forward(b: &mut Builder, args: &SumSquares<'_>) -> Result<u32> {
         return Err(Error::shape("gradient_norm: partial sums", format!("{} bytes", 4 * next), partials.size()));
     }
     let params = Params { len: vec4s, span, spans, offset };
-    let lanes = SUM_LANES[usize::from(!b.few_threads() || span > MAX_SPAN)];
+    // A lane's vec4s, its blocks of 64, and the sum over lanes.
+    let trips = |lanes| u64::from(span).div_ceil(lanes) + u64::from(span).div_ceil(64 * lanes) + 6;
+    let lanes = trips::lanes(b.few_threads(), "gradient_norm", &SUM_LANES, trips)?;
     let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
     let groups = (u64::from(spans) * u64::from(lanes)).div_ceil(ROW_GROUP.into());
     let cost = Cost { flops: 8.0 * f64::from(vec4s), bytes: 16.0 * f64::from(vec4s) };

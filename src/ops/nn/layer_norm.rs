@@ -3,9 +3,12 @@
 use crate::error::{Result, expect_shape};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
 use crate::ops::nn::LANES;
-use crate::ops::{Builder, Gradient};
+use crate::ops::{Builder, Gradient, trips};
 
 const ROW_GROUP: u32 = 64;
+
+/// Slices of rows in the gradients of gamma and beta, which one thread adds up.
+const MAX_SLICES: u32 = 4096;
 
 params! {
     /// As in `shaders/nn/layer_norm.wgsl`.
@@ -50,6 +53,7 @@ static GRADIENT: Kernel = Kernel {
     entry: "gradient",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
         include_str!("../../../shaders/lib/row_sum.wgsl"),
         include_str!("../../../shaders/nn/layer_norm_grad.wgsl"),
     ],
@@ -69,6 +73,7 @@ static GRADIENT_AFFINE: Kernel = Kernel {
     entry: "gradient_affine",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
         include_str!("../../../shaders/nn/layer_norm_grad_affine.wgsl"),
     ],
     params: AffineParams::FIELDS,
@@ -122,7 +127,7 @@ pub fn stats_bytes(rows: u32) -> u64 {
 /// Adds y = gamma (x - mean) rstd + beta. About 8 flops and 8 bytes an element.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if an operand does not fit x.
+/// [`crate::Error::Shape`] if an operand does not fit x; [`crate::Error::LimitExceeded`] past 1,364,480 channels.
 pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let Forward { x, gamma, beta, eps, y, stats } = *args;
     expect_shape("layer_norm: y", (x.rows, x.cols), (y.rows, y.cols))?;
@@ -137,7 +142,8 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
         eps,
     };
     let binds = [Bind::Plane(x), Bind::Weights(gamma), Bind::Weights(beta), Bind::Plane(y), Bind::Buffer(stats)];
-    let (variant, groups) = plan(b, x.rows);
+    // The mean, the variance, y.
+    let (variant, groups) = plan(b, x, 3)?;
     let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, groups, cost(x, 8.0, 2.0))?;
     b.program.dispatch(dispatch);
     Ok(())
@@ -169,7 +175,8 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
         Bind::Buffer(stats),
         Bind::Plane(dx),
     ];
-    let (variant, groups) = plan(b, x.rows);
+    // The means, dx.
+    let (variant, groups) = plan(b, x, 2)?;
     let dispatch = b.gpu.dispatch(&GRADIENT, &variant, &params, &binds, groups, cost(x, 14.0, 4.0))?;
     b.program.dispatch(dispatch);
     affine_gradient(b, args, affine)
@@ -177,8 +184,12 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
 
 fn affine_gradient(b: &mut Builder, args: &Backward<'_>, affine: &Gradient) -> Result<()> {
     let Backward { x, dy, stats, .. } = *args;
-    let rows_per_slice = if b.few_threads() { 1024 } else { 64 };
-    let out = affine.slices(b, x.rows.div_ceil(rows_per_slice))?;
+    let rows_per_slice = rows_per_slice(b.planned([1024, 64]), x.rows);
+    let slices = x.rows.div_ceil(rows_per_slice);
+    // A slice's rows and its blocks of 64; then the sum over slices.
+    let trips = rows_per_slice + rows_per_slice.div_ceil(64);
+    trips::check("layer_norm: gradients of gamma and beta", trips.max(slices).into())?;
+    let out = affine.slices(b, slices)?;
     let params = AffineParams {
         rows: x.rows,
         rows_per_slice,
@@ -199,10 +210,17 @@ fn affine_gradient(b: &mut Builder, args: &Backward<'_>, affine: &Gradient) -> R
 }
 
 /// Few lanes a row where threads are few, many where a row's loads should be neighbours.
-fn plan(b: &Builder, rows: u32) -> (Variant, u64) {
-    let lanes = LANES[usize::from(!b.few_threads())];
+fn plan(b: &Builder, x: &Plane, passes: u64) -> Result<(Variant, u64)> {
+    // Each pass over a row, and the sums over lanes.
+    let trips = |lanes| passes * u64::from(x.stride()).div_ceil(lanes) + 18;
+    let lanes = trips::lanes(b.few_threads(), "layer_norm", &LANES, trips)?;
     let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
-    (variant, (u64::from(rows) * u64::from(lanes)).div_ceil(ROW_GROUP.into()))
+    Ok((variant, (u64::from(x.rows) * u64::from(lanes)).div_ceil(ROW_GROUP.into())))
+}
+
+/// Rows that a thread sums: as planned, or more where that would leave too many slices.
+fn rows_per_slice(planned: u32, rows: u32) -> u32 {
+    planned.max(rows.div_ceil(MAX_SLICES).next_multiple_of(64))
 }
 
 fn cost(x: &Plane, flops: f64, planes: f64) -> Cost {
@@ -217,4 +235,21 @@ pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)>
         all.extend([(&FORWARD, variant.clone()), (&GRADIENT, variant)]);
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_cover_every_row_and_are_few() {
+        for rows in [1, 64, 65, 262_144, 262_145, 4_000_000, 100_000_000] {
+            for planned in [64, 1024] {
+                let per_slice = rows_per_slice(planned, rows);
+                let slices = rows.div_ceil(per_slice);
+                assert!(per_slice >= planned && slices <= MAX_SLICES && per_slice < 32_000, "{rows}: {per_slice}");
+            }
+        }
+        assert_eq!(rows_per_slice(64, 262_144), 64);
+    }
 }

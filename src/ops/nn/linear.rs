@@ -3,7 +3,7 @@
 
 use crate::error::{Result, expect_shape};
 use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
-use crate::ops::{Builder, Gradient};
+use crate::ops::{Builder, Gradient, trips};
 
 params! {
     /// As in `shaders/nn/linear.wgsl`.
@@ -278,7 +278,7 @@ impl Plan {
     const ALL: [Self; 2] = [Self::Direct, Self::Tiled];
 
     fn new(b: &Builder) -> Self {
-        if b.few_threads() { Self::Direct } else { Self::Tiled }
+        b.planned(Self::ALL)
     }
 
     /// How much of the inner index one slice sums: few slices for few threads; on a GPU enough to fill it.
@@ -297,6 +297,14 @@ impl Plan {
         match self {
             Self::Direct => tiles(16, 8).div_ceil(16),
             Self::Tiled => tiles(64, 64),
+        }
+    }
+
+    /// Loop iterations of a thread that sums `inner` products: four at a time, or sixteen.
+    fn trips(self, inner: u32) -> u64 {
+        match self {
+            Self::Direct => u64::from(inner.div_ceil(4)),
+            Self::Tiled => 6 * u64::from(inner.div_ceil(16)) + 8,
         }
     }
 

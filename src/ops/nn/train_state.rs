@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Variant, params};
-use crate::ops::Builder;
+use crate::ops::{Builder, trips};
 
 /// The training state, word for word as in `shaders/lib/train_state.wgsl`. A checkpoint keeps it; a run starts from
 /// [`TrainState::new`].
@@ -130,7 +130,7 @@ pub fn metrics_bytes(records: u32) -> u64 {
 /// slot advance. AdamW ([`super::adamw`]) comes after it. A step whose norm is not finite is counted as skipped.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if a buffer is too small.
+/// [`crate::Error::Shape`] if a buffer is too small; [`crate::Error::LimitExceeded`] past about 2,000,000 losses.
 pub fn close_step(b: &mut Builder, args: &CloseStep<'_>) -> Result<()> {
     let CloseStep { partials, losses, loss_scale, micro_batches, max_norm, schedule, betas, state, metrics } = *args;
     for (what, buffer, bytes) in [
@@ -143,6 +143,9 @@ pub fn close_step(b: &mut Builder, args: &CloseStep<'_>) -> Result<()> {
             return Err(Error::shape(format!("train_state: {what}"), format!("{bytes} bytes"), buffer.size()));
         }
     }
+    // 64 threads add up both; six more trips join them.
+    let trips = [partials.1, losses.1].map(|len| u64::from(len.div_ceil(64)));
+    trips::check("train_state: sums of losses and squares", trips[0] + trips[1] + 6)?;
     let params = Params {
         partials: partials.1,
         rows: losses.1,

@@ -1,0 +1,60 @@
+//! The loop iterations of a shader invocation, its trips: counted before a dispatch, as some drivers end a long one silently.
+
+use crate::error::{Error, Result};
+
+/// The most trips of an invocation, all its loops together. lavapipe (Mesa) skips, without an error, what comes after the
+/// 65,535th visit to a loop's head. A loop of n trips visits its head n + 1 times, and how short a loop must be to be unrolled
+/// is up to the compiler: the other half is for these.
+pub(crate) const MAX_TRIPS: u64 = 32_000;
+
+/// Fails with [`Error::LimitExceeded`] if an invocation of `what` would take too many.
+pub(crate) fn check(what: &str, trips: u64) -> Result<()> {
+    if trips <= MAX_TRIPS {
+        return Ok(());
+    }
+    Err(Error::LimitExceeded {
+        what: what.to_owned(),
+        limit: "loop iterations of a shader invocation",
+        needed: trips,
+        granted: MAX_TRIPS,
+        advice: "a smaller batch, length or width".to_owned(),
+    })
+}
+
+/// How many lanes share a sum or a row: the first of `choices` on a processor, the second on a GPU, or more of them where an
+/// invocation would take too many trips; `trips` counts them for a number of lanes.
+///
+/// # Errors
+/// [`Error::LimitExceeded`] if the most lanes are too few.
+pub(crate) fn lanes(few_threads: bool, what: &str, choices: &[u32], trips: impl Fn(u64) -> u64) -> Result<u32> {
+    let planned = &choices[usize::from(!few_threads)..];
+    let serves = |lanes: &&u32| trips(u64::from(**lanes)) <= MAX_TRIPS;
+    match planned.iter().find(serves) {
+        Some(&lanes) => Ok(lanes),
+        None => {
+            let needed = planned.last().map_or(u64::MAX, |&most| trips(u64::from(most)));
+            check(what, needed).map(|()| planned[0])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_is_below_half_of_what_drivers_count() {
+        assert!(check("a kernel", MAX_TRIPS).is_ok() && 2 * MAX_TRIPS < 65_535);
+        let text = check("a kernel", MAX_TRIPS + 1).map_err(|e| e.to_string());
+        let expected = "a kernel needs 32001, this device grants 32000 (loop iterations of a shader invocation). ";
+        assert!(text.is_err_and(|text| text.starts_with(expected)));
+    }
+
+    #[test]
+    fn lanes_grow_with_the_work_until_there_are_no_more() {
+        let lanes = |few, work: u64| lanes(few, "a sum", &[1, 8, 64], |lanes| work.div_ceil(lanes)).ok();
+        assert_eq!([MAX_TRIPS, MAX_TRIPS + 1].map(|work| lanes(true, work)), [Some(1), Some(8)]);
+        assert_eq!([1, 8 * MAX_TRIPS, 8 * MAX_TRIPS + 1].map(|work| lanes(false, work)), [Some(8), Some(8), Some(64)]);
+        assert_eq!([64 * MAX_TRIPS, 64 * MAX_TRIPS + 1].map(|work| lanes(true, work)), [Some(64), None]);
+    }
+}
