@@ -14,6 +14,10 @@ struct Params {
     eps: f32,
 }
 
+// Where rows are exact, and the smallest normal number.
+const LARGEST: f32 = 1e30;
+const SMALLEST: f32 = 1.17549435e-38;
+
 @compute @workgroup_size(ROW_GROUP)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group_number(group, groups) * (ROW_GROUP / LANES) + lane / LANES;
@@ -22,16 +26,25 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
     let width = select(0u, (params.cols + 3u) / 4u, inside);
 
     // Padding channels of x are zero, so they may be added.
-    var sum = 0.0;
-    for (var c = first; c < width; c += LANES) { sum += dot(x_at(row, c), vec4(1.0)); }
-    let mean = row_sum(lane, vec2(sum, 0.0)).x / f32(params.cols);
+    var sums = vec2(0.0);
+    for (var c = first; c < width; c += LANES) {
+        let x = x_at(row, c);
+        sums += vec2(dot(x, vec4(1.0)), dot(abs(x), vec4(1.0)));
+    }
+    let means = row_sum(lane, sums) / f32(params.cols);
+    let mean = means.x;
+
+    // The mean magnitude down to a power of two, which scales exactly: no square overflows.
+    let scale = 1.0 / bitcast<f32>(bitcast<u32>(clamp(means.y, 1.0, LARGEST)) & 0x7f800000u);
 
     var square = 0.0;
     for (var c = first; c < width; c += LANES) {
         let centred = select(vec4(0.0), x_at(row, c) - mean, channels(c, params.cols));
-        square += dot(centred, centred);
+        let small = scale * centred;
+        square += dot(small, small);
     }
-    let rstd = inverseSqrt(row_sum(lane, vec2(square, 0.0)).x / f32(params.cols) + params.eps);
+    let variance = row_sum(lane, vec2(square, 0.0)).x / f32(params.cols) + params.eps * scale * scale;
+    let rstd = scale * inverseSqrt(max(variance, SMALLEST));
 
     for (var c = first; c < width; c += LANES) {
         set_y(row, c, gamma_at(c) * ((x_at(row, c) - mean) * rstd) + beta_at(c));

@@ -251,7 +251,7 @@ pub fn hostile(window: usize) -> Vec<Case> {
 pub fn extreme(window: usize) -> Vec<Case> {
     let mut cases = Vec::new();
     for spread in [1.0, 40.0, 60.0] {
-        for (v_scale, dy_scale) in [(1e-9, 1e-9), (1e-9, 1e18), (1e18, 1e-9), (1e17, 1e17)] {
+        for (v_scale, dy_scale) in [(1e-9, 1e-9), (1e-9, 1e18), (1e18, 1e-9), (1e18, 1e18)] {
             let case = Case::normal(1, 40, 3, window).keys(|k, t, _| k + if t % 3 == 0 { spread } else { 0.0 });
             cases.push(case.values(|v, _, _| v_scale * v).dys(|dy, _, _| dy_scale * dy));
         }

@@ -26,7 +26,19 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         trial(gpu, "embedding::one_token_for_all_rows", |gpu| {
             let dims = Dims { b: 70, t: 1000, d: 3 };
             check_in(gpu, Placement::Buffer, dims, 5, &[3; 70_000], None);
+            let dims = Dims { b: 300, t: 1000, d: 1 };
+            check_in(gpu, Placement::Buffer, dims, 5, &[3; 300_000], None);
         }),
+        // Wider than one lane may run over; then than 32 lanes may.
+        trial(gpu, "embedding::wide_rows_are_right_or_refused", |gpu| {
+            check_in(gpu, Placement::Buffer, Dims { b: 1, t: 1, d: 280_000 }, 1, &[0], None);
+            let b = &mut Builder::new(gpu, Placement::Buffer);
+            let ring = Ring::new(gpu, 1, &[0], &[0]);
+            let (table, x) = (weights(b, 1, 4_096_001, &vec![0.0; 4_096_001]), unwritten(b, 1, 4_096_001));
+            let args = Forward { batch: ring.batch(), token: &table, position: &table, length: 1, x: &x };
+            assert!(forward(b, &args).unwrap_err().to_string().contains("embedding needs 32001"));
+        }),
+        trial(gpu, "embedding::hostile_values", hostile_values),
         trial(gpu, "embedding::shapes_are_checked", shapes_are_checked),
     ]
 }
@@ -67,6 +79,38 @@ fn check_in(gpu: &Gpu, placement: Placement, dims: Dims, vocabulary: u32, tokens
     let unit = f64::from(f32::EPSILON) * (rows as f64).sqrt().max(2.0) * 2.0;
     assert_close(&what("d_token"), &d_token, &plus(&gradient.d_token), unit);
     assert_close(&what("d_position"), &d_position, &plus(&gradient.d_position), unit);
+}
+
+/// Rows of large, denormal and signed zero values, and rows of NaN that no token reads: both tables, and their gradients.
+fn hostile_values(gpu: &Gpu) {
+    let values = [1e30, -1e30, 1e-41, -1e-45, 0.0, -0.0, f32::MIN_POSITIVE];
+    let d = values.len();
+    // Where denormals are flushed, up to the smallest normal number is lost.
+    let near = |x: f32| f64::from(f32::MIN_POSITIVE) + f64::from(f32::EPSILON) * f64::from(x).abs();
+    for placement in PLACEMENTS {
+        let b = &mut Builder::new(gpu, placement);
+        let ring = Ring::new(gpu, 3, &[1, 1], &[0, 0]);
+        let unread = [f32::NAN; 7];
+        let token = weights(b, 3, d, &[unread, values, unread].concat());
+        let position = weights(b, 3, d, &[[0.0; 7], [-0.0; 7], unread].concat());
+        let (x, dx) = (unwritten(b, 2, d), plane(b, 2, d, &[values, [0.0; 7]].concat()));
+        forward(b, &Forward { batch: ring.batch(), token: &token, position: &position, length: 2, x: &x }).unwrap();
+        let tables = Gradients::new(b, (3, d), Some((3, d)), None);
+        let target = &tables.target;
+        backward(b, &Backward { batch: ring.batch(), length: 2, positions: 3, dx: &dx, tables: target }).unwrap();
+        run(b);
+        let (d_token, d_position) = tables.read(gpu);
+        let nothing = [0.0; 7];
+        for (what, got, expected) in [
+            ("x", read(b, &x), [values, values].concat()),
+            ("d_token", d_token, [nothing, values, nothing].concat()),
+            ("d_position", d_position, [values, nothing, nothing].concat()),
+        ] {
+            for (got, expected) in got.iter().zip(expected) {
+                assert_close(&format!("{what} {placement:?}"), &[*got], &[expected.into()], near(expected));
+            }
+        }
+    }
 }
 
 fn shapes_are_checked(gpu: &Gpu) {

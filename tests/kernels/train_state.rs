@@ -35,6 +35,15 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
                 sums(gpu, partials, rows);
             }
         }),
+        trial(gpu, "train_state::more_losses_than_threads_may_add_are_refused", |gpu| {
+            let b = &mut Builder::new(gpu, Placement::Buffer);
+            let (partials, losses) = (Floats::new(gpu, &[0.0]), Floats::new(gpu, &vec![0.0; 64 * 31_993 + 1]));
+            let state = gpu.upload("state", &[TrainState::new(1)]).unwrap();
+            let metrics = gpu.storage("metrics", metrics_bytes(1)).unwrap();
+            let mut close = |rows: u32| close_step(b, &args((&partials, 1), (&losses, rows), 1.0, &state, &metrics));
+            assert!(close(64 * 31_993).is_ok());
+            assert!(close(64 * 31_993 + 1).unwrap_err().to_string().contains("needs 32001"));
+        }),
         trial(gpu, "train_state::words_agree", words_agree),
     ]
 }

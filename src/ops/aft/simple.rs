@@ -139,6 +139,10 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
 
 /// Adds the gradients of q, k and v. About 80 flops and 60 bytes an element.
 ///
+/// Exact for |v| and |dy| up to 1e18, whose products must stay in f32; beyond, results are finite while these are. dk is the
+/// difference of two sums that V is not centred for: an offset of V leaves an error that grows with max|V| (relative to max|dk|,
+/// 6e-7 without an offset, 1e-4 with one of 100 standard deviations).
+///
 /// # Errors
 /// As [`forward`].
 pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {

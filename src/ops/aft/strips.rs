@@ -118,7 +118,7 @@ pub(crate) fn variants(kernel: &'static Kernel, placement: Placement) -> [(&'sta
 /// tile counted as if they were not unrolled.
 fn trips(rows: u32, window: u32) -> u64 {
     let blocks = u64::from(window.div_ceil(4)) + 1;
-    u64::from(rows / 4) * (8 + 24 * blocks)
+    u64::from(rows / 4) * (12 + 25 * blocks + 5 * blocks.div_ceil(64))
 }
 
 /// A plane of states, three rows each, for `strips` strips of every sequence. Its columns are whole vec4s: an empty state is

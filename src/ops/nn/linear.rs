@@ -152,7 +152,8 @@ pub struct Backward<'a> {
 /// Adds y = act(x W + bias) + residual. 2 M K N flops.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if the operands do not fit each other.
+/// [`crate::Error::Shape`] if the operands do not fit each other; [`crate::Error::LimitExceeded`] past 128,000 inputs in the
+/// plan for processors, 85,312 in that for GPUs.
 pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let Forward { x, w, bias, residual, y, pre } = *args;
     expect_shape("linear: weight [K, N]", (x.cols, y.cols), (w.rows, w.cols))?;
@@ -198,7 +199,7 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
 /// Adds the gradients of the input (unless `dx` is none) and of the parameters. 4 M K N flops.
 ///
 /// # Errors
-/// As [`forward`].
+/// As [`forward`], and the same for outputs.
 pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     let Backward { x, w, dy, .. } = *args;
     expect_shape("linear: weight [K, N]", (x.cols, dy.cols), (w.rows, w.cols))?;
@@ -246,7 +247,9 @@ fn gradient_w(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     let Backward { x, w, dy, parameters, .. } = *args;
     let plan = Plan::new(b);
     let inner_per_slice = plan.inner_per_slice([w.rows, x.rows, w.cols]);
-    let out = parameters.slices(b, x.rows.div_ceil(inner_per_slice))?;
+    let slices = x.rows.div_ceil(inner_per_slice);
+    trips::check("linear: a sum over slices of the rows", slices.into())?;
+    let out = parameters.slices(b, slices)?;
     let params = WeightParams {
         rows: w.padded_rows(),
         inner: x.rows,
@@ -300,7 +303,7 @@ impl Plan {
         }
     }
 
-    /// Loop iterations of a thread that sums `inner` products: four at a time, or sixteen.
+    /// Loop iterations of a thread that sums `inner` products: one for four of them, or six for sixteen and eight to store.
     fn trips(self, inner: u32) -> u64 {
         match self {
             Self::Direct => u64::from(inner.div_ceil(4)),
@@ -321,6 +324,10 @@ impl Plan {
         slices: u32,
     ) -> Result<()> {
         let kernel = bodies.of(self);
+        trips::check(
+            &format!("{}: a sum of {} products", kernel.stem, shape[1].div_ceil(slices)),
+            self.trips(shape[1].div_ceil(slices)),
+        )?;
         let [m, k, n] = shape.map(f64::from);
         let cost = Cost { flops: 2.0 * m * k * n, bytes: 4.0 * (m * k + k * n + m * n) };
         let variant = Variant { placement: b.placement, constants: flags.to_vec() };
