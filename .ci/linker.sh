@@ -40,6 +40,5 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
 fi
 
 command=$(install_command)
-if [ -z "$command" ]; then command="your system's package manager, for gcc and the C library's headers"; fi
-echo "No C linker (cc) here. As root, run: $command" >&2
+echo "No C linker (cc) here. ${command:+As root, run: }${command:-Install gcc and the headers of the C library.}" >&2
 exit 3
