@@ -284,15 +284,19 @@ impl Plan {
         b.planned(Self::ALL)
     }
 
-    /// How much of the inner index one slice sums: few slices for few threads; on a GPU enough to fill it.
+    /// How much of the inner index one slice sums: few slices for few threads; on a GPU enough to fill it; and no more slices
+    /// than fit 64 MiB of scratch.
     fn inner_per_slice(self, [rows, inner, cols]: [u32; 3]) -> u32 {
-        match self {
+        let wanted = match self {
             Self::Direct => 1024,
             Self::Tiled => {
                 let tiles = rows.div_ceil(64) * cols.div_ceil(64);
-                inner.div_ceil(128u32.div_ceil(tiles)).next_multiple_of(4).clamp(64, 1024)
+                inner.div_ceil(128u32.div_ceil(tiles)).clamp(64, 1024)
             }
-        }
+        };
+        let slice_bytes = 4 * u64::from(rows) * u64::from(cols.next_multiple_of(4));
+        let most = ((64 << 20) / slice_bytes.max(1)).clamp(1, u64::from(u32::MAX)) as u32;
+        wanted.max(inner.div_ceil(most)).next_multiple_of(4)
     }
 
     fn groups(self, [rows, _, cols]: [u32; 3], slices: u32) -> u64 {
