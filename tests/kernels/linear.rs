@@ -170,8 +170,7 @@ fn long_sums(gpu: &Gpu) {
         let (one, wide) = (plane(b, 1, 1, &[0.0]), weights(b, 1, k, &vec![1.0; k]));
         let parameters = Gradients::new(b, (1, k), None, None);
         let parameters = &parameters.target;
-        let into = Some(&dx);
-        backward(b, &Backward { x: &one, w: &wide, dy: &x, pre: None, skip: None, dx: into, parameters }).unwrap();
+        backward(b, &Backward { x: &one, w: &wide, dy: &x, pre: None, skip: None, dx: Some(&dx), parameters }).unwrap();
         run(b);
         assert_eq!((read(b, &y), read(b, &dx)), (vec![k as f32], vec![k as f32]), "{k} products");
     }

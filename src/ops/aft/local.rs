@@ -292,3 +292,18 @@ pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)>
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_of_the_bands_gradient_follow_its_trips() {
+        let lanes = |few, count| band_lanes(few, count).ok();
+        assert_eq!(
+            [1, 10_508, 10_520, 168_000, 168_200].map(|count| lanes(true, count)),
+            [Some(2), Some(2), Some(32), Some(32), None]
+        );
+        assert_eq!([1, 168_000, 168_200].map(|count| lanes(false, count)), [Some(32), Some(32), None]);
+    }
+}

@@ -328,10 +328,8 @@ impl Plan {
         slices: u32,
     ) -> Result<()> {
         let kernel = bodies.of(self);
-        trips::check(
-            &format!("{}: a sum of {} products", kernel.stem, shape[1].div_ceil(slices)),
-            self.trips(shape[1].div_ceil(slices)),
-        )?;
+        let products = shape[1].div_ceil(slices);
+        trips::check(&format!("{}: a sum of {products} products", kernel.stem), self.trips(products))?;
         let [m, k, n] = shape.map(f64::from);
         let cost = Cost { flops: 2.0 * m * k * n, bytes: 4.0 * (m * k + k * n + m * n) };
         let variant = Variant { placement: b.placement, constants: flags.to_vec() };
