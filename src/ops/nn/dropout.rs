@@ -49,7 +49,8 @@ pub struct Dropout<'a> {
     pub y: &'a Plane,
 }
 
-/// Adds y = residual + mask x / (1 - rate). About 40 integer operations and 12 bytes an element.
+/// Adds y = residual + mask x / (1 - rate); a dropped element gives 0 whatever it is, even NaN. About 40 integer operations and
+/// 12 bytes an element.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if an operand does not fit x; [`crate::Error::Config`] if the rate is outside of [0, 1);
