@@ -14,8 +14,9 @@ fn sum_slices(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) 
     let i = group_number(group, groups) * 64u + lane;
     if i >= params.len { return; }
     var sum = vec4(0.0);
-    for (var slice = 0u; slice < params.slices; slice += 1u) { sum += part[slice * params.len + i]; }
+    let slices = at_run_time(params.slices, lane);
+    for (var slice = 0u; slice < slices; slice += 1u) { sum += part[slice * params.len + i]; }
     let at = select(i - params.first_len + params.second_offset, i, i < params.first_len);
-    if params.accumulate != 0u { sum += out[at]; }
+    if at_run_time(params.accumulate, lane) != 0u { sum += out[at]; }
     out[at] = sum;
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Variant, Weights, params};
-use crate::ops::Builder;
+use crate::ops::{Builder, trips};
 
 /// The gradient of a tensor (a weight, a gamma) and, behind it in the same page, of a second one (a bias, a beta).
 #[derive(Debug, Clone)]
@@ -29,7 +29,11 @@ params! {
 pub(crate) static SUM_SLICES: Kernel = Kernel {
     stem: "nn/sum_slices",
     entry: "sum_slices",
-    source: &[include_str!("../../shaders/lib/grid.wgsl"), include_str!("../../shaders/nn/sum_slices.wgsl")],
+    source: &[
+        include_str!("../../shaders/lib/grid.wgsl"),
+        include_str!("../../shaders/lib/run_time.wgsl"),
+        include_str!("../../shaders/nn/sum_slices.wgsl"),
+    ],
     params: SumSlices::FIELDS,
     operands: &[Operand::array("part", "vec4<f32>", "[S, N]"), Operand::array_out("out", "vec4<f32>", "[N]")],
 };
@@ -78,6 +82,7 @@ impl Gradient {
 
     /// Prepares `slices` slices.
     pub(crate) fn slices(&self, b: &mut Builder, slices: u32) -> Result<Sliced<'_>> {
+        trips::check("a gradient summed over slices", slices.into())?;
         let len = self.first_len + self.second_len;
         let one = slices <= 1;
         let part =
