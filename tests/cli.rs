@@ -17,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 fn main() {
-    harness::run(|gpu| {
+    harness::run(&Default::default(), |gpu| {
         let needs_adapter = |name, test: fn()| harness::trial(&gpu, name, move |_| test());
         vec![
             trial("help names exit codes and examples", help),

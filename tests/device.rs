@@ -14,7 +14,7 @@ use pollster::block_on;
 use small::{settings, small, text, trainer};
 
 fn main() {
-    harness::run(|gpu| {
+    harness::run(&Default::default(), |gpu| {
         vec![
             trial(&gpu, "a_borrowed_device_keeps_its_handlers", borrowed_device),
             trial(&gpu, "a_lost_device_is_an_error", lost_device),

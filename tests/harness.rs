@@ -1,17 +1,16 @@
 //! A test harness for tests that need a device. With no adapter each of them is reported as ignored, with the reason; where
-//! `AFT_REQUIRE_ADAPTER` is set, the run fails. `AFT_TEST_FLOOR` asks for no more than the specification's floor.
+//! `AFT_REQUIRE_ADAPTER` is set, the run fails.
 
 use aft_wgpu::Error;
 use aft_wgpu::gpu::{Gpu, GpuOptions};
 use libtest_mimic::{Arguments, Trial};
 
 /// Makes the one device of the process and runs the trials.
-pub fn run(trials: impl FnOnce(Option<Gpu>) -> Vec<Trial>) {
+pub fn run(options: &GpuOptions, trials: impl FnOnce(Option<Gpu>) -> Vec<Trial>) {
     let mut arguments = Arguments::from_args();
     // A software adapter uses every core by itself.
     arguments.test_threads.get_or_insert(2);
-    let floor = std::env::var_os("AFT_TEST_FLOOR").is_some();
-    let gpu = match Gpu::request_blocking(&GpuOptions { adapter: None, floor }) {
+    let gpu = match Gpu::request_blocking(options) {
         Ok(gpu) => Some(gpu),
         Err(Error::NoAdapter { .. }) if std::env::var_os("AFT_REQUIRE_ADAPTER").is_none() => None,
         Err(error) => {

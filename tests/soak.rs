@@ -11,7 +11,9 @@ use pollster::block_on;
 use small::{settings, small, trainer};
 
 fn main() {
-    harness::run(|gpu| vec![harness::trial(&gpu, "memory_is_flat_over_1000_steps", memory_is_flat)]);
+    harness::run(&Default::default(), |gpu| {
+        vec![harness::trial(&gpu, "memory_is_flat_over_1000_steps", memory_is_flat)]
+    });
 }
 
 fn memory_is_flat(gpu: &Gpu) {

@@ -20,7 +20,7 @@ use pollster::block_on;
 use small::{settings, small, text, trainer, trainer_on};
 
 fn main() {
-    harness::run(|gpu| {
+    harness::run(&Default::default(), |gpu| {
         vec![
             trial(&gpu, "a_step_allocates_nothing", a_step_allocates_nothing),
             trial(&gpu, "the_demo_model_uses_at_most_20_pipelines", pipelines),

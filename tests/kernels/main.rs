@@ -19,12 +19,14 @@ mod linear;
 mod train_state;
 mod training;
 
-use aft_wgpu::gpu::{AdapterClass, Gpu};
+use aft_wgpu::gpu::{AdapterClass, Gpu, GpuOptions};
 use libtest_mimic::Trial;
 
 fn main() {
-    // Kernels are planned differently for processors and for GPUs: every test runs with both plans.
-    harness::run(|gpu| match gpu {
+    // What every device grants is what the kernels may use. They are planned differently for processors and for GPUs: every test
+    // runs with both plans.
+    let floor = GpuOptions { floor: true, ..Default::default() };
+    harness::run(&floor, |gpu| match gpu {
         Some(gpu) => {
             let classes = [AdapterClass::Software, AdapterClass::Discrete];
             classes.into_iter().flat_map(|class| trials(&Some(gpu.plan_as(class)))).collect()
