@@ -61,7 +61,7 @@ impl TrainConfig {
     pub fn for_adapter(class: AdapterClass) -> Self {
         let short = Self { warmup: 100, weight_decay: 0.1, ..Self::paper_enwik8() };
         match class {
-            AdapterClass::Software => Self { batch: 2, steps: 3000, lr: 1e-2, ..short },
+            AdapterClass::Software => Self { batch: 2, steps: 2000, lr: 1e-2, ..short },
             AdapterClass::Integrated | AdapterClass::Unknown => Self { batch: 16, steps: 3000, lr: 3e-3, ..short },
             AdapterClass::Discrete => Self { batch: 32, steps: 4000, lr: 2e-3, ..short },
         }

@@ -15,12 +15,9 @@ use super::run_folder::RunFolder;
 use super::session::{Plan, Session};
 use crate::shared::{AdapterArgs, TextArgs, corpus};
 
-/// Without --steps and --time a run takes at most about this long, in seconds.
-const DEFAULT_TIME: f64 = 90.0;
-
 /// Train a byte-level language model on text
 ///
-/// Without options: a model of the size that this machine's adapter trains in about a minute and a half, on ten plays of
+/// Without options: a model of the size that this machine's adapter trains in about a minute, on ten plays of
 /// Shakespeare that are part of the program. The run folder gets config.toml, metrics.jsonl, loss.svg, sample.txt and
 /// model.safetensors, which `aft eval` and `aft generate` read.
 #[derive(clap::Args)]
@@ -188,7 +185,6 @@ impl TrainArgs {
             (Some(time), _) if !(time > 0.0 && time.is_finite()) => {
                 return Err(Error::Config(format!("--time is a positive number of seconds, not {time}")));
             }
-            (None, None) => Some(DEFAULT_TIME),
             (time, _) => time,
         };
         if self.time.is_some() {
