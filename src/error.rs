@@ -92,6 +92,17 @@ pub enum Error {
         /// The first parameter whose gradient is not finite.
         tensor: String,
     },
+    /// A weight became infinite or no number although no gradient said so: one step can go too far.
+    #[error(
+        "after step {step} the tensor {tensor} is not finite: training has diverged, and nothing is saved. Continue from the \
+         last checkpoint with a lower learning rate or a longer warm-up"
+    )]
+    Diverged {
+        /// Steps done.
+        step: u32,
+        /// The first such tensor.
+        tensor: String,
+    },
     /// A setting that makes no sense.
     #[error("{0}")]
     Config(String),

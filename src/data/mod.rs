@@ -8,6 +8,7 @@ mod corpus;
 mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod files;
+mod mark;
 #[cfg(feature = "data")]
 mod shakespeare;
 mod text;
@@ -19,6 +20,7 @@ pub use corpus::Corpus;
 pub use error::DataError;
 #[cfg(not(target_arch = "wasm32"))]
 pub use files::FileText;
+pub use mark::TextMark;
 pub use text::{MemoryText, Part, Text};
 pub use windows::{Batch, IGNORED, Windows};
 pub use words::Words;

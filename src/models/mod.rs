@@ -1,5 +1,6 @@
 //! The paper's models.
 
+pub(crate) mod container;
 pub(crate) mod feed;
-mod file;
+pub(crate) mod file;
 pub mod language;

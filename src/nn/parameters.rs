@@ -146,7 +146,7 @@ impl Parameters {
     /// [`Error::Config`] if the parameters were made without gradients.
     pub fn gradient(&self, first: ParameterId, second: Option<ParameterId>, accumulate: bool) -> Result<Gradient> {
         let Some([gradients, ..]) = &self.pages[self.places[first.0].0].training else {
-            return Err(Error::Config("these parameters were made for inference and have no gradients".into()));
+            return Err(for_inference());
         };
         let second = second.map(|id| self.weights(id));
         Gradient::of(gradients, &self.weights(first), second.as_ref(), accumulate)
@@ -166,6 +166,34 @@ impl Parameters {
         expect_shape(&spec.name, (spec.rows * spec.cols) as usize, data.len())?;
         let weights = self.weights(id);
         gpu.write(&weights.page, weights.offset_bytes, bytemuck::cast_slice(&weights.pad(data)?))
+    }
+
+    /// Overwrites every tensor with `data`, unpadded, in the order of their ids, and makes kernels see them.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the number of tensors, or the length of one, differs.
+    pub fn write_all(&self, gpu: &Gpu, data: &[Vec<f32>]) -> Result<()> {
+        expect_shape("tensors of a model", self.specs.len(), data.len())?;
+        data.iter().enumerate().try_for_each(|(i, values)| self.write(gpu, ParameterId(i), values))?;
+        self.refresh(gpu);
+        Ok(())
+    }
+
+    /// Overwrites AdamW's moments of every tensor, as [`Parameters::moments`] gives them.
+    ///
+    /// # Errors
+    /// As [`Parameters::write_all`]; [`Error::Config`] if the parameters were made without moments.
+    pub fn write_moments(&self, gpu: &Gpu, moments: [&[Vec<f32>]; 2]) -> Result<()> {
+        for (which, data) in moments.into_iter().enumerate() {
+            expect_shape("moments of a model", self.specs.len(), data.len())?;
+            for (i, values) in data.iter().enumerate() {
+                let (weights, page) = (self.weights(ParameterId(i)), &self.pages[self.places[i].0]);
+                let training = page.training.as_ref().ok_or_else(for_inference)?;
+                let padded = weights.pad(values)?;
+                gpu.write(&training[1 + which], weights.offset_bytes, bytemuck::cast_slice(&padded))?;
+            }
+        }
+        Ok(())
     }
 
     /// Brings the textures of all pages up to date after [`Parameters::write`]; submits the copies, if there are textures.
@@ -194,6 +222,16 @@ impl Parameters {
     /// As [`Parameters::read`].
     pub async fn gradients(&self, gpu: &Gpu) -> Result<Vec<Vec<f32>>> {
         self.read_from(gpu, |page| page.training.as_ref().map(|[gradients, ..]| gradients)).await
+    }
+
+    /// AdamW's first and second moments of every tensor, unpadded, in the order of their ids; empty if there are none.
+    ///
+    /// # Errors
+    /// As [`Parameters::read`].
+    pub async fn moments(&self, gpu: &Gpu) -> Result<[Vec<Vec<f32>>; 2]> {
+        let first = self.read_from(gpu, |page| page.training.as_ref().map(|[_, first, _]| first)).await?;
+        let second = self.read_from(gpu, |page| page.training.as_ref().map(|[.., second]| second)).await?;
+        Ok([first, second])
     }
 
     /// The name of a tensor that is not finite itself, or else of the last one (the nearest to the loss) whose gradient is not.
@@ -225,6 +263,10 @@ impl Parameters {
         };
         Ok((0..self.specs.len()).map(read).collect())
     }
+}
+
+fn for_inference() -> Error {
+    Error::Config("these parameters were made for inference and have neither gradients nor moments".into())
 }
 
 fn floats(offset_bytes: u64, bytes: u64) -> Range<usize> {

@@ -1,9 +1,11 @@
 //! Training: the loop, what it is configured by, and evaluation.
 
+mod checkpoint;
 mod config;
 mod evaluate;
 mod trainer;
 
+pub use checkpoint::Checkpoint;
 pub use config::TrainConfig;
 pub use evaluate::Evaluator;
 pub use trainer::Trainer;

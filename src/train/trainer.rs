@@ -1,10 +1,10 @@
 //! The training loop: a step is a program made once; the host fills batches ahead and reads metrics behind.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::data::{Text, Windows};
+use crate::data::{Text, TextMark, Windows};
 use crate::error::{Error, Result};
-use crate::gpu::{Buffer, Clock, Gpu, KernelTime, Program, Recorder, profile};
+use crate::gpu::{AdapterClass, Buffer, Clock, Gpu, KernelTime, Placement, Program, Recorder, profile};
 use crate::models::feed::{Feed, rows};
 use crate::models::language::{Language, LanguageConfig, Losses, VOCABULARY};
 use crate::nn::{Dropout, Pass};
@@ -12,7 +12,7 @@ use crate::ops::Builder;
 use crate::ops::nn::adamw::{self, Hyper, Update};
 use crate::ops::nn::gradient_norm::{self, MAX_PARTIALS, SumSquares};
 use crate::ops::nn::train_state::{CloseStep, Record, TrainState, close_step, metrics_bytes};
-use crate::train::{Evaluator, TrainConfig};
+use crate::train::{Checkpoint, Evaluator, TrainConfig};
 
 /// Steps whose batches and metrics fit on the device at once.
 const AHEAD: u32 = 8;
@@ -29,6 +29,8 @@ pub struct Trainer {
     config: TrainConfig,
     feed: Feed,
     windows: Windows,
+    text: Arc<dyn Text>,
+    mark: OnceLock<TextMark>,
     losses: Buffer,
     metrics: Buffer,
     partials: Buffer,
@@ -46,19 +48,61 @@ impl Trainer {
     /// [`Error::Config`], [`Error::LimitExceeded`] before anything is allocated; [`Error::Data`] if the text is shorter than a
     /// window; [`Error::OutOfMemory`].
     pub async fn new(gpu: &Gpu, model: &LanguageConfig, config: &TrainConfig, text: Arc<dyn Text>) -> Result<Self> {
+        Self::check(gpu, model, config, &text)?;
+        let start = (Some(config.seed), TrainState::new(config.device_seed()));
+        gpu.checked("building the model", || Self::build(gpu, model, config, text, start)).await
+    }
+
+    /// A run that goes on from a checkpoint: on the same adapter it gives the same bits as one that was never interrupted.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`]; [`Error::Config`] if `text` is not the text that the checkpoint was trained on.
+    pub async fn resume(gpu: &Gpu, checkpoint: &Checkpoint, text: Arc<dyn Text>) -> Result<Self> {
+        let Checkpoint { model, train, state, tensors: [weights, first, second], text: before, .. } = checkpoint;
+        Self::check(gpu, model, train, &text)?;
+        let mark = TextMark::of(text.as_ref())?;
+        if mark != *before {
+            return Err(Error::Config(format!(
+                "the run was trained on another text ({before}), not on this one ({mark}). Give the text that it began with"
+            )));
+        }
+        gpu.checked("building the model", || {
+            let mut trainer = Self::build(gpu, model, train, text, (None, *state))?;
+            let parameters = &trainer.model.parameters;
+            parameters.write_all(gpu, weights)?;
+            parameters.write_moments(gpu, [first, second])?;
+            trainer.step = state.step;
+            trainer.mark = mark.into();
+            Ok(trainer)
+        })
+        .await
+    }
+
+    /// Fails where [`Trainer::new`] would before it makes anything on the device.
+    ///
+    /// # Errors
+    /// [`Error::Config`], [`Error::LimitExceeded`], [`Error::Data`].
+    pub fn check(gpu: &Gpu, model: &LanguageConfig, config: &TrainConfig, text: &Arc<dyn Text>) -> Result<()> {
         config.validate()?;
         model.validate()?;
         let rows = rows(config.batch, model.length)?;
         model.check_limits(gpu, rows)?;
         Feed::check(gpu, rows, VOCABULARY, AHEAD * config.accumulate)?;
-        let windows = Windows::new(text, model.length as usize, "the training text")?;
-        gpu.checked("building the model", || Self::build(gpu, model, config, windows, rows)).await
+        windows(text, model).map(|_| ())
     }
 
-    fn build(gpu: &Gpu, model: &LanguageConfig, config: &TrainConfig, windows: Windows, rows: u32) -> Result<Self> {
-        let model = Language::new(gpu, model, rows, true, Some(config.seed))?;
+    /// `start` is the seed of the parameters, if they start from one, and the state before the first step.
+    fn build(
+        gpu: &Gpu,
+        model: &LanguageConfig,
+        config: &TrainConfig,
+        text: Arc<dyn Text>,
+        (seed, state): (Option<u64>, TrainState),
+    ) -> Result<Self> {
+        let rows = rows(config.batch, model.length)?;
+        let windows = windows(&text, model)?;
+        let model = Language::new(gpu, model, rows, true, seed)?;
         let mut builder = Builder::new(gpu, model.placement);
-        let state = TrainState::new(config.device_seed());
         let feed = Feed::new(gpu, rows, VOCABULARY, AHEAD * config.accumulate, state)?;
         let losses = gpu.storage("losses", 4 * u64::from(rows))?;
         let metrics = gpu.storage("metrics", metrics_bytes(RING))?;
@@ -89,6 +133,8 @@ impl Trainer {
             config: config.clone(),
             feed,
             windows,
+            text,
+            mark: OnceLock::new(),
             losses,
             metrics,
             partials,
@@ -243,6 +289,50 @@ impl Trainer {
         self.model.save(&self.gpu).await
     }
 
+    /// The run as it stands between two steps. The whole training text is read once to mark it.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] if a weight is not finite, so that no file of a broken model replaces one of a good model;
+    /// [`Error::Data`], [`Error::DeviceLost`].
+    pub async fn checkpoint(&self) -> Result<Checkpoint> {
+        let mark = match self.mark.get() {
+            Some(mark) => *mark,
+            None => *self.mark.get_or_init({
+                let mark = TextMark::of(self.text.as_ref())?;
+                move || mark
+            }),
+        };
+        let parameters = &self.model.parameters;
+        let state: Vec<TrainState> = self.gpu.read(self.feed.state(), 0, size_of::<TrainState>() as u64).await?;
+        let [first, second] = parameters.moments(&self.gpu).await?;
+        let tensors = [parameters.read(&self.gpu).await?, first, second];
+        let broken = |values: &Vec<f32>| values.iter().any(|v| !v.is_finite());
+        if let Some(i) = tensors.iter().find_map(|all| all.iter().position(broken)) {
+            return Err(Error::Diverged { step: self.step, tensor: parameters.specs()[i].name.clone() });
+        }
+        Ok(Checkpoint {
+            model: self.model.config.clone(),
+            train: self.config.clone(),
+            plan: self.plan(),
+            text: mark,
+            state: state[0],
+            tensors,
+        })
+    }
+
+    /// By which plan kernels run, in words: it depends on the class of the adapter and on the model's sizes alone.
+    pub fn plan(&self) -> String {
+        let kernels = match self.gpu.planned_as() {
+            AdapterClass::Software => "processor",
+            AdapterClass::Discrete | AdapterClass::Integrated | AdapterClass::Unknown => "gpu",
+        };
+        let operands = match self.model.placement {
+            Placement::Buffer => "buffers",
+            Placement::Texture => "textures",
+        };
+        format!("{kernels}, {operands}")
+    }
+
     /// Runs one more step, each dispatch alone, and returns its time by kernel.
     ///
     /// # Errors
@@ -259,6 +349,11 @@ impl Trainer {
     pub fn programs(&self) -> [&Program; 2] {
         [&self.gradients, &self.update]
     }
+}
+
+/// The windows that batches are drawn from.
+fn windows(text: &Arc<dyn Text>, model: &LanguageConfig) -> Result<Windows> {
+    Ok(Windows::new(Arc::clone(text), model.length as usize, "the training text")?)
 }
 
 /// What the loss of a row counts in the mean over a step.

@@ -66,7 +66,7 @@ fn class(error: &anyhow::Error) -> u8 {
         Error::NoAdapter { .. } | Error::UnknownAdapter { .. } | Error::NoDevice { .. } => 3,
         Error::Data(_) | Error::Io { .. } | Error::Format { .. } => 4,
         Error::DeviceLost { .. } | Error::OutOfMemory { .. } | Error::Rejected { .. } => 5,
-        Error::NonFinite { .. } => 6,
+        Error::NonFinite { .. } | Error::Diverged { .. } => 6,
         _ => 1,
     }
 }

@@ -1,0 +1,126 @@
+//! A run at a step, as bytes: everything that a run which goes on needs, but its text.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::TextMark;
+use crate::error::Result;
+use crate::models::container::{Container, Data, Tensor, broken, write};
+use crate::models::file::{Header, refuse_unknown, shape, tensor};
+use crate::models::language::LanguageConfig;
+use crate::nn::Spec;
+use crate::ops::nn::train_state::TrainState;
+use crate::train::TrainConfig;
+
+/// A run in training between two steps. A run that goes on from it ([`super::Trainer::resume`]) gives the bits of one that
+/// was never interrupted.
+///
+/// As a file it is a model's file with more in it: beside the weights both moments of AdamW, as `train.moment1.NAME` and
+/// `train.moment2.NAME`, and the [`TrainState`] as `train.state`; the metadata has the configurations of model and training,
+/// the kernels' plan, and by what the training text is known again. It holds no path, no time and no name of a machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// What the model is made of.
+    pub model: LanguageConfig,
+    /// How it is trained.
+    pub train: TrainConfig,
+    /// By which plan kernels ran ([`super::Trainer::plan`]); another plan gives other last bits.
+    pub plan: String,
+    /// The text that it is trained on.
+    pub text: TextMark,
+    pub(crate) state: TrainState,
+    /// Weights, first and second moments: of each all tensors, unpadded, in the order of the model's parameters.
+    pub(crate) tensors: [Vec<Vec<f32>>; 3],
+}
+
+/// What a checkpoint adds to the header of a model's file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Run {
+    config: TrainConfig,
+    plan: String,
+    text: TextMark,
+}
+
+/// What the names of weights and moments begin with.
+const PREFIXES: [&str; 3] = ["", "train.moment1.", "train.moment2."];
+
+const STATE: &str = "train.state";
+const STATE_WORDS: usize = size_of::<TrainState>() / 4;
+
+impl Checkpoint {
+    /// Steps done. The next step's batches and random numbers follow from it.
+    pub fn step(&self) -> u32 {
+        self.state.step
+    }
+
+    /// Of these, the steps whose gradient was not finite.
+    pub fn skipped(&self) -> u32 {
+        self.state.skipped
+    }
+
+    /// The bytes of a safetensors file; they depend on the checkpoint alone.
+    ///
+    /// # Errors
+    /// [`crate::Error::Format`] if a tensor has not the shape that the configuration says.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let specs = self.model.specs()?;
+        let run = Run { config: self.train.clone(), plan: self.plan.clone(), text: self.text };
+        let run = serde_json::to_value(run).map_err(|e| broken(e.to_string()))?;
+        let words: [u32; STATE_WORDS] = bytemuck::cast(self.state);
+        let mut tensors = vec![Tensor { name: STATE.into(), shape: vec![STATE_WORDS], data: Data::U32(&words) }];
+        for (prefix, values) in PREFIXES.into_iter().zip(&self.tensors) {
+            tensors.extend(specs.iter().zip(values).map(|(spec, values)| tensor(spec, prefix, values)));
+        }
+        write(&Header { language: self.model.clone(), train: Some(run) }, &tensors)
+    }
+
+    /// Reads the bytes of a file.
+    ///
+    /// # Errors
+    /// [`crate::Error::Format`] if it is no checkpoint of ours, or anything in it is missing, unknown, of another shape, not
+    /// finite or out of range.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let file = Container::read(bytes)?;
+        let Header { language: model, train: run } = Header::read(&file)?;
+        let run =
+            run.ok_or_else(|| broken("a model's file, not a checkpoint: it has no moments to go on from".into()))?;
+        let Run { config: train, plan, text } =
+            serde_json::from_value(run).map_err(|e| broken(format!("its metadata is broken: {e}")))?;
+        train.validate().map_err(|e| broken(e.to_string()))?;
+        let specs = model.specs()?;
+        refuse_unknown(&file, &specs, true)?;
+        let expected = 1 + PREFIXES.len() * specs.len();
+        if file.names().len() > expected {
+            return Err(broken(format!("more than the {expected} tensors of its model in training")));
+        }
+        let all = |prefix: &str| {
+            let one = |spec: &Spec| file.floats(&format!("{prefix}{}", spec.name), &shape(spec));
+            specs.iter().map(one).collect::<Result<Vec<_>>>()
+        };
+        let tensors = [all(PREFIXES[0])?, all(PREFIXES[1])?, all(PREFIXES[2])?];
+        if tensors[2].iter().flatten().any(|&v| v < 0.0) {
+            return Err(broken("a second moment is negative".into()));
+        }
+        let mut words = [0; STATE_WORDS];
+        words.copy_from_slice(&file.words(STATE, &[STATE_WORDS])?);
+        let state: TrainState = bytemuck::cast(words);
+        check_state(&state, &train)?;
+        Ok(Self { model, train, plan, text, state, tensors })
+    }
+}
+
+/// Fails on a state that no run with these settings comes to.
+fn check_state(state: &TrainState, train: &TrainConfig) -> Result<()> {
+    let TrainState { step, slot, seed, skipped, skipped_in_a_row, updates, finite, .. } = *state;
+    let share = |v: f32| (0.0..=1.0).contains(&v);
+    let counts = step <= train.steps
+        && slot == step.wrapping_mul(train.accumulate)
+        && seed == train.device_seed()
+        && updates.checked_add(skipped) == Some(step)
+        && skipped_in_a_row <= skipped
+        && finite <= 1;
+    let rates = state.lr >= 0.0
+        && state.lr.is_finite()
+        && [state.clip, state.correction1, state.correction2].map(share) == [true; 3];
+    if counts && rates { Ok(()) } else { Err(broken(format!("the state of training is none of this run: {state:?}"))) }
+}

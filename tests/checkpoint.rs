@@ -1,0 +1,157 @@
+//! Runs that go on from a checkpoint: bit for bit as if they had not been interrupted.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+
+mod harness;
+mod small;
+
+use std::sync::Arc;
+
+use aft_wgpu::data::MemoryText;
+use aft_wgpu::gpu::{AdapterClass, Gpu};
+use aft_wgpu::models::language::{Language, LanguageConfig};
+use aft_wgpu::nn::Variant;
+use aft_wgpu::train::{Checkpoint, TrainConfig, Trainer};
+use aft_wgpu::{Error, Result};
+use harness::trial;
+use pollster::block_on;
+use small::{settings, small, text, trainer, trainer_on};
+
+fn main() {
+    harness::run(&Default::default(), |gpu| {
+        vec![
+            trial(&gpu, "a_resumed_run_equals_an_uninterrupted_one", resumed_equals_uninterrupted),
+            trial(&gpu, "skipped_steps_are_part_of_a_checkpoint", skipped_steps),
+            trial(&gpu, "a_checkpoint_is_its_bytes", bytes),
+            trial(&gpu, "taking_a_checkpoint_changes_nothing", changes_nothing),
+            trial(&gpu, "a_checkpoint_is_a_model_too", model_too),
+            trial(&gpu, "another_text_is_refused", another_text),
+            trial(&gpu, "a_model_that_is_not_finite_makes_no_checkpoint", not_finite),
+            trial(&gpu, "a_new_device_goes_on_where_one_was_lost", new_device),
+        ]
+    });
+}
+
+fn resume(gpu: &Gpu, checkpoint: &Checkpoint) -> Result<Trainer> {
+    block_on(Trainer::resume(gpu, checkpoint, text()))
+}
+
+/// What a run leaves after `steps` in all, with a break through bytes at each of `breaks`.
+fn run(gpu: &Gpu, model: &LanguageConfig, config: &TrainConfig, steps: u32, breaks: &[u32]) -> Vec<u8> {
+    let mut trainer = trainer(gpu, model, config);
+    for &at in breaks {
+        block_on(trainer.advance(at - trainer.step())).unwrap();
+        let bytes = block_on(trainer.checkpoint()).unwrap().to_bytes().unwrap();
+        let checkpoint = Checkpoint::from_bytes(&bytes).unwrap();
+        assert_eq!(checkpoint.step(), at);
+        trainer = resume(gpu, &checkpoint).unwrap();
+    }
+    block_on(trainer.advance(steps - trainer.step())).unwrap();
+    block_on(trainer.checkpoint()).unwrap().to_bytes().unwrap()
+}
+
+/// Through the warm-up, at a step that is no multiple of the ring of batches, at 0 and twice in a row.
+fn resumed_equals_uninterrupted(gpu: &Gpu) {
+    let models = [
+        small(),
+        LanguageConfig { variant: Variant::Simple, dropout: 0.2, ..small() },
+        LanguageConfig { projection: false, dim: 20, ..small() },
+    ];
+    let configs = [settings(), TrainConfig { accumulate: 2, batch: 2, seed: 1 << 40 | 7, ..settings() }, settings()];
+    for (model, config) in models.iter().zip(&configs) {
+        let whole = run(gpu, model, config, 23, &[]);
+        for breaks in [&[0][..], &[3, 11], &[9, 9, 10]] {
+            assert!(run(gpu, model, config, 23, breaks) == whole, "{model:?} {config:?} {breaks:?}");
+        }
+    }
+    let gpus = gpu.plan_as(AdapterClass::Discrete);
+    assert!(run(&gpus, &small(), &settings(), 9, &[4]) == run(&gpus, &small(), &settings(), 9, &[]));
+}
+
+/// A weight so large that every loss is infinite: two steps are skipped before the break, and the third after it ends the run.
+fn skipped_steps(gpu: &Gpu) {
+    let mut trainer = trainer(gpu, &small(), &settings());
+    block_on(trainer.advance(2)).unwrap();
+    let parameters = &trainer.model.parameters;
+    let id = parameters.find("blocks.1.mlp.down.weight").unwrap();
+    parameters.write(gpu, id, &[3e38; 64 * 16]).unwrap();
+    parameters.refresh(gpu);
+    block_on(trainer.advance(2)).unwrap();
+    let checkpoint = block_on(trainer.checkpoint()).unwrap();
+    assert_eq!((checkpoint.step(), checkpoint.skipped()), (4, 2));
+    let mut resumed = resume(gpu, &checkpoint).unwrap();
+    let error = block_on(resumed.advance(1)).unwrap_err();
+    assert!(matches!(error, Error::NonFinite { step: 2, .. }), "{error}");
+}
+
+fn bytes(gpu: &Gpu) {
+    let mut trainer = trainer(gpu, &small(), &settings());
+    block_on(trainer.advance(5)).unwrap();
+    let checkpoint = block_on(trainer.checkpoint()).unwrap();
+    assert_eq!((checkpoint.step(), checkpoint.skipped()), (5, 0));
+    let bytes = checkpoint.to_bytes().unwrap();
+    let read = Checkpoint::from_bytes(&bytes).unwrap();
+    assert!(read == checkpoint && read.to_bytes().unwrap() == bytes);
+    // The metadata is one entry whose keys are sorted at every level.
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let entries = metadata.metadata().clone().unwrap();
+    assert_eq!(entries.keys().collect::<Vec<_>>(), ["aft"]);
+    let json = &entries["aft"];
+    assert_eq!(serde_json::from_str::<serde_json::Value>(json).unwrap().to_string(), *json);
+}
+
+fn changes_nothing(gpu: &Gpu) {
+    let losses = |checkpoints: bool| {
+        let mut trainer = trainer(gpu, &small(), &settings());
+        let mut losses = Vec::new();
+        for _ in 0..6 {
+            losses.extend(block_on(trainer.advance(1)).unwrap().iter().map(|r| r.loss.to_bits()));
+            if checkpoints {
+                block_on(trainer.checkpoint()).unwrap();
+            }
+        }
+        losses
+    };
+    assert_eq!(losses(true), losses(false));
+}
+
+fn model_too(gpu: &Gpu) {
+    let mut trainer = trainer(gpu, &small(), &settings());
+    block_on(trainer.advance(3)).unwrap();
+    let bytes = block_on(trainer.checkpoint()).unwrap().to_bytes().unwrap();
+    assert_eq!(Language::read_config(&bytes).unwrap(), small());
+    let model = block_on(Language::load(gpu, &bytes, 24)).unwrap();
+    assert!(block_on(model.save(gpu)).unwrap() == block_on(trainer.save()).unwrap());
+    let error = Checkpoint::from_bytes(&block_on(trainer.save()).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("not a checkpoint"), "{error}");
+}
+
+fn another_text(gpu: &Gpu) {
+    let mut trainer = trainer(gpu, &small(), &settings());
+    block_on(trainer.advance(1)).unwrap();
+    let checkpoint = block_on(trainer.checkpoint()).unwrap();
+    let other = Arc::new(MemoryText::new("the quick brown fox jumps over the lazy cat.\n".repeat(60)));
+    let error = block_on(Trainer::resume(gpu, &checkpoint, other)).err().unwrap();
+    assert!(matches!(error, Error::Config(_)) && error.to_string().contains("another text"), "{error}");
+}
+
+fn not_finite(gpu: &Gpu) {
+    let trainer = trainer(gpu, &small(), &settings());
+    let id = trainer.model.parameters.find("norm.bias").unwrap();
+    trainer.model.parameters.write(gpu, id, &[f32::NAN; 16]).unwrap();
+    let error = block_on(trainer.checkpoint()).unwrap_err();
+    assert!(matches!(&error, Error::Diverged { step: 0, tensor } if tensor == "norm.bias"), "{error}");
+}
+
+fn new_device(gpu: &Gpu) {
+    let doomed = Gpu::request_blocking(&Default::default()).unwrap();
+    let mut trainer = trainer_on(&doomed, &small(), &settings(), text());
+    block_on(trainer.advance(4)).unwrap();
+    let checkpoint = block_on(trainer.checkpoint()).unwrap();
+    block_on(trainer.advance(3)).unwrap();
+    doomed.device().destroy();
+    assert!(matches!(block_on(trainer.advance(1)), Err(Error::DeviceLost { .. })));
+    let mut resumed = resume(gpu, &checkpoint).unwrap();
+    block_on(resumed.advance(8)).unwrap();
+    let bytes = block_on(resumed.checkpoint()).unwrap().to_bytes().unwrap();
+    assert!(bytes == run(gpu, &small(), &settings(), 12, &[]));
+}
