@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::TextMark;
-use crate::error::Result;
+use crate::data::{Text, TextMark};
+use crate::error::{Error, Result};
 use crate::models::container::{Container, Data, Tensor, broken, write};
 use crate::models::file::{Header, refuse_unknown, shape, tensor};
 use crate::models::language::LanguageConfig;
@@ -58,10 +58,24 @@ impl Checkpoint {
         self.state.skipped
     }
 
+    /// Fails unless `text` is the one that it is trained on; reads all of it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the marks of both; [`Error::Data`].
+    pub fn expect_text(&self, text: &dyn Text) -> Result<()> {
+        let (before, now) = (self.text, TextMark::of(text)?);
+        if before == now {
+            return Ok(());
+        }
+        Err(Error::Config(format!(
+            "the run was trained on another text ({before}), not on this one ({now}). Give the text that it began with"
+        )))
+    }
+
     /// The bytes of a safetensors file; they depend on the checkpoint alone.
     ///
     /// # Errors
-    /// [`crate::Error::Format`] if a tensor has not the shape that the configuration says.
+    /// [`Error::Format`] if a tensor has not the shape that the configuration says.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let specs = self.model.specs()?;
         let run = Run { config: self.train.clone(), plan: self.plan.clone(), text: self.text };
@@ -77,7 +91,7 @@ impl Checkpoint {
     /// Reads the bytes of a file.
     ///
     /// # Errors
-    /// [`crate::Error::Format`] if it is no checkpoint of ours, or anything in it is missing, unknown, of another shape, not
+    /// [`Error::Format`] if it is no checkpoint of ours, or anything in it is missing, unknown, of another shape, not
     /// finite or out of range.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let file = Container::read(bytes)?;

@@ -58,21 +58,16 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::new`]; [`Error::Config`] if `text` is not the text that the checkpoint was trained on.
     pub async fn resume(gpu: &Gpu, checkpoint: &Checkpoint, text: Arc<dyn Text>) -> Result<Self> {
-        let Checkpoint { model, train, state, tensors: [weights, first, second], text: before, .. } = checkpoint;
+        let Checkpoint { model, train, state, tensors: [weights, first, second], .. } = checkpoint;
         Self::check(gpu, model, train, &text)?;
-        let mark = TextMark::of(text.as_ref())?;
-        if mark != *before {
-            return Err(Error::Config(format!(
-                "the run was trained on another text ({before}), not on this one ({mark}). Give the text that it began with"
-            )));
-        }
+        checkpoint.expect_text(text.as_ref())?;
         gpu.checked("building the model", || {
             let mut trainer = Self::build(gpu, model, train, text, (None, *state))?;
             let parameters = &trainer.model.parameters;
             parameters.write_all(gpu, weights)?;
             parameters.write_moments(gpu, [first, second])?;
             trainer.step = state.step;
-            trainer.mark = mark.into();
+            trainer.mark = checkpoint.text.into();
             Ok(trainer)
         })
         .await

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use aft_wgpu::Error;
 use aft_wgpu::data::DataError;
 
+use crate::train::interrupt::{self, Interrupted};
+
 /// The codes, for `aft --help`.
 pub const HELP: &str = "\
 Exit codes:
@@ -16,6 +18,7 @@ Exit codes:
   4  a file: missing, unreadable, empty, too short, not writable, or not what it should be
   5  the device: lost, out of memory, or it rejected a command
   6  training diverged: the gradient or the loss is not finite
+  130  interrupted by Ctrl-C; a run in training is saved, and --resume continues it
 
 Environment:
   WGPU_BACKEND       only these backends: vulkan, metal, dx12 (comma-separated)
@@ -60,6 +63,9 @@ fn class(error: &anyhow::Error) -> u8 {
     if error.is::<Diverged>() {
         return 6;
     }
+    if error.is::<Interrupted>() {
+        return interrupt::EXIT_CODE;
+    }
     let Some(error) = error.downcast_ref::<Error>() else { return 1 };
     match error {
         Error::Config(_) | Error::LimitExceeded { .. } | Error::Data(DataError::EmptyWindow) => 2,
@@ -97,6 +103,7 @@ mod tests {
             (lost.into(), 5),
             (diverged.into(), 6),
             (Diverged::InTraining { step: 2 }.into(), 6),
+            (Interrupted { step: 7, run: "x".into() }.into(), 130),
             (Diverged::Before { model: "x".into() }.into(), 6),
         ] {
             assert_eq!(class(&error), expected, "{error}");

@@ -1,19 +1,20 @@
 //! A trained model, given as a run folder or as a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use aft_wgpu::Result;
 use aft_wgpu::gpu::Gpu;
 use aft_wgpu::models::language::{Language, LanguageConfig};
-use aft_wgpu::{Error, Result};
 
-use crate::shared::io_error;
+use crate::shared::{about, io_error};
+use crate::train::progress::note;
 use crate::train::run_config::RunConfig;
-use crate::train::run_folder::MODEL;
+use crate::train::run_folder::{CHECKPOINT, MODEL};
 
 /// Where a model comes from.
 #[derive(clap::Args)]
 pub struct ModelArgs {
-    /// Run folder of `aft train text`, or a model.safetensors
+    /// Run folder of `aft train text`, or a model or checkpoint of one
     #[arg(value_name = "RUN|FILE")]
     path: PathBuf,
 }
@@ -28,7 +29,7 @@ pub struct ModelFile {
 
 impl ModelArgs {
     pub fn open(&self) -> Result<ModelFile> {
-        let path = if self.path.is_dir() { self.path.join(MODEL) } else { self.path.clone() };
+        let path = if self.path.is_dir() { model_of(&self.path) } else { self.path.clone() };
         let bytes = std::fs::read(&path).map_err(io_error(path.display()))?;
         let config = Language::read_config(&bytes).map_err(|error| about(&path, error))?;
         Ok(ModelFile { config, path, bytes })
@@ -40,6 +41,16 @@ impl ModelArgs {
     }
 }
 
+/// The file to read the model of a run from: a run that is not finished has checkpoints only.
+fn model_of(run: &Path) -> PathBuf {
+    let [model, checkpoint] = [MODEL, CHECKPOINT].map(|name| run.join(name));
+    if model.exists() || !checkpoint.exists() {
+        return model;
+    }
+    note(format_args!("{} is not finished: reading its last checkpoint", run.display()));
+    checkpoint
+}
+
 impl ModelFile {
     /// The model on a device, for batches of `rows` = B T rows.
     pub async fn load(&self, gpu: &Gpu, rows: u32) -> Result<Language> {
@@ -49,15 +60,5 @@ impl ModelFile {
     /// How to call it in reports.
     pub fn name(&self) -> String {
         self.path.display().to_string()
-    }
-}
-
-/// Names the file in an error about its contents.
-fn about(path: &std::path::Path, error: Error) -> Error {
-    let path = path.display().to_string();
-    match error {
-        Error::Format { message, .. } => Error::Format { path, message },
-        Error::Config(message) => Error::Format { path, message },
-        other => other,
     }
 }

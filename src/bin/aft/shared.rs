@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aft_wgpu::data::Corpus;
 use aft_wgpu::gpu::GpuOptions;
@@ -54,4 +54,14 @@ pub fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 pub fn io_error(path: impl Display) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_string();
     move |source| Error::Io { path, source }
+}
+
+/// Names the file in an error about its contents.
+pub fn about(path: &Path, error: Error) -> Error {
+    let path = path.display().to_string();
+    match error {
+        Error::Format { message, .. } => Error::Format { path, message },
+        Error::Config(message) => Error::Format { path, message },
+        other => other,
+    }
 }

@@ -2,31 +2,25 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
 use aft_wgpu::Result;
 use aft_wgpu::ops::nn::train_state::Record;
 use aft_wgpu::train::bits;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::run_folder::{METRICS, RunFolder};
 use crate::shared::io_error;
 
-/// A line of the file.
-#[derive(Debug, Serialize)]
+/// A line of the file. What is said of an interval, is said of its steps since the run was resumed, if it was in between.
+#[derive(Debug, Serialize, Deserialize)]
 struct Line {
     /// Steps done.
     step: u32,
-    /// Mean over the interval.
-    train_bits_per_byte: f64,
-    /// Of the interval's last step.
-    lr: f32,
-    /// Gradient norm before clipping, of the interval's last step.
-    norm: f32,
-    /// Training alone.
-    tokens_per_second: f64,
-    /// Since the start of the command.
+    /// The interval's; none if the run was resumed at its end.
+    #[serde(flatten)]
+    interval: Option<Interval>,
+    /// Since the start of the run, as far as it was at work.
     seconds: f64,
     /// Steps whose gradient was not finite, since the start.
     skipped_steps: u32,
@@ -35,6 +29,19 @@ struct Line {
     /// How many windows of the validation text that is the mean of.
     #[serde(skip_serializing_if = "Option::is_none")]
     valid_windows: Option<u64>,
+}
+
+/// What a line says of the steps of its interval.
+#[derive(Debug, Serialize, Deserialize)]
+struct Interval {
+    /// Mean.
+    train_bits_per_byte: f64,
+    /// Of the last step.
+    lr: f32,
+    /// Gradient norm before clipping, of the last step.
+    norm: f32,
+    /// Training alone.
+    tokens_per_second: f64,
 }
 
 /// A validation result.
@@ -54,10 +61,14 @@ pub struct Metrics {
     step_tokens: f64,
     /// Steps done.
     pub step: u32,
+    /// Of these, since the run was begun or resumed.
+    steps_here: u32,
     /// Steps whose gradient was not finite.
     pub skipped: u32,
-    /// Time spent in training steps.
+    /// Time spent in training steps, since the run was begun or resumed.
     training_time: Duration,
+    /// Seconds that the run was at work before.
+    seconds_before: f64,
     /// Points (step, bits per byte) of the curve.
     pub train: Vec<(f64, f64)>,
     /// Points (step, bits per byte) of the curve.
@@ -65,25 +76,36 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// An empty file in `folder`, for steps of `step_tokens` tokens.
-    pub fn create(folder: &RunFolder, step_tokens: f64) -> Result<Self> {
-        Ok(Self {
-            file: folder.create(METRICS)?,
-            path: Path::new(folder.path()).join(METRICS).display().to_string(),
+    /// The file in `folder` for a run that has done `step` steps of `step_tokens` tokens, `skipped` of them without an update.
+    /// Lines of later steps, and what is no line, are cut off.
+    pub fn open(folder: &RunFolder, step_tokens: f64, step: u32, skipped: u32) -> Result<Self> {
+        let text = folder.read(METRICS)?.unwrap_or_default();
+        let (lines, kept) = lines_up_to(&text, step);
+        let file = folder.append(METRICS)?;
+        let path = folder.name(METRICS);
+        file.set_len(kept).map_err(io_error(&path))?;
+        let mut metrics = Self {
+            file,
+            path,
             interval: Vec::new(),
             interval_time: Duration::ZERO,
             step_tokens,
-            step: 0,
-            skipped: 0,
+            step,
+            steps_here: 0,
+            skipped,
             training_time: Duration::ZERO,
+            seconds_before: lines.last().map_or(0.0, |line| line.seconds),
             train: Vec::new(),
             valid: Vec::new(),
-        })
+        };
+        lines.iter().for_each(|line| metrics.plot(line));
+        Ok(metrics)
     }
 
     /// Takes the records of steps that took `time`.
     pub fn add(&mut self, records: Vec<Record>, time: Duration) {
         self.step += records.len() as u32;
+        self.steps_here += records.len() as u32;
         self.skipped += records.iter().filter(|r| r.skipped != 0).count() as u32;
         self.training_time += time;
         self.interval_time += time;
@@ -97,31 +119,34 @@ impl Metrics {
 
     /// Mean time of a step so far, in seconds; not a number before the first.
     pub fn step_seconds(&self) -> f64 {
-        self.training_time.as_secs_f64() / f64::from(self.step)
+        self.training_time.as_secs_f64() / f64::from(self.steps_here)
     }
 
-    /// Training speed over the whole run.
+    /// Training speed since the run was begun or resumed.
     pub fn tokens_per_second(&self) -> f64 {
-        per_second(self.step_tokens * f64::from(self.step), self.training_time)
+        per_second(self.step_tokens * f64::from(self.steps_here), self.training_time)
     }
 
-    /// Ends the interval with a line, `seconds` after the start of the command.
+    /// Ends the interval with a line, `seconds` after the start of the command. Without steps and validation there is none.
     pub fn end_interval(&mut self, valid: Option<Validation>, seconds: f64) -> Result<()> {
-        let Some(last) = self.interval.last() else { return Ok(()) };
-        let line = Line {
-            step: self.step,
+        let interval = self.interval.last().map(|last| Interval {
             train_bits_per_byte: bits(self.loss()),
             lr: last.lr,
             norm: last.norm,
             tokens_per_second: per_second(self.step_tokens * self.interval.len() as f64, self.interval_time),
-            seconds,
+        });
+        if interval.is_none() && valid.is_none() {
+            return Ok(());
+        }
+        let line = Line {
+            step: self.step,
+            interval,
+            seconds: self.seconds_before + seconds,
             skipped_steps: self.skipped,
             valid_bits_per_byte: valid.map(|v| v.bits_per_byte),
             valid_windows: valid.map(|v| v.windows),
         };
-        let step = f64::from(self.step);
-        self.train.push((step, line.train_bits_per_byte));
-        self.valid.extend(valid.map(|v| (step, v.bits_per_byte)));
+        self.plot(&line);
         self.interval.clear();
         self.interval_time = Duration::ZERO;
         serde_json::to_string(&line)
@@ -129,8 +154,48 @@ impl Metrics {
             .and_then(|text| writeln!(self.file, "{text}"))
             .map_err(io_error(&self.path))
     }
+
+    fn plot(&mut self, line: &Line) {
+        let step = f64::from(line.step);
+        self.train.extend(line.interval.as_ref().map(|interval| (step, interval.train_bits_per_byte)));
+        self.valid.extend(line.valid_bits_per_byte.map(|bits| (step, bits)));
+    }
+}
+
+/// The lines of a file up to `step`, and the bytes that they take.
+fn lines_up_to(text: &[u8], step: u32) -> (Vec<Line>, u64) {
+    let (mut lines, mut kept) = (Vec::new(), 0);
+    for text in text.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n")) {
+        match serde_json::from_slice::<Line>(text) {
+            Ok(line) if line.step <= step => lines.push(line),
+            _ => break,
+        }
+        kept += text.len() as u64;
+    }
+    (lines, kept)
 }
 
 fn per_second(count: f64, time: Duration) -> f64 {
     count / time.as_secs_f64().max(1e-9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_past_a_step_and_half_lines_are_cut_off() {
+        let line = |step: u32| format!("{{\"step\":{step},\"seconds\":{step}.5,\"skipped_steps\":0}}\n");
+        let text = [line(3), line(6), line(9)].concat();
+        let length = line(3).len() as u64;
+        let steps = |text: &str, step| {
+            let (lines, kept) = lines_up_to(text.as_bytes(), step);
+            (lines.iter().map(|l| l.step).collect::<Vec<_>>(), kept)
+        };
+        assert_eq!(steps(&text, 9), (vec![3, 6, 9], 3 * length));
+        assert_eq!(steps(&text, 8), (vec![3, 6], 2 * length));
+        assert_eq!(steps(&text, 0), (vec![], 0));
+        assert_eq!(steps(&text[..text.len() - 1], 9), (vec![3, 6], 2 * length), "half a line");
+        assert_eq!(steps(&format!("{}no line\n{}", line(3), line(6)), 9), (vec![3], length));
+    }
 }

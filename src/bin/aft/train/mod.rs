@@ -1,11 +1,17 @@
 //! `aft train`: one file a task, and what the tasks share.
 
+mod checkpoints;
 mod curve;
+mod inject;
+pub mod interrupt;
+mod job;
 mod metrics;
 mod pace;
-mod progress;
+pub mod progress;
+mod resume;
 pub mod run_config;
 pub mod run_folder;
+mod save_every;
 mod session;
 mod summary;
 pub mod text;

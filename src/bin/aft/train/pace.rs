@@ -1,13 +1,14 @@
 //! How many steps fit into a given time: decided once, from what the parts of a run take on this machine.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aft_wgpu::Result;
-use aft_wgpu::data::Corpus;
-use aft_wgpu::gpu::Gpu;
 use aft_wgpu::train::Trainer;
 
-use super::session::{EVALUATED, Plan, sample, step_windows, valid_windows};
+use super::job::Job;
+use super::run_config::RunConfig;
+use super::session::{EVALUATED, sample, valid_windows};
 
 /// Part of the time that is left unplanned: later steps may be slower than the first.
 const MARGIN: f64 = 0.03;
@@ -32,33 +33,29 @@ impl Pace {
 
 /// Measures the parts of the run on a model that is thrown away, and gives the number of steps with which the command that
 /// began at `start` ends after about `budget` seconds.
-pub async fn calibrate(
-    gpu: &Gpu,
-    trainer: &mut Trainer,
-    plan: &Plan,
-    corpus: &Corpus,
-    budget: f64,
-    start: Instant,
-) -> Result<u32> {
+pub async fn calibrate(job: &Job, budget: f64, start: Instant) -> Result<u32> {
+    let Job { gpu, corpus, config, .. } = job;
+    let RunConfig { model, train, sample_bytes, .. } = config;
+    let trainer = &mut Trainer::new(gpu, model, train, Arc::clone(&corpus.train)).await?;
     let limit = measuring_time(budget);
-    let step = seconds_each(limit, plan.train.steps, async |count| trainer.advance(count).await.map(|_| ())).await?;
-    let batch = u64::from(plan.train.batch);
+    let step = seconds_each(limit, train.steps, async |count| trainer.advance(count).await.map(|_| ())).await?;
+    let batch = u64::from(train.batch);
     let evaluation = seconds_each(limit / 4, u32::MAX, async |count| {
         let windows = Some(batch * u64::from(count));
         trainer.evaluate(&corpus.valid, windows).await.map(|_| ())
     });
     let window = evaluation.await? / batch as f64;
-    let saving = seconds_each(Duration::ZERO, 1, async |_| trainer.save().await.map(|_| ())).await?;
-    let sampling = match plan.sample_bytes {
+    let saving = seconds_each(Duration::ZERO, 1, async |_| trainer.checkpoint().await?.to_bytes().map(|_| ())).await?;
+    let sampling = match sample_bytes {
         0 => 0.0,
         bytes => {
             let some = async |count| sample(gpu, trainer, count as usize, 0).await.map(|_| ());
-            bytes as f64 * seconds_each(limit / 4, u32::MAX, some).await?
+            f64::from(*bytes) * seconds_each(limit / 4, u32::MAX, some).await?
         }
     };
     let pace = Pace {
-        step: step + EVALUATED * step_windows(&plan.train) * window,
-        after: valid_windows(corpus, &plan.model)? as f64 * window + saving + sampling,
+        step: step + EVALUATED * config.step_windows() * window,
+        after: valid_windows(corpus, model)? as f64 * window + saving + sampling,
     };
     log::debug!("{pace:?}; a window {window:.4} s, saving {saving:.3} s, sampling {sampling:.2} s");
     Ok(pace.steps_within(budget, start.elapsed().as_secs_f64()))

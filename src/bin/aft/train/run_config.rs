@@ -7,7 +7,8 @@ use aft_wgpu::train::TrainConfig;
 use aft_wgpu::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use super::run_folder::CONFIG;
+use super::run_folder::{CONFIG, RunFolder};
+use super::save_every::SaveEvery;
 use crate::shared::io_error;
 
 /// A run: with the same version, adapter, data and settings it gives the same model, bit for bit.
@@ -21,6 +22,15 @@ pub struct RunConfig {
     /// The time in seconds that the number of steps was fitted to, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_seconds: Option<f64>,
+    /// The number of steps is not fitted yet, and stands for the most there may be.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub measuring: bool,
+    /// How often it is saved.
+    #[serde(default)]
+    pub save_every: SaveEvery,
+    /// Bytes to generate at the end.
+    #[serde(default)]
+    pub sample_bytes: u32,
     /// The text.
     pub data: DataConfig,
     /// The model.
@@ -48,9 +58,14 @@ impl DataConfig {
 }
 
 impl RunConfig {
-    /// The file's text.
-    pub fn to_toml(&self) -> anyhow::Result<String> {
-        Ok(toml::to_string(self)?)
+    /// Writes the file.
+    pub fn write(&self, folder: &RunFolder) -> anyhow::Result<()> {
+        Ok(folder.write(CONFIG, toml::to_string(self)?.as_bytes())?)
+    }
+
+    /// Windows of a step.
+    pub fn step_windows(&self) -> f64 {
+        f64::from(self.train.batch) * f64::from(self.train.accumulate)
     }
 
     /// Reads the configuration of the run in `folder`.

@@ -1,10 +1,11 @@
-//! The folder that a run leaves: claimed once, its files written whole or not at all.
+//! The folder of a run: claimed once, locked while a run is at work in it, its files written whole or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use aft_wgpu::{Error, Result};
+use tempfile::NamedTempFile;
 
 use crate::shared::io_error;
 
@@ -16,18 +17,30 @@ pub const METRICS: &str = "metrics.jsonl";
 pub const CURVE: &str = "loss.svg";
 /// Text that the model made.
 pub const SAMPLE: &str = "sample.txt";
-/// The model.
+/// The model, written last: a run that has it is finished.
 pub const MODEL: &str = "model.safetensors";
+/// What the run goes on from.
+pub const CHECKPOINT: &str = "checkpoint.safetensors";
+/// The checkpoint before it.
+pub const PREVIOUS: &str = "checkpoint.previous.safetensors";
 
 /// Every file of a run: none of these may exist before it.
-const FILES: [&str; 5] = [CONFIG, METRICS, CURVE, SAMPLE, MODEL];
+const FILES: [&str; 7] = [CONFIG, METRICS, CURVE, SAMPLE, MODEL, CHECKPOINT, PREVIOUS];
 
-/// A claimed folder. Until [`keep`](Self::keep) it vanishes again with everything that was made for it.
+/// Locked by the run at work in the folder; it stays, and means nothing unlocked.
+const LOCK: &str = ".lock";
+
+/// How the names of files end that are not whole yet.
+const UNFINISHED: &str = ".tmp";
+
+/// A folder that this run alone is at work in. If it is new, it vanishes again with everything that was made for it, until
+/// [`keep`](Self::keep).
 pub struct RunFolder {
     path: PathBuf,
     /// Folders made on the way, outermost first.
     made: Vec<PathBuf>,
     kept: bool,
+    _lock: File,
 }
 
 impl RunFolder {
@@ -40,7 +53,7 @@ impl RunFolder {
             match fs::create_dir(&path) {
                 Ok(()) => {
                     made.push(path.clone());
-                    return Ok(Self { path, made, kept: false });
+                    return Self::claim(path, made);
                 }
                 // Another run took the number in between.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
@@ -55,7 +68,31 @@ impl RunFolder {
     /// The folder at `path`, made if it is missing.
     pub fn at(path: &Path) -> Result<Self> {
         Self::refuse_taken(path)?;
-        Ok(Self { path: path.to_owned(), made: make_all(path)?, kept: false })
+        Self::claim(path.to_owned(), make_all(path)?)
+    }
+
+    fn claim(path: PathBuf, made: Vec<PathBuf>) -> Result<Self> {
+        let lock = lock(&path).inspect_err(|_| remove_all(&made))?;
+        let mut folder = Self { path, made, kept: true, _lock: lock };
+        // If another run filled the folder since it was looked at, nothing in it is ours.
+        Self::refuse_taken(&folder.path)?;
+        folder.kept = false;
+        Ok(folder)
+    }
+
+    /// The folder of a run that is to go on. What a killed run left unfinished in it is removed.
+    pub fn open(path: &Path) -> Result<Self> {
+        if let Err(error) = fs::metadata(path.join(CONFIG)) {
+            return Err(io_error(path.join(CONFIG).display())(error));
+        }
+        let folder = Self { path: path.to_owned(), made: Vec::new(), kept: true, _lock: lock(path)? };
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if name.to_str().is_some_and(|n| n.ends_with(UNFINISHED) && FILES.iter().any(|file| n.starts_with(file))) {
+                fs::remove_file(entry.path()).map_err(io_error(entry.path().display()))?;
+            }
+        }
+        Ok(folder)
     }
 
     /// Fails if the folder at `path` has a file that a run would replace.
@@ -65,11 +102,6 @@ impl RunFolder {
         let Some(name) = taken else { return Ok(()) };
         let message = format!("already holds a {name}, which a run would overwrite. Choose another --out");
         Err(Error::Format { path: path.display().to_string(), message })
-    }
-
-    /// Fails unless files can be made here.
-    pub fn probe(&self) -> Result<()> {
-        tempfile::tempfile_in(&self.path).map(drop).map_err(io_error(self.path.display()))
     }
 
     pub fn path(&self) -> &Path {
@@ -83,26 +115,66 @@ impl RunFolder {
 
     /// Writes a file that is whole or not there, replacing one of the same name.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let file = self.stage(name, bytes)?;
+        self.put(file, name)
+    }
+
+    /// Saves what the run goes on from; the checkpoint before it stays as [`PREVIOUS`].
+    pub fn save(&self, bytes: &[u8]) -> Result<()> {
+        let file = self.stage(CHECKPOINT, bytes)?;
+        let [latest, previous] = [CHECKPOINT, PREVIOUS].map(|name| self.path.join(name));
+        match fs::rename(&latest, &previous) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_error(latest.display())(error)),
+            _ => {}
+        }
+        self.put(file, CHECKPOINT)
+    }
+
+    /// A file on disk that has no name of the run's yet, and vanishes if it gets none.
+    fn stage(&self, name: &str, bytes: &[u8]) -> Result<NamedTempFile> {
         let path = self.path.join(name);
-        let fail = || io_error(path.display());
         let mut builder = tempfile::Builder::new();
-        builder.prefix(name).suffix(".tmp");
+        builder.prefix(name).suffix(UNFINISHED);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
             // As any new file (less the umask); by default only its owner may read a temporary one.
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
-        let mut file = builder.tempfile_in(&self.path).map_err(fail())?;
-        file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(fail())?;
-        file.persist(&path).map_err(|error| fail()(error.error))?;
+        let mut file = builder.tempfile_in(&self.path).map_err(io_error(path.display()))?;
+        file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(io_error(path.display()))?;
+        Ok(file)
+    }
+
+    /// Gives a staged file its name, and makes sure that the folder remembers it.
+    fn put(&self, file: NamedTempFile, name: &str) -> Result<()> {
+        let path = self.path.join(name);
+        file.persist(&path).map_err(|error| io_error(path.display())(error.error))?;
+        // Only Unix opens a folder; elsewhere the file system orders the two by itself.
+        #[cfg(unix)]
+        File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(io_error(self.path.display()))?;
         Ok(())
     }
 
-    /// A new file to append lines to.
-    pub fn create(&self, name: &str) -> Result<File> {
+    /// The bytes of a file; none if there is no such file.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let path = self.path.join(name);
-        File::create_new(&path).map_err(io_error(path.display()))
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error(path.display())(error)),
+        }
+    }
+
+    /// A file to append lines to, made if it is missing.
+    pub fn append(&self, name: &str) -> Result<File> {
+        let path = self.path.join(name);
+        File::options().append(true).create(true).open(&path).map_err(io_error(path.display()))
+    }
+
+    /// The path of a file, for messages.
+    pub fn name(&self, name: &str) -> String {
+        self.path.join(name).display().to_string()
     }
 }
 
@@ -110,8 +182,26 @@ impl Drop for RunFolder {
     fn drop(&mut self) {
         if !self.kept {
             // There was none before. Best effort: the error that led here is the one to report.
-            let _ = fs::remove_file(self.path.join(CONFIG));
+            for name in FILES.into_iter().chain([LOCK]) {
+                let _ = fs::remove_file(self.path.join(name));
+            }
             remove_all(&self.made);
+        }
+    }
+}
+
+/// The lock of a folder, held until it is dropped or the process ends, however it ends.
+fn lock(folder: &Path) -> Result<File> {
+    let fail = || io_error(folder.display());
+    let file = File::options().write(true).create(true).truncate(false).open(folder.join(LOCK)).map_err(fail())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        // A file system without locks: better to train than to refuse.
+        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(file),
+        Err(TryLockError::Error(error)) => Err(fail()(error)),
+        Err(TryLockError::WouldBlock) => {
+            let message = "another run is at work in this folder. Wait for it, or choose another --out".into();
+            Err(Error::Format { path: folder.display().to_string(), message })
         }
     }
 }
@@ -211,10 +301,45 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_leaves_nothing() {
+    fn two_runs_do_not_share_a_folder() {
         let root = tempfile::tempdir().unwrap();
-        RunFolder::at(&root.path().join("a/b")).unwrap().probe().unwrap();
-        assert!(names(root.path()).is_empty());
+        let path = root.path().join("run");
+        let busy = |result: Result<RunFolder>| {
+            let error = result.map(|f| f.path().to_owned()).unwrap_err().to_string();
+            assert!(error.contains("another run is at work"), "{error}");
+        };
+        let mut first = RunFolder::at(&path).unwrap();
+        busy(RunFolder::at(&path));
+        first.write(CONFIG, b"").unwrap();
+        busy(RunFolder::open(&path));
+        first.keep();
+        drop(first);
+        let resumed = RunFolder::open(&path).unwrap();
+        busy(RunFolder::open(&path));
+        drop(resumed);
+        assert_eq!(names(&path), [LOCK, CONFIG]);
+    }
+
+    #[test]
+    fn a_checkpoint_keeps_the_one_before_it() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::at(root.path()).unwrap();
+        for number in 1..=3 {
+            folder.save(&[number]).unwrap();
+        }
+        let read = |name| folder.read(name).unwrap();
+        assert_eq!((read(CHECKPOINT), read(PREVIOUS), read(MODEL)), (Some(vec![3]), Some(vec![2]), None));
+    }
+
+    #[test]
+    fn what_a_killed_run_left_unfinished_is_removed() {
+        let root = tempfile::tempdir().unwrap();
+        for name in [CONFIG, "checkpoint.safetensorsAb3.tmp", "mine.tmp"] {
+            fs::write(root.path().join(name), "").unwrap();
+        }
+        drop(RunFolder::open(root.path()).unwrap());
+        assert_eq!(names(root.path()), [LOCK, CONFIG, "mine.tmp"]);
+        assert!(matches!(RunFolder::open(&root.path().join("none")), Err(Error::Io { .. })));
     }
 
     #[test]
@@ -236,7 +361,7 @@ mod tests {
         folder.write("model", &[1; 1000]).unwrap();
         folder.write("model", &[2; 10]).unwrap();
         assert_eq!(fs::read(root.path().join("model")).unwrap(), [2; 10]);
-        assert_eq!(names(root.path()), ["model"]);
+        assert_eq!(names(root.path()), [LOCK, "model"]);
     }
 
     #[cfg(unix)]

@@ -6,20 +6,24 @@ use std::time::Instant;
 use aft_wgpu::gpu::{AdapterClass, Gpu};
 use aft_wgpu::models::language::LanguageConfig;
 use aft_wgpu::nn::Variant;
-use aft_wgpu::train::TrainConfig;
+use aft_wgpu::train::{TrainConfig, Trainer};
 use aft_wgpu::{Error, Result};
 use clap::ValueEnum;
 
-use super::run_config::DataConfig;
+use super::interrupt::Interrupt;
+use super::job::Job;
+use super::resume::{self, misfit, same};
+use super::run_config::{DataConfig, RunConfig};
 use super::run_folder::RunFolder;
-use super::session::{Plan, Session};
+use super::save_every::SaveEvery;
+use super::session::Session;
 use crate::shared::{AdapterArgs, TextArgs, corpus};
 
 /// Train a byte-level language model on text
 ///
 /// Without options: a model of the size that this machine's adapter trains in about a minute, on ten plays of
-/// Shakespeare that are part of the program. The run folder gets config.toml, metrics.jsonl, loss.svg, sample.txt and
-/// model.safetensors, which `aft eval` and `aft generate` read.
+/// Shakespeare that are part of the program. The run folder gets config.toml, metrics.jsonl, checkpoints, loss.svg, sample.txt
+/// and model.safetensors, which `aft eval` and `aft generate` read.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,6 +31,7 @@ Examples:
   aft train text --text book.txt --time 600
   aft train text --text part1.txt part2.txt --layers 4 --dim 256 --steps 5000 --out runs/books
   aft train text --variant simple --steps 200 --json
+  aft train text --resume runs/text-001
 
 The same adapter, text, settings and seed give the same model, bit for bit.
 With --time, and without --steps, the number of steps is fixed by how long a
@@ -34,21 +39,27 @@ few of them take, and written to config.toml: --steps with that number repeats
 the run.")]
 pub struct Args {
     #[command(flatten)]
-    text: TextArgs,
+    pub text: TextArgs,
     #[command(flatten)]
-    adapter: AdapterArgs,
+    pub adapter: AdapterArgs,
     /// Folder of the run [default: the next runs/text-NNN]
     #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Bytes to generate at the end, at temperature 0.7; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 2000)]
-    sample_bytes: u32,
+    pub out: Option<PathBuf>,
+    /// Go on with a run from its last checkpoint, bit for bit, or begin a new folder from the file of one; settings are its
+    #[arg(long, value_name = "RUN|FILE")]
+    resume: Option<PathBuf>,
+    /// Steps between checkpoints, or time: 30s, 5m, 1h [default: 5m]
+    #[arg(long, value_name = "N|TIME")]
+    pub save_every: Option<SaveEvery>,
+    /// Bytes to generate at the end, at temperature 0.7; 0 for none [default: 2000]
+    #[arg(long, value_name = "N")]
+    pub sample_bytes: Option<u32>,
     /// Time by kernel of one more step, at the end
     #[arg(long)]
     profile: bool,
     /// Results as one JSON object on the last line of stdout
     #[arg(long)]
-    json: bool,
+    pub json: bool,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -119,35 +130,79 @@ enum VariantArg {
     Local,
 }
 
+/// Bytes of the sample, unless asked for otherwise.
+pub const SAMPLE_BYTES: u32 = 2000;
+
 pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
-    if let Some(out) = &args.out {
-        RunFolder::refuse_taken(out)?;
-    }
-    // The adapter decides on the defaults, but what is wrong with arguments or text is said first.
-    let gpu = Gpu::request_blocking(&args.adapter.options());
-    let class = gpu.as_ref().map_or(AdapterClass::Unknown, |gpu| gpu.caps().adapter.class);
-    let model = args.model.config(class)?;
-    let (train, time) = args.train.config(class)?;
-    let corpus = corpus(&args.text.files, model.length)?;
-    let gpu = gpu?;
-    let data = DataConfig::new(&corpus.name, &args.text.files);
-    let plan = Plan { model, train, time, data, sample_bytes: args.sample_bytes as usize };
-    let folder = || match &args.out {
-        Some(path) => RunFolder::at(path),
-        None => RunFolder::next(Path::new("runs"), "text"),
+    let interrupt = Interrupt::install()?;
+    let job = match &args.resume {
+        Some(path) => resume::resume(args, path)?,
+        None => Some(begin(args)?),
     };
+    let Some(job) = job else { return Ok(()) };
     let summary = pollster::block_on(async {
-        let mut session = Session::new(gpu, plan, corpus, folder, start).await?;
-        session.train().await?;
-        session.finish(args.profile).await
+        let mut session = Session::new(job, interrupt, start).await?;
+        session.complete(args.profile).await
     })?;
     if args.json { summary.print_json() } else { summary.print() }
 }
 
+/// A new run: all that can be checked is checked, then its folder is claimed and config.toml written.
+fn begin(args: &Args) -> anyhow::Result<Job> {
+    if let Some(out) = &args.out {
+        RunFolder::refuse_taken(out)?;
+    }
+    // The adapter decides on the defaults, but what is wrong with arguments or text is said first.
+    let options = args.adapter.options();
+    let gpu = Gpu::request_blocking(&options);
+    let class = gpu.as_ref().map_or(AdapterClass::Unknown, |gpu| gpu.caps().adapter.class);
+    let model = args.model.over(LanguageConfig::for_adapter(class))?;
+    let mut train = args.train.over(TrainConfig::for_adapter(class))?;
+    if args.train.time.is_some() && args.train.steps.is_none() {
+        train.steps = u32::MAX;
+    }
+    let corpus = corpus(&args.text.files, model.length)?;
+    let gpu = gpu?;
+    Trainer::check(&gpu, &model, &train, &corpus.train)?;
+    let config = RunConfig {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        adapter: gpu.caps().adapter.to_string(),
+        time_seconds: args.train.time,
+        measuring: args.train.time.is_some(),
+        save_every: args.save_every.unwrap_or_default(),
+        sample_bytes: args.sample_bytes.unwrap_or(SAMPLE_BYTES),
+        data: DataConfig::new(&corpus.name, &args.text.files),
+        model,
+        train,
+    };
+    let folder = claim(args)?;
+    config.write(&folder)?;
+    Ok(Job { gpu, options, corpus, config, folder })
+}
+
+/// The folder of a new run.
+pub fn claim(args: &Args) -> Result<RunFolder> {
+    match &args.out {
+        Some(path) => RunFolder::at(path),
+        None => RunFolder::next(Path::new("runs"), "text"),
+    }
+}
+
+impl Args {
+    /// Fails if a setting was asked for that is not the run's.
+    pub fn fit(&self, run: &RunConfig) -> Result<()> {
+        same(&run.model, &self.model.over(run.model.clone())?)?;
+        same(&run.train, &self.train.over(run.train.clone())?)?;
+        match self.train.time {
+            Some(_) if self.train.time != run.time_seconds => Err(misfit("--time", "its number of steps is fixed")),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl ModelArgs {
-    /// The adapter's default with what was asked for in its place.
-    fn config(&self, class: AdapterClass) -> Result<LanguageConfig> {
-        let mut config = LanguageConfig::for_adapter(class);
+    /// `config` with what was asked for in its place.
+    fn over(&self, mut config: LanguageConfig) -> Result<LanguageConfig> {
         if let Some(variant) = self.variant {
             config.variant = match variant {
                 VariantArg::Simple => Variant::Simple,
@@ -178,17 +233,10 @@ impl ModelArgs {
 }
 
 impl TrainArgs {
-    /// The adapter's default with what was asked for in its place, and the time that the steps have to fit into.
-    fn config(&self, class: AdapterClass) -> Result<(TrainConfig, Option<f64>)> {
-        let mut config = TrainConfig::for_adapter(class);
-        let time = match (self.time, self.steps) {
-            (Some(time), _) if !(time > 0.0 && time.is_finite()) => {
-                return Err(Error::Config(format!("--time is a positive number of seconds, not {time}")));
-            }
-            (time, _) => time,
-        };
-        if self.time.is_some() {
-            config.steps = u32::MAX;
+    /// `config` with what was asked for in its place.
+    fn over(&self, mut config: TrainConfig) -> Result<TrainConfig> {
+        if let Some(time) = self.time.filter(|&time| !(time > 0.0 && time.is_finite())) {
+            return Err(Error::Config(format!("--time is a positive number of seconds, not {time}")));
         }
         let replace = |field: &mut u32, given: Option<u32>| *field = given.unwrap_or(*field);
         replace(&mut config.steps, self.steps);
@@ -198,6 +246,6 @@ impl TrainArgs {
         config.lr = self.lr.unwrap_or(config.lr);
         config.weight_decay = self.weight_decay.unwrap_or(config.weight_decay);
         config.validate()?;
-        Ok((config, time))
+        Ok(config)
     }
 }
