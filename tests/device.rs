@@ -1,4 +1,4 @@
-//! The device: a caller's own, a lost one, wrong calls.
+//! The device: a caller's own, and wrong calls.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod harness;
@@ -7,17 +7,15 @@ mod small;
 use std::sync::Arc;
 
 use aft_wgpu::gpu::Gpu;
-use aft_wgpu::train::Trainer;
 use aft_wgpu::{Error, wgpu};
 use harness::trial;
 use pollster::block_on;
-use small::{settings, small, text, trainer};
+use small::{settings, small, trainer};
 
 fn main() {
     harness::run(&Default::default(), |gpu| {
         vec![
             trial(&gpu, "a_borrowed_device_keeps_its_handlers", borrowed_device),
-            trial(&gpu, "a_lost_device_is_an_error", lost_device),
             trial(&gpu, "a_wrong_range_is_an_error_and_harms_nothing", wrong_range),
         ]
     });
@@ -51,22 +49,6 @@ fn borrowed_device(gpu: &Gpu) {
     }));
     assert!(matches!(caught, Err(Error::Rejected { .. })), "{caught:?}");
     assert_eq!(count(), 1, "an error of ours reached the caller's handler");
-}
-
-fn lost_device(_: &Gpu) {
-    let gpu = &Gpu::request_blocking(&Default::default()).unwrap();
-    let mut trainer = trainer(gpu, &small(), &settings());
-    block_on(trainer.advance(2)).unwrap();
-    gpu.device().destroy();
-    let lost = |result: Result<(), Error>| {
-        let error = result.unwrap_err();
-        assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
-        assert!(error.to_string().contains("last checkpoint"), "{error}");
-    };
-    lost(block_on(trainer.advance(1)).map(|_| ()));
-    lost(block_on(trainer.save()).map(|_| ()));
-    lost(block_on(trainer.evaluate(&text(), Some(1))).map(|_| ()));
-    lost(block_on(Trainer::new(gpu, &small(), &settings(), text())).map(|_| ()));
 }
 
 fn wrong_range(gpu: &Gpu) {

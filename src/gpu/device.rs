@@ -1,11 +1,12 @@
 //! A device with its queue and what it granted: made here, or borrowed from a caller that already owns one.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::adapter::{AdapterClass, AdapterSummary, choose, summary};
+use super::fault::Fault;
+use super::inject::Injector;
 use super::memory::{Ledger, MemoryUse};
-use super::pipeline::Pipeline;
+use super::pipeline::Pipelines;
 use super::program::{Cost, Dummies};
 use super::readback::Staging;
 use crate::error::{Error, Result};
@@ -60,15 +61,7 @@ struct Inner {
     staging: Staging,
     dummies: OnceLock<Dummies>,
     fault: Fault,
-}
-
-type Pipelines = HashMap<(&'static str, String), Arc<Pipeline>>;
-
-/// What the driver reported outside of any call; each is set once, and read by every call that follows.
-#[derive(Debug, Clone, Default)]
-struct Fault {
-    lost: Arc<OnceLock<String>>,
-    uncaptured: Arc<OnceLock<String>>,
+    injector: Injector,
 }
 
 impl Gpu {
@@ -93,16 +86,7 @@ impl Gpu {
             .request_device(&descriptor)
             .await
             .map_err(|e| Error::NoDevice { adapter: adapter.get_info().name, reason: e.to_string() })?;
-        let fault = Fault::default();
-        let lost = Arc::clone(&fault.lost);
-        device.set_device_lost_callback(move |reason, text| {
-            let _ = lost.set(format!("{reason:?}: {text}"));
-        });
-        let uncaptured = Arc::clone(&fault.uncaptured);
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            log::error!("uncaptured GPU error: {error}");
-            let _ = uncaptured.set(error.to_string());
-        }));
+        let fault = Fault::watch(&device);
         Self::assemble(device, queue, fault)
     }
 
@@ -132,6 +116,7 @@ impl Gpu {
                 staging: Staging::default(),
                 dummies: OnceLock::new(),
                 fault,
+                injector: Injector::default(),
             }),
         };
         let dummies = Dummies::new(&gpu)?;
@@ -178,57 +163,16 @@ impl Gpu {
         self.inner.ledger.usage()
     }
 
-    /// Fails if the driver reported a lost device or an error that no scope caught.
-    ///
-    /// # Errors
-    /// [`Error::DeviceLost`], [`Error::Rejected`].
-    pub fn check(&self) -> Result<()> {
-        let Fault { lost, uncaptured } = &self.inner.fault;
-        let message = uncaptured.get();
-        if message.is_some() && lost.get().is_none() {
-            // Calls on a lost device fail, too, and its callback waits for a poll.
-            let _ = self.device().poll(wgpu::PollType::Poll);
-        }
-        match (lost.get(), message) {
-            (Some(reason), _) => Err(Error::DeviceLost { reason: reason.clone() }),
-            (None, Some(message)) => Err(Error::Rejected { doing: "a command".into(), message: message.clone() }),
-            (None, None) => Ok(()),
-        }
-    }
-
-    /// Runs `build`, which makes buffers, pipelines or bind groups, and turns what the driver objects to into an error.
-    ///
-    /// # Errors
-    /// What `build` returns; [`Error::OutOfMemory`], [`Error::Rejected`], [`Error::DeviceLost`].
-    pub async fn checked<T>(&self, doing: &str, build: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.check()?;
-        let before = self.memory().live_bytes;
-        let (value, memory, validation) = {
-            let memory = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-            let validation = self.device().push_error_scope(wgpu::ErrorFilter::Validation);
-            let value = build();
-            let validation = validation.pop();
-            (value, memory.pop(), validation)
-        };
-        // A buffer that got no memory also fails validation where it is bound: memory is the reason, so it is looked at first.
-        let (memory, validation) = (memory.await, validation.await);
-        if memory.is_some() || validation.is_some() {
-            // Among the pipelines may be one that the driver rejected.
-            self.pipelines().clear();
-        }
-        self.check()?;
-        if memory.is_some() {
-            let asked_bytes = self.memory().peak_bytes.saturating_sub(before);
-            return Err(Error::OutOfMemory { doing: doing.to_owned(), asked_bytes });
-        }
-        match validation {
-            Some(error) => Err(Error::Rejected { doing: doing.to_owned(), message: error.to_string() }),
-            None => value,
-        }
-    }
-
     pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.inner.ledger
+    }
+
+    pub(super) fn fault(&self) -> &Fault {
+        &self.inner.fault
+    }
+
+    pub(super) fn injector(&self) -> &Injector {
+        &self.inner.injector
     }
 
     pub(crate) fn staging(&self) -> &Staging {

@@ -109,6 +109,30 @@ impl Variant {
 pub(crate) const PAGE_ROW: u32 = 1024;
 
 impl Kernel {
+    /// Stem and entry point.
+    pub(crate) fn label(&self) -> String {
+        format!("{}:{}", self.stem, self.entry)
+    }
+
+    /// Where line `line`, from 1, of `wgsl`, a text of [`Kernel::wgsl`], comes from, and what it says.
+    pub(crate) fn origin(&self, wgsl: &str, line: usize) -> String {
+        // Behind each part stands one more line end.
+        let lines = |part: &&str| part.matches('\n').count() + 1;
+        let text = wgsl.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim();
+        let mut end = wgsl.matches('\n').count();
+        for (i, part) in self.source.iter().enumerate().rev() {
+            end = end.saturating_sub(lines(part));
+            if line > end {
+                // The last part is the stem's own file.
+                let last = i + 1 == self.source.len();
+                let file =
+                    if last { format!("shaders/{}.wgsl", self.stem) } else { format!("part {} of its source", i + 1) };
+                return format!("{file} line {} `{text}`", line - end);
+            }
+        }
+        format!("its constants and bindings, line {line} `{text}`")
+    }
+
     /// The whole WGSL text of a variant.
     pub fn wgsl(&self, variant: &Variant) -> String {
         let mut text = String::new();
@@ -182,3 +206,26 @@ macro_rules! params {
     };
 }
 pub(crate) use params;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_found_again_in_its_file() {
+        let source = &["struct Params { a: u32 }\n", "fn f() {}\n\nfn g() {}\n", "fn h() {}\nfn i() {}"];
+        let kernel = Kernel { stem: "aft/none", entry: "h", source, params: &[], operands: &[] };
+        let wgsl = kernel.wgsl(&Variant { placement: Placement::Buffer, constants: vec![("ONE", 1)] });
+        let origin = |text: &str| {
+            let at = wgsl.lines().position(|l| l.starts_with(text));
+            kernel.origin(&wgsl, 1 + at.unwrap_or_default())
+        };
+        assert_eq!(origin("fn h"), "shaders/aft/none.wgsl line 1 `fn h() {}`");
+        assert_eq!(origin("fn i"), "shaders/aft/none.wgsl line 2 `fn i() {}`");
+        assert_eq!(origin("struct"), "part 1 of its source line 1 `struct Params { a: u32 }`");
+        assert_eq!(origin("fn g"), "part 2 of its source line 3 `fn g() {}`");
+        assert_eq!(origin("const"), "its constants and bindings, line 1 `const ONE: u32 = 1u;`");
+        // A compiler that points nowhere.
+        let _ = (kernel.origin(&wgsl, 0), kernel.origin(&wgsl, 999), kernel.origin("", 1));
+    }
+}

@@ -1,5 +1,6 @@
 //! Device memory: buffers and textures that are counted while they live, and refused before they exceed a granted limit.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -32,11 +33,21 @@ pub(crate) struct Ledger {
     pub(crate) pipelines: AtomicU64,
 }
 
+thread_local! {
+    static ASKED_BYTES: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Bytes that this thread has asked for so far, on all devices.
+pub(super) fn asked_bytes() -> u64 {
+    ASKED_BYTES.get()
+}
+
 impl Ledger {
     pub(crate) fn count(self: &Arc<Self>, bytes: u64) -> Lease {
         let live = self.live.fetch_add(bytes, Ordering::Relaxed) + bytes;
         self.peak.fetch_max(live, Ordering::Relaxed);
         self.allocations.fetch_add(1, Ordering::Relaxed);
+        ASKED_BYTES.set(ASKED_BYTES.get() + bytes);
         Lease { ledger: Arc::clone(self), bytes }
     }
 
@@ -165,6 +176,8 @@ impl Gpu {
     pub(crate) fn buffer(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<Buffer> {
         let size = bytes.next_multiple_of(16).max(16);
         self.fits(label, size, "max_buffer_size", self.caps().limits.max_buffer_size)?;
+        // A buffer for no use at all is an invalid one.
+        let usage = if self.denies_allocation() { wgpu::BufferUsages::empty() } else { usage };
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         let lease = self.ledger().count(size);
         Ok(Buffer { raw: self.device().create_buffer(&descriptor), _lease: Some(Arc::new(lease)) })

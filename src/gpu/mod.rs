@@ -2,6 +2,8 @@
 
 mod adapter;
 mod device;
+mod fault;
+mod inject;
 mod kernel;
 mod memory;
 mod page;

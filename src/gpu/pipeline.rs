@@ -1,28 +1,36 @@
 //! Pipelines, cached by their final source.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Access, Gpu, Kernel, Kind, Placement, Variant};
+use crate::error::Result;
+
+/// Pipelines by entry point and WGSL text.
+pub(super) type Pipelines = HashMap<(&'static str, String), Arc<Pipeline>>;
 
 /// A compiled kernel with the layout of its bind group.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     pub(crate) raw: wgpu::ComputePipeline,
     pub(crate) layout: wgpu::BindGroupLayout,
+    kernel: &'static Kernel,
+    /// How many were made on the device before it.
+    pub(super) number: u64,
 }
 
 impl Gpu {
     /// The pipeline of a kernel's variant; compiled at its first use.
-    pub(crate) fn pipeline(&self, kernel: &Kernel, variant: &Variant) -> Arc<Pipeline> {
+    pub(crate) fn pipeline(&self, kernel: &'static Kernel, variant: &Variant) -> Arc<Pipeline> {
         let key = (kernel.entry, kernel.wgsl(variant));
         // Held while compiling: a second thread that wants the same pipeline waits instead of compiling it again.
         let mut cache = self.pipelines();
         if let Some(found) = cache.get(&key) {
             return Arc::clone(found);
         }
-        let made = Arc::new(self.compile(kernel, variant, &key.1));
-        self.ledger().pipelines.fetch_add(1, Ordering::Relaxed);
+        let number = self.ledger().pipelines.fetch_add(1, Ordering::Relaxed);
+        let made = Arc::new(self.make_pipeline(kernel, variant, &key.1, number));
         cache.insert(key, Arc::clone(&made));
         made
     }
@@ -32,13 +40,51 @@ impl Gpu {
         self.pipelines().keys().map(|(_, source)| source.clone()).collect()
     }
 
-    fn compile(&self, kernel: &Kernel, variant: &Variant, wgsl: &str) -> Pipeline {
-        let label = format!("{}:{}", kernel.stem, kernel.entry);
-        let device = self.device();
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(&label),
+    /// Compiles a kernel ahead of its first use.
+    ///
+    /// # Errors
+    /// [`crate::Error::Rejected`] with the file and line if it does not compile; as [`Gpu::checked`].
+    pub async fn compile(&self, kernel: &'static Kernel, variant: &Variant) -> Result<()> {
+        let build = || {
+            self.pipeline(kernel, variant);
+            Ok(())
+        };
+        self.checked(&format!("compiling {}", kernel.label()), build).await
+    }
+
+    /// Of `suspects` the first that does not compile: its kernel, the line, and what the compiler says of it.
+    pub(super) async fn first_rejected(&self, suspects: Pipelines) -> Option<String> {
+        let mut suspects: Vec<_> = suspects.into_iter().collect();
+        suspects.sort_by_key(|(_, pipeline)| pipeline.number);
+        for ((_, wgsl), pipeline) in suspects {
+            let (kernel, label) = (pipeline.kernel, pipeline.kernel.label());
+            let module = {
+                let scope = self.device().push_error_scope(wgpu::ErrorFilter::Validation);
+                let module = self.shader(&label, &wgsl);
+                drop(scope.pop());
+                module
+            };
+            let info = module.get_compilation_info().await;
+            let is_error = |m: &&wgpu::CompilationMessage| m.message_type == wgpu::CompilationMessageType::Error;
+            if let Some(wgpu::CompilationMessage { message, location, .. }) = info.messages.iter().find(is_error) {
+                let place = location.map(|at| format!(", {}", kernel.origin(&wgsl, at.line_number as usize)));
+                return Some(format!("{label}{}: {message}", place.unwrap_or_default()));
+            }
+        }
+        None
+    }
+
+    fn shader(&self, label: &str, wgsl: &str) -> wgpu::ShaderModule {
+        self.device().create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(label),
             source: wgpu::ShaderSource::Wgsl(wgsl.into()),
-        });
+        })
+    }
+
+    fn make_pipeline(&self, kernel: &'static Kernel, variant: &Variant, wgsl: &str, number: u64) -> Pipeline {
+        let label = kernel.label();
+        let device = self.device();
+        let module = self.shader(&label, wgsl);
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some(&label),
             entries: &layout_entries(kernel, variant.placement),
@@ -60,7 +106,7 @@ impl Gpu {
             },
             cache: None,
         });
-        Pipeline { raw, layout }
+        Pipeline { raw, layout, kernel, number }
     }
 }
 

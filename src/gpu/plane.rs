@@ -152,24 +152,25 @@ impl Plane {
             Store::Texture(handle) => {
                 // Copies want rows of a multiple of 256 bytes.
                 let pitch = row_bytes.next_multiple_of(256);
-                let staging = gpu.storage("texture readback", u64::from(pitch) * u64::from(count))?;
-                let mut encoder = gpu.device().create_command_encoder(&Default::default());
-                let mut source = handle.texture.as_image_copy();
-                source.origin.y = first;
-                encoder.copy_texture_to_buffer(
-                    source,
-                    wgpu::TexelCopyBufferInfo {
-                        buffer: &staging,
-                        layout: wgpu::TexelCopyBufferLayout {
-                            offset: 0,
-                            bytes_per_row: Some(pitch),
-                            rows_per_image: None,
-                        },
-                    },
-                    wgpu::Extent3d { height: count, ..handle.texture.size() },
-                );
-                gpu.queue().submit([encoder.finish()]);
-                let all: Vec<f32> = gpu.read(&staging, 0, u64::from(pitch) * u64::from(count)).await?;
+                let bytes = u64::from(pitch) * u64::from(count);
+                let staging = gpu
+                    .checked("reading a texture back", || {
+                        let staging = gpu.storage("texture readback", bytes)?;
+                        let layout =
+                            wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(pitch), rows_per_image: None };
+                        let mut source = handle.texture.as_image_copy();
+                        source.origin.y = first;
+                        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+                        encoder.copy_texture_to_buffer(
+                            source,
+                            wgpu::TexelCopyBufferInfo { buffer: &staging, layout },
+                            wgpu::Extent3d { height: count, ..handle.texture.size() },
+                        );
+                        gpu.queue().submit([encoder.finish()]);
+                        Ok(staging)
+                    })
+                    .await?;
+                let all: Vec<f32> = gpu.read(&staging, 0, bytes).await?;
                 let width = row_bytes as usize / 4;
                 Ok(all.chunks(pitch as usize / 4).flat_map(|r| &r[..width]).copied().collect())
             }
@@ -208,6 +209,7 @@ impl TextureHandle {
                 advice: "planes in buffers, or a smaller batch or length".to_owned(),
             });
         }
+        let usage = U::TEXTURE_BINDING | U::STORAGE_BINDING | U::COPY_SRC | U::COPY_DST;
         let texture = gpu.device().create_texture(&wgpu::TextureDescriptor {
             label: Some(label),
             size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
@@ -215,7 +217,8 @@ impl TextureHandle {
             sample_count: 1,
             dimension: wgpu::TextureDimension::D2,
             format: wgpu::TextureFormat::Rgba32Float,
-            usage: U::TEXTURE_BINDING | U::STORAGE_BINDING | U::COPY_SRC | U::COPY_DST,
+            // A texture for no use at all is an invalid one.
+            usage: if gpu.denies_allocation() { U::empty() } else { usage },
             view_formats: &[],
         });
         let view = texture.create_view(&Default::default());

@@ -211,7 +211,7 @@ impl Gpu {
         groups: u64,
         cost: Cost,
     ) -> Result<Dispatch> {
-        let label = format!("{}:{}", kernel.stem, kernel.entry);
+        let label = kernel.label();
         expect_shape(&format!("{label} (operands)"), kernel.operands.len(), binds.len())?;
         for (operand, bind) in kernel.operands.iter().zip(binds) {
             let fits = match (operand.kind, bind) {

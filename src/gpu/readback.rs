@@ -65,13 +65,14 @@ impl Gpu {
     /// Reads `bytes` (a multiple of 4) of a buffer from `offset` on.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the range is not whole words of the buffer; [`Error::DeviceLost`] if the device went away.
+    /// [`Error::Shape`] if the range is not whole words of the buffer; [`Error::OutOfMemory`] if there is none to
+    /// read into; [`Error::DeviceLost`] if the device went away.
     pub async fn read<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<T>> {
-        self.start_read(buffer, offset, bytes)?.finish(self).await
+        self.start_read(buffer, offset, bytes).await?.finish(self).await
     }
 
     /// Starts a readback of what the commands submitted so far leave in a buffer.
-    pub(crate) fn start_read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<PendingRead> {
+    pub(crate) async fn start_read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<PendingRead> {
         check_range("a readback", buffer, offset, bytes)?;
         let fitting = {
             let mut free = lock(&self.staging().free);
@@ -80,7 +81,10 @@ impl Gpu {
         };
         let staging = match fitting {
             Some(buffer) => buffer,
-            None => self.buffer("staging", bytes, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)?,
+            None => {
+                let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+                self.checked("making room for a readback", || self.buffer("staging", bytes, usage)).await?
+            }
         };
         let mut encoder = self.device().create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);

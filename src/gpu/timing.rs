@@ -76,7 +76,7 @@ async fn by_timestamps(gpu: &Gpu, program: &Program) -> Result<Option<Vec<f64>>>
         });
         let bytes = 8 * u64::from(count);
         let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
-        let resolved = gpu.buffer("timestamps", bytes, usage)?;
+        let resolved = gpu.checked("profiling", || gpu.buffer("timestamps", bytes, usage)).await?;
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
         for (i, command) in (0u32..).zip(commands) {
             match command {

@@ -61,7 +61,7 @@ impl Evaluator {
                 self.feed.fill(&self.gpu, 0, &batch.tokens, &batch.targets)?;
                 recorder.run(&self.program).await?;
                 recorder.submit().await?;
-                pending.push_back((self.gpu.start_read(&self.losses, 0, self.losses.size())?, batch.targets));
+                pending.push_back((self.gpu.start_read(&self.losses, 0, self.losses.size()).await?, batch.targets));
             } else if let Some((read, targets)) = pending.pop_front() {
                 let losses: Vec<f32> = read.finish(&self.gpu).await?;
                 for (loss, _) in losses.iter().zip(&targets).filter(|(_, target)| **target != IGNORED) {
