@@ -26,6 +26,11 @@ impl Header {
     /// The header of a file, with a model that makes sense.
     pub(crate) fn read(file: &Container<'_>) -> Result<Self> {
         let header: Self = file.header()?;
+        // Before anything is made by that number: a small file must not ask for much memory.
+        let (layers, tensors) = (header.language.layers, file.names().len());
+        if layers as usize > tensors {
+            return Err(broken(format!("it says {layers} layers and has {tensors} tensors")));
+        }
         header.language.validate().map_err(|e| broken(e.to_string()))?;
         Ok(header)
     }
