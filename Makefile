@@ -1,5 +1,5 @@
 # The commands around the code. Each is a few words of cargo; what needs more has a script in .ci/.
-.PHONY: help demo test check gates format lint docs wasm shaders
+.PHONY: help demo test test-all check gates format lint docs wasm shaders
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -8,7 +8,7 @@ BUILD := $(or $(CARGO_TARGET_DIR),target)
 TINT := .ci/tint
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 17
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 17
 
 demo: ## train a language model on this machine's adapter (ARGS="--steps 100" adds options)
 	.ci/linker.sh
@@ -19,6 +19,9 @@ test: ## every test; a missing adapter is a failure
 	.ci/linker.sh
 	.ci/driver.sh
 	AFT_REQUIRE_ADAPTER=1 cargo test
+
+test-all: ## the same with a hundred times the broken files, and 20 kills of a run for 3
+	AFT_TEST_ALL=1 $(MAKE) test
 
 # Cheap ones first: the first failure ends the run.
 GATES := format lint docs shaders wasm test
