@@ -8,14 +8,20 @@ mod adamw;
 mod aft_band;
 mod aft_common;
 mod aft_local;
+mod aft_local_stream;
 mod aft_simple;
+mod aft_simple_stream;
+mod aft_stream;
 mod common;
 mod cross_entropy;
+mod cursor;
 mod dropout;
 mod embedding;
 mod gradient_norm;
 mod layer_norm;
 mod linear;
+mod sample;
+mod stream_embedding;
 mod train_state;
 mod training;
 
@@ -40,13 +46,18 @@ fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         adamw::trials(gpu),
         aft_band::trials(gpu),
         aft_local::trials(gpu),
+        aft_local_stream::trials(gpu),
         aft_simple::trials(gpu),
+        aft_simple_stream::trials(gpu),
         cross_entropy::trials(gpu),
+        cursor::trials(gpu),
         dropout::trials(gpu),
         embedding::trials(gpu),
         gradient_norm::trials(gpu),
         layer_norm::trials(gpu),
         linear::trials(gpu),
+        sample::trials(gpu),
+        stream_embedding::trials(gpu),
         train_state::trials(gpu),
     ]
     .into_iter()

@@ -2,8 +2,11 @@
 
 pub mod band;
 pub mod local;
+pub mod local_stream;
 mod rows;
 pub mod simple;
+pub mod simple_stream;
+pub mod stream;
 mod strips;
 
 use crate::error::{Result, expect_shape};
@@ -59,6 +62,8 @@ pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
         all.extend(simple::catalogue(placement));
         all.extend(band::catalogue(placement));
         all.extend(local::catalogue(placement));
+        all.extend(simple_stream::catalogue(placement));
+        all.extend(local_stream::catalogue(placement));
     }
     all
 }

@@ -3,11 +3,14 @@
 pub mod adamw;
 pub mod batch;
 pub mod cross_entropy;
+pub mod cursor;
 pub mod dropout;
 pub mod embedding;
 pub mod gradient_norm;
 pub mod layer_norm;
 pub mod linear;
+pub mod sample;
+pub mod stream_embedding;
 pub mod train_state;
 
 use crate::gpu::{Kernel, Placement, Variant};
@@ -22,11 +25,14 @@ pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
         all.push((&super::gradient::SUM_SLICES, Variant::plain(placement)));
         all.extend(adamw::catalogue(placement));
         all.extend(cross_entropy::catalogue(placement));
+        all.extend(cursor::catalogue(placement));
         all.extend(dropout::catalogue(placement));
         all.extend(embedding::catalogue(placement));
         all.extend(gradient_norm::catalogue(placement));
         all.extend(layer_norm::catalogue(placement));
         all.extend(linear::catalogue(placement));
+        all.extend(sample::catalogue(placement));
+        all.extend(stream_embedding::catalogue(placement));
         all.extend(train_state::catalogue(placement));
     }
     all

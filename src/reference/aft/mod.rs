@@ -16,7 +16,9 @@
 //! ```
 pub mod band;
 pub mod local;
+pub mod local_stream;
 pub mod simple;
+pub mod simple_stream;
 pub mod state;
 
 /// The logistic function, without overflow and exact to rounding in both tails.

@@ -1,0 +1,40 @@
+//! What AFT keeps of a stream of tokens (`shaders/lib/aft_stream.wgsl`), and how its kernels are planned.
+
+use crate::error::{Error, Result, expect_shape};
+use crate::gpu::{Buffer, Kernel, Placement, Plane, Variant};
+use crate::ops::Builder;
+use crate::ops::aft::qkv_cols;
+
+/// Bytes of the sums of N sequences of D channels: [N, 5, D4] vec4s.
+pub fn sums_bytes(sequences: u32, channels: u32) -> u64 {
+    80 * u64::from(sequences) * u64::from(channels.div_ceil(4))
+}
+
+/// Fails unless a pass of `chunk` tokens of each sequence fits its planes and the sums.
+pub(crate) fn check(op: &str, sequences: u32, chunk: u32, qkv: &Plane, sums: &Buffer, y: &Plane) -> Result<()> {
+    expect_shape(&format!("{op}: rows of y"), u64::from(sequences) * u64::from(chunk), y.rows.into())?;
+    expect_shape(&format!("{op}: qkv"), (y.rows, qkv_cols(y.cols)), (qkv.rows, qkv.cols))?;
+    let needed = sums_bytes(sequences, y.cols);
+    if sums.size() >= needed {
+        return Ok(());
+    }
+    Err(Error::shape(format!("{op}: sums"), format!("{needed} bytes"), sums.size()))
+}
+
+/// Threads of a workgroup, in the plans for processors and for GPUs: small ones spread few threads over the cores.
+const GROUPS: [u32; 2] = [16, 64];
+
+fn variant(placement: Placement, group: u32) -> Variant {
+    Variant { placement, constants: vec![("STREAM_GROUP", group)] }
+}
+
+/// Workgroups of a kernel with a thread for each sequence and vec4 of channels, and its variant.
+pub(crate) fn grid(b: &Builder, sequences: u32, width: u32) -> (Variant, u64) {
+    let group = b.planned(GROUPS);
+    (variant(b.placement, group), (u64::from(sequences) * u64::from(width)).div_ceil(group.into()))
+}
+
+/// The variants of a kernel with such a grid.
+pub(crate) fn variants(kernel: &'static Kernel, placement: Placement) -> [(&'static Kernel, Variant); 2] {
+    GROUPS.map(|group| (kernel, variant(placement, group)))
+}

@@ -1,0 +1,71 @@
+//! Where a stream of tokens is, on the device (`shaders/nn/cursor.wgsl`): any number of passes can be recorded ahead.
+
+use crate::error::{Error, Result};
+use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Variant, params};
+use crate::ops::Builder;
+
+/// The words of a cursor (`shaders/lib/cursor.wgsl`). Tokens are counted from the start of the stream, modulo 2^32.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Cursor {
+    /// Number of the token at position 0.
+    pub origin: u32,
+    /// Position of the first token that the pass under way reads.
+    pub position: u32,
+    /// Tokens of each sequence that it reads.
+    pub rows: u32,
+    /// Tokens there are, with the one that it makes.
+    pub end: u32,
+}
+
+params! {
+    /// As in `shaders/nn/cursor.wgsl`.
+    Params { chunk: u32, leave: u32, made: u32, length: u32, keep: u32 }
+}
+
+static OPEN: Kernel = Kernel {
+    stem: "nn/cursor",
+    entry: "open",
+    source: &[include_str!("../../../shaders/lib/cursor.wgsl"), include_str!("../../../shaders/nn/cursor.wgsl")],
+    params: Params::FIELDS,
+    operands: &[Operand::array_out("cursor", "u32", "cursor")],
+};
+
+/// A pass over a stream.
+#[derive(Debug, Clone, Copy)]
+pub struct Open {
+    /// The most tokens of each sequence that it reads, C.
+    pub chunk: u32,
+    /// Tokens that it leaves to the next pass, although it has room for them.
+    pub leave: u32,
+    /// Tokens of each sequence that it makes.
+    pub made: u32,
+    /// Positions of the model, T.
+    pub length: u32,
+    /// Tokens that are read again when the positions are full, the last ones there are; at most T.
+    pub keep: u32,
+}
+
+/// Adds the start of a pass: the cursor moves past what the pass before has read.
+///
+/// # Errors
+/// [`Error::Shape`] if the buffer holds no cursor; [`Error::Config`] if there is no position, or more to keep than positions.
+pub fn open(b: &mut Builder, cursor: &Buffer, pass: &Open) -> Result<()> {
+    let Open { chunk, leave, made, length, keep } = *pass;
+    let needed = size_of::<Cursor>() as u64;
+    if cursor.size() < needed {
+        return Err(Error::shape("cursor", format!("{needed} bytes"), cursor.size()));
+    }
+    if length == 0 || keep > length {
+        return Err(Error::Config(format!("of {length} positions, {keep} cannot be kept")));
+    }
+    let params = Params { chunk, leave, made, length, keep };
+    let cost = Cost { flops: 10.0, bytes: 32.0 };
+    let dispatch = b.gpu.dispatch(&OPEN, &Variant::plain(b.placement), &params, &[Bind::Buffer(cursor)], 1, cost)?;
+    b.program.dispatch(dispatch);
+    Ok(())
+}
+
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+    vec![(&OPEN, Variant::plain(placement))]
+}

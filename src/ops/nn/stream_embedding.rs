@@ -1,0 +1,118 @@
+//! Token and position embeddings of a stream's next tokens (`shaders/nn/stream_embedding.wgsl`).
+
+use crate::error::{Error, Result, expect_shape};
+use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
+use crate::ops::nn::LANES;
+use crate::ops::{Builder, trips};
+
+params! {
+    /// As in `shaders/nn/stream_embedding.wgsl`.
+    Params {
+        sequences: u32, chunk: u32, width: u32, mask: u32, x_stride: u32, token_base: u32, position_base: u32,
+    }
+}
+
+static FORWARD: Kernel = Kernel {
+    stem: "nn/stream_embedding",
+    entry: "forward",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
+        include_str!("../../../shaders/lib/cursor.wgsl"),
+        include_str!("../../../shaders/nn/stream_embedding.wgsl"),
+    ],
+    params: Params::FIELDS,
+    operands: &[
+        Operand::weights("token", "[V, D]"),
+        Operand::weights("position", "[T, D]"),
+        Operand::array("tokens", "u32", "[ring, N]"),
+        Operand::array("cursor", "u32", "cursor"),
+        Operand::plane_out("x", "[N C, D]"),
+    ],
+};
+
+/// The tokens of a stream on the device: token number i of sequence n at word i % slots * N + n.
+#[derive(Debug, Clone)]
+pub struct TokenRing {
+    /// Words [slots, N], each a token.
+    pub buffer: Buffer,
+    /// Tokens of a sequence that it holds, a power of two.
+    pub slots: u32,
+    /// Sequences, N.
+    pub sequences: u32,
+}
+
+impl TokenRing {
+    /// i % slots is i & mask.
+    pub(crate) fn mask(&self) -> u32 {
+        self.slots - 1
+    }
+
+    /// Fails unless it is as large as it says.
+    pub(crate) fn check(&self, op: &str) -> Result<()> {
+        let needed = 4 * u64::from(self.slots) * u64::from(self.sequences);
+        if self.slots.is_power_of_two() && self.sequences > 0 && self.buffer.size() >= needed {
+            return Ok(());
+        }
+        let expected = format!("a power of two of slots, {needed} bytes");
+        Err(Error::shape(format!("{op}: tokens"), expected, format!("{}, {}", self.slots, self.buffer.size())))
+    }
+}
+
+/// Operands of a pass.
+pub struct Forward<'a> {
+    /// Tokens of a sequence that x has room for, C.
+    pub chunk: u32,
+    /// Token table [V, D]; each token of the ring is below V.
+    pub token: &'a Weights,
+    /// Positions [T, D].
+    pub position: &'a Weights,
+    /// The tokens.
+    pub tokens: &'a TokenRing,
+    /// Where the stream is ([`super::cursor`]).
+    pub cursor: &'a Buffer,
+    /// Output [N C, D]; rows past those that the cursor gives stay as they are.
+    pub x: &'a Plane,
+}
+
+/// Adds `x = token[tokens] + position` for the tokens that the cursor gives. About 1 flop and 12 bytes an element.
+///
+/// # Errors
+/// [`Error::Shape`] if an operand does not fit x; [`Error::LimitExceeded`] past 4,096,000 channels.
+pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
+    let Forward { chunk, token, position, tokens, cursor, x } = *args;
+    let op = "stream embedding";
+    tokens.check(op)?;
+    expect_shape(&format!("{op}: x"), u64::from(tokens.sequences) * u64::from(chunk), x.rows.into())?;
+    expect_shape(&format!("{op}: tables"), (x.cols, x.cols), (token.cols, position.cols))?;
+    let width = u64::from(x.stride());
+    let params = Params {
+        sequences: tokens.sequences,
+        chunk,
+        width: x.stride(),
+        mask: tokens.mask(),
+        x_stride: x.stride(),
+        token_base: token.base(),
+        position_base: position.base(),
+    };
+    let binds = [
+        Bind::Weights(token),
+        Bind::Weights(position),
+        Bind::Buffer(&tokens.buffer),
+        Bind::Buffer(cursor),
+        Bind::Plane(x),
+    ];
+    let lanes = trips::lanes(b.few_threads(), op, &LANES, |lanes| width.div_ceil(lanes))?;
+    let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
+    let groups = (u64::from(x.rows) * u64::from(lanes)).div_ceil(64);
+    let elements = f64::from(x.rows) * f64::from(x.cols);
+    let cost = Cost { flops: elements, bytes: 12.0 * elements };
+    let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, groups, cost)?;
+    b.program.dispatch(dispatch);
+    Ok(())
+}
+
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+    let variant = |lanes| Variant { placement, constants: vec![("LANES", lanes)] };
+    LANES.map(|lanes| (&FORWARD, variant(lanes))).into()
+}
