@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use aft_wgpu::Error;
 use aft_wgpu::data::{MemoryText, Text};
-use aft_wgpu::generate::Generator;
+use aft_wgpu::generate::{Generator, Sampling};
 use aft_wgpu::gpu::{AdapterClass, Gpu};
 use aft_wgpu::models::language::{Language, LanguageConfig};
 use aft_wgpu::nn::Variant;
@@ -220,14 +220,17 @@ fn generation(gpu: &Gpu) {
     let model = LanguageConfig { dim: 32, ..small() };
     let mut trainer = trainer(gpu, &model, &TrainConfig { batch: 8, steps: 300, lr: 1e-2, ..settings() });
     block_on(trainer.advance(300)).unwrap();
-    let mut generator = block_on(Generator::new(gpu, &trainer.model)).unwrap();
+    let mut generator = block_on(Generator::new(gpu, &trainer.model, 1)).unwrap();
     let mut generate = |prompt: &[u8], count, temperature, seed| {
         let mut out = Vec::new();
-        let take = |byte| {
-            out.push(byte);
+        let take = |tokens: &[u8]| {
+            out.extend_from_slice(tokens);
             ControlFlow::Continue(())
         };
-        block_on(generator.generate(prompt, count, temperature, seed, take)).unwrap();
+        generator.restart();
+        block_on(generator.read(prompt)).unwrap();
+        let sampling = Sampling { temperature, seed, ..Default::default() };
+        block_on(generator.generate(count, &sampling, take)).unwrap();
         String::from_utf8_lossy(&out).into_owned()
     };
     // 60 bytes: past the model's 24 positions, so that the window slides.
@@ -236,7 +239,8 @@ fn generation(gpu: &Gpu) {
     assert_eq!(generate(b"the ", 30, 1.0, 5), generate(b"the ", 30, 1.0, 5));
     assert_ne!(generate(b"the ", 30, 3.0, 5), generate(b"the ", 30, 3.0, 6));
     assert_eq!(generate(b"", 0, 1.0, 0), "");
-    assert!(block_on(generator.generate(b"", 1, f32::NAN, 0, |_| ControlFlow::Continue(()))).is_err());
+    let nonsense = Sampling { temperature: f32::NAN, ..Default::default() };
+    assert!(block_on(generator.generate(1, &nonsense, |_| ControlFlow::Continue(()))).is_err());
 }
 
 fn limits(gpu: &Gpu) {

@@ -129,10 +129,10 @@ impl LanguageConfig {
 
 /// The layers of a model, by the ids of their parameters.
 #[derive(Debug)]
-struct Layers {
-    token: ParameterId,
-    position: ParameterId,
-    blocks: Vec<Block>,
+pub(super) struct Layers {
+    pub(super) token: ParameterId,
+    pub(super) position: ParameterId,
+    pub(super) blocks: Vec<Block>,
     norm: LayerNorm,
     head: Linear,
 }
@@ -167,7 +167,7 @@ pub struct Language {
     pub parameters: Parameters,
     /// Where its planes live.
     pub placement: Placement,
-    layers: Layers,
+    pub(super) layers: Layers,
 }
 
 /// Where the losses of a pass go.
@@ -226,7 +226,7 @@ impl Language {
     }
 
     fn forward(&self, pass: &mut Pass<'_>, batch: Batch<'_>) -> Result<(Plane, Saved)> {
-        let Layers { token, position, blocks, norm, head } = &self.layers;
+        let Layers { token, position, blocks, .. } = &self.layers;
         let [token, position]: [Weights; 2] = [*token, *position].map(|id| pass.parameters.weights(id));
         let mut x = pass.plane("embedded", self.config.dim)?;
         let args = embedding::Forward { batch, token: &token, position: &position, length: pass.length, x: &x };
@@ -240,11 +240,18 @@ impl Language {
             x = y;
             saved_blocks.push(saved);
         }
-        let (normal, saved_norm) = norm.forward(pass, &x)?;
+        let (logits, norm, normal) = self.head(pass, x)?;
+        Ok((logits, Saved { blocks: saved_blocks, norm, normal }))
+    }
+
+    /// The logits of what the last block gives, and what the backward pass needs. Takes x.
+    pub(super) fn head(&self, pass: &mut Pass<'_>, x: Plane) -> Result<(Plane, crate::nn::layer_norm::Saved, Plane)> {
+        let Layers { norm, head, .. } = &self.layers;
+        let (normal, saved) = norm.forward(pass, &x)?;
         pass.release(x);
         let logits = head.forward(pass, &normal, None)?;
         pass.release(normal.clone());
-        Ok((logits, Saved { blocks: saved_blocks, norm: saved_norm, normal }))
+        Ok((logits, saved, normal))
     }
 
     fn backward(&self, pass: &mut Pass<'_>, batch: Batch<'_>, saved: Saved, dlogits: Plane) -> Result<()> {

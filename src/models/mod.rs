@@ -4,3 +4,4 @@ pub(crate) mod container;
 pub(crate) mod feed;
 pub(crate) mod file;
 pub mod language;
+pub mod stream;

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::gpu::Plane;
-use crate::nn::{Declarations, Init, Linear, ParameterId, Pass, Spec};
-use crate::ops::aft::{Output, band, local, qkv_cols, simple};
+use crate::gpu::{Buffer, Plane};
+use crate::nn::{Declarations, Init, Linear, ParameterId, Parameters, Pass, Spec};
+use crate::ops::Builder;
+use crate::ops::aft::{Output, band, local, local_stream, qkv_cols, simple, simple_stream, stream};
 
 /// Which AFT a layer computes; all are causal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +69,24 @@ pub struct Saved {
     out: Output,
 }
 
+/// What a stream of sequences keeps of an AFT layer on the device, whatever its length.
+#[derive(Debug)]
+pub struct AftStream {
+    /// The sums over what was read, [N, 5, D4] vec4s.
+    pub sums: Buffer,
+    /// The window of AFT-local.
+    pub window: Option<Window>,
+}
+
+/// What the window of an AFT-local layer needs in a stream.
+#[derive(Debug)]
+pub struct Window {
+    /// The biases [T, ages].
+    pub band: Plane,
+    /// The last keys and values, [N, min(s, T), 2, D4] vec4s.
+    pub ring: Buffer,
+}
+
 impl Aft {
     /// Declares `name.qkv` and, by configuration, `name.bias.u`, `name.bias.v` and `name.out`.
     ///
@@ -118,10 +137,7 @@ impl Aft {
                 None
             }
         };
-        let y = match &self.projection {
-            Some(projection) => projection.forward(pass, &out.y, residual)?,
-            None => pass.add(&out.y, residual)?,
-        };
+        let y = self.project(pass, &out.y, residual)?;
         if !pass.keep {
             [Some(x.clone()), Some(qkv.clone()), band.clone(), Some(out.y.clone()), Some(out.log_den.clone())]
                 .into_iter()
@@ -129,6 +145,64 @@ impl Aft {
                 .for_each(|plane| pass.b.recycle(plane));
         }
         Ok((y, Saved { x, qkv, band, out }))
+    }
+
+    fn project(&self, pass: &mut Pass<'_>, mixed: &Plane, residual: Option<&Plane>) -> Result<Plane> {
+        match &self.projection {
+            Some(projection) => projection.forward(pass, mixed, residual),
+            None => pass.add(mixed, residual),
+        }
+    }
+
+    /// What a stream of `sequences` keeps of the layer, and adds the biases of all positions to the builder's program: they are
+    /// those of the weights at the time when it runs.
+    ///
+    /// # Errors
+    /// As [`Plane::new`] and [`band::forward`].
+    pub fn open(&self, b: &mut Builder, parameters: &Parameters, sequences: u32) -> Result<AftStream> {
+        let AftConfig { dim, length, window, .. } = self.config;
+        let sums = b.gpu.storage("stream sums", stream::sums_bytes(sequences, dim))?;
+        let window = match self.factors {
+            Some(factors) => {
+                let [u, v] = factors.map(|id| parameters.weights(id));
+                let band = b.plane("band", length, band::cols(length, window))?;
+                band::forward(b, &band::Forward { window, u: &u, v: &v, band: &band })?;
+                let bytes = local_stream::ring_bytes(sequences, length, window, dim);
+                Some(Window { band, ring: b.gpu.storage("stream window", bytes)? })
+            }
+            None => None,
+        };
+        Ok(AftStream { sums, window })
+    }
+
+    /// The layer's output for the next tokens of a stream, x [N C, D], plus `residual`. Takes x.
+    ///
+    /// # Errors
+    /// As [`local_stream::forward`].
+    pub fn stream(
+        &self,
+        pass: &mut Pass<'_>,
+        x: Plane,
+        residual: Option<&Plane>,
+        kept: &AftStream,
+        cursor: &Buffer,
+    ) -> Result<Plane> {
+        let qkv = self.qkv.forward(pass, &x, None)?;
+        let y = &pass.plane("aft y", self.config.dim)?;
+        let (sequences, chunk, sums, qkv) = (pass.batch, pass.length, &kept.sums, &qkv);
+        match &kept.window {
+            Some(Window { band, ring }) => {
+                let window = self.config.window;
+                let args = local_stream::Forward { sequences, chunk, window, qkv, band, cursor, sums, ring, y };
+                local_stream::forward(pass.b, &args)?;
+            }
+            None => {
+                simple_stream::forward(pass.b, &simple_stream::Forward { sequences, chunk, qkv, cursor, sums, y })?;
+            }
+        }
+        let projected = self.project(pass, y, residual)?;
+        [&x, qkv, y].into_iter().for_each(|plane| pass.b.recycle(plane.clone()));
+        Ok(projected)
     }
 
     /// dx from dy, which stays the caller's.

@@ -1,8 +1,9 @@
 //! A pre-LN block (paper, section 4.1): x + aft(norm(x)), then + mlp(norm(..)), with dropout on both branches.
 
 use crate::error::Result;
-use crate::gpu::Plane;
-use crate::nn::{Aft, AftConfig, Declarations, LayerNorm, Mlp, Pass, aft, layer_norm, mlp};
+use crate::gpu::{Buffer, Plane};
+use crate::nn::{Aft, AftConfig, AftStream, Declarations, LayerNorm, Mlp, Parameters, Pass, aft, layer_norm, mlp};
+use crate::ops::Builder;
 
 /// Sizes of a block.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +66,28 @@ impl Block {
         let (y, mlp) = pass.branch(&middle, site2, |pass, residual| self.mlp.forward(pass, normal2, residual))?;
         pass.release(middle);
         Ok((y, Saved { norm1, aft, norm2, mlp }))
+    }
+
+    /// What a stream of `sequences` keeps of the block.
+    ///
+    /// # Errors
+    /// As [`Aft::open`].
+    pub fn open(&self, b: &mut Builder, parameters: &Parameters, sequences: u32) -> Result<AftStream> {
+        self.aft.open(b, parameters, sequences)
+    }
+
+    /// The block's output for the next tokens of a stream, x [N C, D]. Takes x.
+    ///
+    /// # Errors
+    /// As its layers.
+    pub fn stream(&self, pass: &mut Pass<'_>, x: Plane, kept: &AftStream, cursor: &Buffer) -> Result<Plane> {
+        let (normal, _) = self.norm1.forward(pass, &x)?;
+        let middle = self.aft.stream(pass, normal, Some(&x), kept, cursor)?;
+        pass.release(x);
+        let (normal, _) = self.norm2.forward(pass, &middle)?;
+        let (y, _) = self.mlp.forward(pass, normal, Some(&middle))?;
+        pass.release(middle);
+        Ok(y)
     }
 
     /// dx from dy. Takes dy.

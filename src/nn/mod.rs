@@ -8,7 +8,7 @@ mod linear;
 mod mlp;
 mod parameters;
 
-pub use aft::{Aft, AftConfig, Variant};
+pub use aft::{Aft, AftConfig, AftStream, Variant, Window};
 pub use block::{Block, BlockConfig};
 pub use context::{Dropout, Pass};
 pub use layer_norm::LayerNorm;

@@ -1,24 +1,27 @@
 //! `aft generate`: text from a trained model.
 
-use std::io::{self, IsTerminal, Write, stdout};
+use std::io::{self, IsTerminal, Write, stderr, stdout};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use aft_wgpu::generate::Generator;
+use aft_wgpu::generate::{Generator, Sampling};
 use aft_wgpu::gpu::Gpu;
 use serde::Serialize;
 
-use crate::model::ModelArgs;
+use crate::model::{ModelArgs, ModelFile};
 use crate::shared::{AdapterArgs, say_json};
+use crate::text_stream::TextStream;
 
 /// Generate text from a trained model, as it is made
 ///
-/// The prompt is printed first, then what follows it. Bytes that are no UTF-8 become U+FFFD.
+/// The prompt is printed first, then what follows it. Bytes that are no UTF-8 become U+FFFD. When the model's length is reached,
+/// the last half of it is read again, and generation goes on.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   aft generate runs/text-001
-  aft generate runs/text-001 --prompt 'To be, ' --bytes 500 --temperature 0.9
+  aft generate runs/text-001 --prompt 'To be, ' --bytes 500 --temperature 0.9 --top-p 0.95
+  aft generate runs/text-001 --samples 3 --seed 7
   aft generate model.safetensors --temperature 0 --json")]
 pub struct Args {
     #[command(flatten)]
@@ -32,9 +35,21 @@ pub struct Args {
     /// Below 1 likelier bytes are preferred; 0 always takes the likeliest
     #[arg(long, value_name = "T", default_value_t = 0.7)]
     temperature: f32,
+    /// Only the K likeliest bytes are left; 0 leaves all
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    top_k: u32,
+    /// Only the fewest bytes whose share reaches P are left; 1 leaves all
+    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    top_p: f32,
     /// Seed of the sampling: the same gives the same text
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Texts to generate at once, each drawn for itself; the first appears as it is made
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    samples: u32,
+    /// Refuse to generate more than the model's length instead of reading the last half of it again
+    #[arg(long)]
+    stop_at_length: bool,
     #[command(flatten)]
     adapter: AdapterArgs,
     /// One JSON object at the end instead of text
@@ -46,9 +61,15 @@ pub struct Args {
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     prompt: &'a str,
+    /// The first text.
     text: String,
+    /// All of them, if there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    samples: Option<Vec<String>>,
     bytes: u32,
     temperature: f32,
+    top_k: u32,
+    top_p: f32,
     seed: u64,
     bytes_per_second: f64,
     model: String,
@@ -56,130 +77,109 @@ struct Report<'a> {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    let sampling = args.sampling();
+    // Nonsense is refused before anything is loaded.
+    sampling.settings()?;
     let file = args.model.open()?;
     let gpu = Gpu::request_blocking(&args.adapter.options())?;
     let mut generator = pollster::block_on(async {
         let model = file.load(&gpu, file.config.length).await?;
-        Generator::new(&gpu, &model).await
+        Generator::new(&gpu, &model, args.samples).await
     })?;
-    let begun = Instant::now();
-    let mut generate = |on_byte: &mut dyn FnMut(u8) -> ControlFlow<()>| {
-        let Args { prompt, bytes, temperature, seed, .. } = args;
-        pollster::block_on(generator.generate(prompt.as_bytes(), *bytes as usize, *temperature, *seed, on_byte))
-    };
-    if args.json {
-        let mut made = Vec::new();
-        generate(&mut |byte| {
-            made.push(byte);
-            ControlFlow::Continue(())
-        })?;
-        return say_json(&Report {
-            prompt: &args.prompt,
-            text: String::from_utf8_lossy(&made).into_owned(),
-            bytes: args.bytes,
-            temperature: args.temperature,
-            seed: args.seed,
-            bytes_per_second: f64::from(args.bytes) / begun.elapsed().as_secs_f64().max(1e-9),
-            model: file.name(),
-            adapter: gpu.caps().adapter.to_string(),
-        });
+    if args.stop_at_length {
+        generator.expect_room(args.prompt.len(), args.bytes as usize)?;
     }
-    let mut text = TextStream::new(stdout());
+    let begun = Instant::now();
+    let mut texts = vec![Vec::new(); args.samples as usize];
+    let mut out = TextStream::new(stdout());
     let mut written = Ok(());
     let mut prompt = args.prompt.as_bytes();
-    generate(&mut |byte| {
-        // The prompt goes out with the first byte: no output when nothing can be generated.
-        written = text.push(&[std::mem::take(&mut prompt), &[byte]].concat());
+    args.generate(&mut generator, &file, &sampling, |tokens| {
+        texts.iter_mut().zip(tokens).for_each(|(text, &token)| text.push(token));
+        if !args.json {
+            // The prompt goes out with the first byte: no output when nothing can be generated.
+            written = out.push(&[std::mem::take(&mut prompt), &tokens[..1]].concat());
+        }
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     written?;
-    text.end()?;
+    if args.json {
+        let seconds = begun.elapsed().as_secs_f64().max(1e-9);
+        return args.report(&texts, seconds, file.name(), gpu.caps().adapter.to_string());
+    }
+    out.end()?;
+    args.others(&texts[1..])?;
     if stdout().is_terminal() {
         writeln!(stdout())?;
     }
     Ok(())
 }
 
-/// Writes bytes as UTF-8 as soon as they are whole characters; what can be none becomes U+FFFD.
-struct TextStream<W> {
-    out: W,
-    /// The start of a character that is not complete yet.
-    waiting: Vec<u8>,
-}
-
-impl<W: Write> TextStream<W> {
-    fn new(out: W) -> Self {
-        Self { out, waiting: Vec::new() }
+impl Args {
+    fn sampling(&self) -> Sampling {
+        let &Self { temperature, top_k, top_p, seed, .. } = self;
+        Sampling { temperature, top_k, top_p, seed, ..Default::default() }
     }
 
-    fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.waiting.extend_from_slice(bytes);
-        let mut ready = String::new();
-        let mut rest: &[u8] = &self.waiting;
-        loop {
-            match std::str::from_utf8(rest) {
-                Ok(text) => {
-                    ready.push_str(text);
-                    rest = &[];
-                    break;
-                }
-                Err(error) => {
-                    let (valid, after) = rest.split_at(error.valid_up_to());
-                    ready.push_str(&String::from_utf8_lossy(valid));
-                    rest = after;
-                    // No length: more bytes may still complete it.
-                    let Some(invalid) = error.error_len() else { break };
-                    ready.push(char::REPLACEMENT_CHARACTER);
-                    rest = &rest[invalid..];
-                }
-            }
+    /// Reads the prompt and hands on what follows. Says once on stderr when the model's length is reached.
+    fn generate(
+        &self,
+        generator: &mut Generator,
+        file: &ModelFile,
+        sampling: &Sampling,
+        mut on_tokens: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> anyhow::Result<()> {
+        pollster::block_on(async {
+            let prompt = if self.prompt.is_empty() { "\n" } else { &self.prompt };
+            let length = file.config.length as usize;
+            generator.read(prompt.as_bytes()).await?;
+            let mut left = if prompt.len() > length { 0 } else { generator.left() };
+            let mut said = false;
+            let count = self.bytes as usize;
+            generator
+                .generate(count, sampling, |tokens| {
+                    if left == 0 && !said {
+                        said = true;
+                        // With stderr closed there is nobody to tell.
+                        let _ = writeln!(
+                            stderr(),
+                            "note: the model's length of {length} bytes is reached; its last half is read again, now and \
+                             whenever it is (--stop-at-length refuses instead)"
+                        );
+                    }
+                    left = left.saturating_sub(1);
+                    on_tokens(tokens)
+                })
+                .await
+        })?;
+        Ok(())
+    }
+
+    /// Prints the texts after the first.
+    fn others(&self, texts: &[Vec<u8>]) -> io::Result<()> {
+        for (number, text) in (2..).zip(texts) {
+            let text = String::from_utf8_lossy(text);
+            writeln!(stdout(), "\n\n--- {number} of {} ---\n{}{text}", self.samples, self.prompt)?;
         }
-        self.waiting = rest.to_vec();
-        self.out.write_all(ready.as_bytes())?;
-        self.out.flush()
+        Ok(())
     }
 
-    /// Writes what never became whole.
-    fn end(&mut self) -> io::Result<()> {
-        let rest = std::mem::take(&mut self.waiting);
-        self.out.write_all(String::from_utf8_lossy(&rest).as_bytes())?;
-        self.out.flush()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-    use super::*;
-
-    /// What was written after each byte, and at the end.
-    fn streamed(bytes: &[u8]) -> (Vec<usize>, String) {
-        let mut stream = TextStream::new(Vec::new());
-        let lengths = bytes.iter().map(|b| stream.push(&[*b]).map(|()| stream.out.len()).unwrap()).collect();
-        stream.end().unwrap();
-        (lengths, String::from_utf8(stream.out).unwrap())
-    }
-
-    #[test]
-    fn a_character_waits_for_its_last_byte() {
-        let (lengths, text) = streamed("aé€😀b".as_bytes());
-        assert_eq!(text, "aé€😀b");
-        assert_eq!(lengths, [1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11]);
-    }
-
-    #[test]
-    fn any_bytes_give_what_lossy_decoding_gives() {
-        for bytes in [
-            &b"a\xffb"[..],
-            b"\xe2\x82",
-            b"\xe2\x82z",
-            b"\xf0\x9f\x98",
-            b"\xc3\xc3\xa9",
-            b"\xf0\x28\x8c\x28",
-            b"\xed\xa0\x80",
-            b"",
-        ] {
-            assert_eq!(streamed(bytes).1, String::from_utf8_lossy(bytes), "{bytes:x?}");
-        }
+    fn report(&self, texts: &[Vec<u8>], seconds: f64, model: String, adapter: String) -> anyhow::Result<()> {
+        let mut texts: Vec<String> = texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();
+        let samples = (texts.len() > 1).then(|| texts.clone());
+        let &Self { bytes, temperature, top_k, top_p, seed, .. } = self;
+        say_json(&Report {
+            prompt: &self.prompt,
+            text: texts.swap_remove(0),
+            samples,
+            bytes,
+            temperature,
+            top_k,
+            top_p,
+            seed,
+            bytes_per_second: f64::from(bytes) * f64::from(self.samples) / seconds,
+            model,
+            adapter,
+        })
     }
 }

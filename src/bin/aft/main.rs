@@ -8,6 +8,7 @@ mod exit;
 mod generate;
 mod model;
 mod shared;
+mod text_stream;
 mod train;
 
 use std::process::ExitCode;

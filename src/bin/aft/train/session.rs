@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aft_wgpu::data::{Bigram, Corpus, Windows, Words};
-use aft_wgpu::generate::Generator;
+use aft_wgpu::generate::{Generator, Sampling};
 use aft_wgpu::gpu::Gpu;
 use aft_wgpu::models::language::LanguageConfig;
 use aft_wgpu::train::Trainer;
@@ -291,12 +291,13 @@ fn is_lost(error: &anyhow::Error) -> bool {
 pub async fn sample(gpu: &Gpu, trainer: &Trainer, count: usize, seed: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(count);
     if count > 0 {
-        let mut generator = Generator::new(gpu, &trainer.model).await?;
-        let take = |byte| {
-            bytes.push(byte);
+        let mut generator = Generator::new(gpu, &trainer.model, 1).await?;
+        let take = |tokens: &[u8]| {
+            bytes.extend_from_slice(tokens);
             ControlFlow::Continue(())
         };
-        generator.generate(b"\n", count, TEMPERATURE, seed, take).await?;
+        let sampling = Sampling { temperature: TEMPERATURE, seed, ..Default::default() };
+        generator.generate(count, &sampling, take).await?;
     }
     Ok(bytes)
 }

@@ -1,0 +1,87 @@
+//! Text as it is made: bytes go out as soon as they are whole characters.
+
+use std::io::{self, Write};
+
+/// Writes bytes as UTF-8 as soon as they are whole characters; what can be none becomes U+FFFD.
+pub struct TextStream<W> {
+    out: W,
+    /// The start of a character that is not complete yet.
+    waiting: Vec<u8>,
+}
+
+impl<W: Write> TextStream<W> {
+    pub fn new(out: W) -> Self {
+        Self { out, waiting: Vec::new() }
+    }
+
+    pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.waiting.extend_from_slice(bytes);
+        let mut ready = String::new();
+        let mut rest: &[u8] = &self.waiting;
+        loop {
+            match std::str::from_utf8(rest) {
+                Ok(text) => {
+                    ready.push_str(text);
+                    rest = &[];
+                    break;
+                }
+                Err(error) => {
+                    let (valid, after) = rest.split_at(error.valid_up_to());
+                    ready.push_str(&String::from_utf8_lossy(valid));
+                    rest = after;
+                    // No length: more bytes may still complete it.
+                    let Some(invalid) = error.error_len() else { break };
+                    ready.push(char::REPLACEMENT_CHARACTER);
+                    rest = &rest[invalid..];
+                }
+            }
+        }
+        self.waiting = rest.to_vec();
+        self.out.write_all(ready.as_bytes())?;
+        self.out.flush()
+    }
+
+    /// Writes what never became whole.
+    pub fn end(&mut self) -> io::Result<()> {
+        let rest = std::mem::take(&mut self.waiting);
+        self.out.write_all(String::from_utf8_lossy(&rest).as_bytes())?;
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    /// What was written after each byte, and at the end.
+    fn streamed(bytes: &[u8]) -> (Vec<usize>, String) {
+        let mut stream = TextStream::new(Vec::new());
+        let lengths = bytes.iter().map(|b| stream.push(&[*b]).map(|()| stream.out.len()).unwrap()).collect();
+        stream.end().unwrap();
+        (lengths, String::from_utf8(stream.out).unwrap())
+    }
+
+    #[test]
+    fn a_character_waits_for_its_last_byte() {
+        let (lengths, text) = streamed("aé€😀b".as_bytes());
+        assert_eq!(text, "aé€😀b");
+        assert_eq!(lengths, [1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11]);
+    }
+
+    #[test]
+    fn any_bytes_give_what_lossy_decoding_gives() {
+        for bytes in [
+            &b"a\xffb"[..],
+            b"\xe2\x82",
+            b"\xe2\x82z",
+            b"\xf0\x9f\x98",
+            b"\xc3\xc3\xa9",
+            b"\xf0\x28\x8c\x28",
+            b"\xed\xa0\x80",
+            b"",
+        ] {
+            assert_eq!(streamed(bytes).1, String::from_utf8_lossy(bytes), "{bytes:x?}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The generator: prompts in, tokens out.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+use crate::error::{Error, Result};
+use crate::generate::place::Place;
+use crate::generate::sampling::Sampling;
+use crate::gpu::{Buffer, Gpu, Program, Recorder};
+use crate::models::language::{Language, LanguageConfig};
+use crate::models::stream::{LanguageStream, StreamPass};
+use crate::nn::Variant;
+use crate::ops::Builder;
+use crate::ops::aft::local_stream::longest_chunk;
+use crate::ops::nn::sample::{self, Sample, Settings};
+
+/// Tokens of a sequence that a pass over a prompt reads, where nothing bounds them further.
+const CHUNK: u32 = 64;
+/// Rows of such a pass: planes of many sequences stay small.
+const ROWS: u32 = 4096;
+/// Tokens that are recorded at once, if that is no more than [`AHEAD_MS`] of estimated work: text is to appear as it is made.
+const AHEAD: u32 = 8;
+const AHEAD_MS: f64 = 100.0;
+/// Such records that may be under way.
+const IN_FLIGHT: usize = 3;
+/// What the ring of tokens holds beyond the model's positions: all that may be made and not handed on.
+pub(super) const RING_AHEAD: u32 = AHEAD * (IN_FLIGHT as u32 + 1);
+
+/// Generates N sequences from a language model whose weights stay as they are. All read the same prompts, and each draws its own
+/// tokens.
+///
+/// A model has T positions. When they are full, the last T/2 tokens are read again from position 0.
+pub struct Generator {
+    pub(super) gpu: Gpu,
+    pub(super) config: LanguageConfig,
+    pub(super) stream: LanguageStream,
+    pub(super) place: Place,
+    settings: Buffer,
+    chunk: u32,
+    ahead: u32,
+    read: Program,
+    step: Program,
+    recorder: Recorder,
+}
+
+impl Generator {
+    /// Prepares `samples` sequences, N: every buffer, bind group and pipeline that generation needs.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for no sequence; [`Error::LimitExceeded`] for too many of them, or a window of more than about
+    /// 126,000; [`Error::OutOfMemory`], [`Error::DeviceLost`].
+    pub async fn new(gpu: &Gpu, model: &Language, samples: u32) -> Result<Self> {
+        let (mut generator, setup) = gpu.checked("preparing generation", || Self::build(gpu, model, samples)).await?;
+        generator.recorder.run(&setup).await?;
+        generator.recorder.submit().await?;
+        Ok(generator)
+    }
+
+    fn build(gpu: &Gpu, model: &Language, samples: u32) -> Result<(Self, Program)> {
+        let config = model.config.clone();
+        let b = &mut Builder::new(gpu, model.placement);
+        let stream = model.open(b, samples, RING_AHEAD)?;
+        let setup = b.take_program();
+        let chunk = chunk(&config, samples);
+        let rows = model.stream(b, &stream, &StreamPass { chunk, leave: 1, made: 0 })?;
+        b.recycle(rows);
+        let read = b.take_program();
+        let rows = model.stream(b, &stream, &StreamPass { chunk: 1, leave: 0, made: 1 })?;
+        let logits = &model.stream_logits(b, &stream, rows)?;
+        let settings = gpu.storage("sampling", size_of::<Settings>() as u64)?;
+        let args = Sample { logits, cursor: &stream.cursor, settings: &settings, tokens: &stream.tokens };
+        sample::sample(b, &args)?;
+        let step = b.take_program();
+        let ahead = (AHEAD_MS / gpu.caps().estimate_ms(step.cost())).clamp(1.0, AHEAD.into()) as u32;
+        let place = Place::start(config.length, model.kept());
+        let recorder = Recorder::new(gpu);
+        let gpu = gpu.clone();
+        Ok((Self { gpu, config, stream, place, settings, chunk, ahead, read, step, recorder }, setup))
+    }
+
+    /// Sequences, N.
+    pub fn samples(&self) -> u32 {
+        self.stream.tokens.sequences
+    }
+
+    /// Forgets all that was read and made.
+    pub fn restart(&mut self) {
+        self.place = Place::start(self.config.length, self.place.kept as u32);
+    }
+
+    /// Reads more text into every sequence, in chunks. Tokens that were made ahead and not handed on stay part of the text.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], [`Error::Rejected`].
+    pub async fn read(&mut self, text: &[u8]) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let needed = self.place.append(text.len() as u64);
+        let text = &text[text.len() - (self.place.end - needed) as usize..];
+        let samples = self.samples() as usize;
+        let words: Vec<u32> = text.iter().flat_map(|&byte| std::iter::repeat_n(byte.into(), samples)).collect();
+        self.write_tokens(needed, &words)?;
+        self.write_cursor()?;
+        let unread = self.place.unread();
+        self.record_read(unread).await?;
+        self.place.read += unread;
+        self.recorder.submit().await
+    }
+
+    /// Makes `count` tokens that follow what was read, and hands each on as it is made, one of every sequence at a time, until
+    /// the caller breaks off. Where nothing was read, the text begins after a line end.
+    ///
+    /// Some tokens are made ahead. Those that a caller who broke off has not got are the first of the next call, if nothing is
+    /// read before it.
+    ///
+    /// # Errors
+    /// As [`Sampling::settings`]; [`Error::DeviceLost`].
+    pub async fn generate(
+        &mut self,
+        count: usize,
+        sampling: &Sampling,
+        mut on_tokens: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let settings = sampling.settings()?;
+        if count == 0 {
+            return Ok(());
+        }
+        if self.place.end == 0 {
+            self.read(b"\n").await?;
+        }
+        self.gpu.write(&self.settings, 0, bytemuck::bytes_of(&settings))?;
+        let goal = self.place.handed + count as u64;
+        let mut asked = self.place.handed;
+        let mut reads = VecDeque::new();
+        let (samples, slots) = (u64::from(self.samples()), u64::from(self.stream.tokens.slots));
+        loop {
+            while asked < goal && reads.len() < IN_FLIGHT {
+                if asked == self.place.end {
+                    self.record_steps((goal - asked).min(self.ahead.into())).await?;
+                }
+                // As far as the ring goes without a break.
+                let slot = asked % slots;
+                let len = (self.place.end.min(goal) - asked).min(slots - slot);
+                reads.push_back(self.gpu.start_read(
+                    &self.stream.tokens.buffer,
+                    4 * samples * slot,
+                    4 * samples * len,
+                )?);
+                asked += len;
+            }
+            let Some(read) = reads.pop_front() else { return Ok(()) };
+            let words: Vec<u32> = read.finish(&self.gpu).await?;
+            let tokens: Vec<u8> = words.iter().map(|&word| word as u8).collect();
+            for tokens in tokens.chunks(samples as usize) {
+                self.place.handed += 1;
+                if on_tokens(tokens).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// How many tokens can be made before the model's positions are full and some are read again.
+    pub fn left(&self) -> u64 {
+        self.place.left()
+    }
+
+    /// Fails unless a prompt of `prompt` tokens and `count` that follow it fit the model's positions.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] with the numbers.
+    pub fn expect_room(&self, prompt: usize, count: usize) -> Result<()> {
+        // An empty text begins after a line end. The last token is made and not read.
+        let before = self.place.end - self.place.origin + prompt as u64;
+        let needed = before.max(1) + (count as u64).saturating_sub(1);
+        if needed <= self.place.length {
+            return Ok(());
+        }
+        Err(Error::LimitExceeded {
+            what: "the prompt and the text that follows (bytes)".into(),
+            limit: "positions of the model",
+            needed,
+            granted: self.place.length,
+            advice: "fewer bytes, or generate past the model's length".into(),
+        })
+    }
+
+    /// Records and submits the making of `count` tokens.
+    async fn record_steps(&mut self, count: u64) -> Result<()> {
+        for _ in 0..count {
+            let before_last = self.place.make();
+            self.record_read(before_last).await?;
+            self.recorder.run(&self.step).await?;
+        }
+        self.recorder.submit().await
+    }
+
+    /// Records passes over `count` tokens of each sequence.
+    async fn record_read(&mut self, count: u64) -> Result<()> {
+        for _ in 0..count.div_ceil(self.chunk.into()) {
+            self.recorder.run(&self.read).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes tokens [count, N] from number `first` on, ahead of the next submission.
+    pub(super) fn write_tokens(&self, first: u64, words: &[u32]) -> Result<()> {
+        let (samples, slots) = (u64::from(self.samples()), u64::from(self.stream.tokens.slots));
+        let slot = first % slots;
+        let (here, wrapped) = words.split_at(words.len().min((samples * (slots - slot)) as usize));
+        let buffer = &self.stream.tokens.buffer;
+        self.gpu.write(buffer, 4 * samples * slot, bytemuck::cast_slice(here))?;
+        if wrapped.is_empty() { Ok(()) } else { self.gpu.write(buffer, 0, bytemuck::cast_slice(wrapped)) }
+    }
+
+    /// Writes where the stream is, ahead of the next submission.
+    pub(super) fn write_cursor(&self) -> Result<()> {
+        self.gpu.write(&self.stream.cursor, 0, bytemuck::bytes_of(&self.place.cursor()))
+    }
+}
+
+impl std::fmt::Debug for Generator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Generator").field("config", &self.config).field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+/// Tokens of a sequence that a pass over a prompt reads.
+fn chunk(config: &LanguageConfig, samples: u32) -> u32 {
+    let longest = match config.variant {
+        Variant::Simple => CHUNK,
+        Variant::Local => longest_chunk(config.length, config.window),
+    };
+    CHUNK.min(config.length).min(longest).min(ROWS / samples.max(1)).max(1)
+}

@@ -1,0 +1,70 @@
+//! How the next token is drawn.
+
+use crate::error::{Error, Result};
+use crate::ops::nn::sample::Settings;
+
+/// How tokens are drawn from softmax(logits / temperature). A token depends on the text before it, on these settings and on its
+/// number: a stream repeats bit for bit, however it is cut into calls.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampling {
+    /// Below 1 likelier tokens are preferred; 0, or less than 1e-6, always takes the likeliest.
+    pub temperature: f32,
+    /// Only the `top_k` likeliest tokens are left; 0 leaves all.
+    pub top_k: u32,
+    /// Of these, only the fewest whose share of the probability reaches `top_p` are left; 1 leaves all.
+    pub top_p: f32,
+    /// The same seed gives the same text.
+    pub seed: u64,
+    /// What sequence 0 counts as in random numbers. Sequence i of many is what a single sequence gives for i.
+    pub first_sequence: u32,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { temperature: 0.7, top_k: 0, top_p: 1.0, seed: 0, first_sequence: 0 }
+    }
+}
+
+impl Sampling {
+    /// The settings as the device reads them.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a temperature below 0 or not finite, or a `top_p` outside of (0, 1].
+    pub fn settings(&self) -> Result<Settings> {
+        let Self { temperature, top_k, top_p, seed, first_sequence } = *self;
+        if !(temperature >= 0.0 && temperature.is_finite()) {
+            return Err(Error::Config(format!("a temperature is 0 or more, not {temperature}")));
+        }
+        if !(top_p > 0.0 && top_p <= 1.0) {
+            return Err(Error::Config(format!("top-p is above 0 and at most 1, not {top_p}")));
+        }
+        // Beyond 1e6, logits make no difference.
+        let temperature = if temperature < 1e-6 { 0.0 } else { temperature.min(1e6) };
+        Ok(Settings { temperature, top_p, top_k, first_sequence, seed: [seed as u32, (seed >> 32) as u32] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        for temperature in [-0.1, f32::NAN, f32::INFINITY] {
+            let error = Sampling { temperature, ..Default::default() }.settings().unwrap_err();
+            assert!(error.to_string().contains("temperature"), "{error}");
+        }
+        for top_p in [0.0, -1.0, 1.1, f32::NAN] {
+            let error = Sampling { top_p, ..Default::default() }.settings().unwrap_err();
+            assert!(error.to_string().contains("top-p"), "{error}");
+        }
+    }
+
+    #[test]
+    fn settings_are_what_the_device_can_divide_by() {
+        let temperature = |temperature| Sampling { temperature, ..Default::default() }.settings().unwrap().temperature;
+        assert_eq!([0.0, 1e-9, 0.5, f32::MAX].map(temperature), [0.0, 0.0, 0.5, 1e6]);
+        assert_eq!(Sampling { seed: 7 << 32 | 5, ..Default::default() }.settings().unwrap().seed, [5, 7]);
+    }
+}

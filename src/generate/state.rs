@@ -1,0 +1,246 @@
+//! The state of a stream on the host: saved, loaded, forked.
+
+use std::collections::HashMap;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::generate::generator::{Generator, RING_AHEAD};
+use crate::generate::place::Place;
+use crate::gpu::Buffer;
+use crate::models::language::LanguageConfig;
+use crate::nn::Variant;
+use crate::ops::aft::{local_stream, stream};
+
+/// The version of the format.
+const VERSION: u32 = 1;
+
+/// What N sequences have read and made, as far as it matters for what follows. It goes with the weights of its model; another
+/// generator of the same model continues it with the same bits.
+///
+/// Its file is a safetensors file: `tokens` [count, N], all that count for what follows or were not handed on, `layers.I.sums` [N, 5, D], and for
+/// AFT-local `layers.I.window` [N, min(s, T), 2, D]; the metadata entry `aft` says the rest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamState {
+    head: Head,
+    tokens: Vec<u8>,
+    /// Sums and, for AFT-local, window of each layer.
+    layers: Vec<Vec<Vec<f32>>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    /// Tokens of a sequence since the start of the stream.
+    end: u64,
+    model: LanguageConfig,
+    /// The token at the model's position 0.
+    origin: u64,
+    samples: u32,
+    /// The last tokens that were made ahead and not handed on.
+    unseen: u32,
+}
+
+/// The metadata entry.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    format: u32,
+    stream: Head,
+}
+
+impl Generator {
+    /// What the stream has read and made. Its sequences may be continued by any generator of the same weights.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] if the device went away.
+    pub async fn save(&self) -> Result<StreamState> {
+        let Place { origin, end, handed, .. } = self.place;
+        let head =
+            Head { end, model: self.config.clone(), origin, samples: self.samples(), unseen: (end - handed) as u32 };
+        let ring = &self.stream.tokens;
+        let words: Vec<u32> =
+            self.gpu.read(&ring.buffer, 0, 4 * u64::from(ring.slots) * u64::from(ring.sequences)).await?;
+        let samples = ring.sequences as usize;
+        let slot = |number: u64| &words[(number % u64::from(ring.slots)) as usize * samples..][..samples];
+        let tokens = (head.first()..end).flat_map(slot).map(|&word| word as u8).collect();
+        let mut layers = Vec::new();
+        for (buffers, shapes) in self.layer_buffers().zip(std::iter::repeat(head.layer_shapes())) {
+            let mut layer = Vec::new();
+            for (buffer, (_, shape)) in buffers.into_iter().zip(shapes) {
+                layer.push(self.gpu.read(buffer, 0, 4 * shape.iter().product::<usize>() as u64).await?);
+            }
+            layers.push(layer);
+        }
+        Ok(StreamState { head, tokens, layers })
+    }
+
+    /// Continues from `state` instead of what was read before.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the state is of another model or of another number of sequences.
+    pub fn restore(&mut self, state: &StreamState) -> Result<()> {
+        let StreamState { head, tokens, layers } = state;
+        if head.model != self.config {
+            return Err(Error::Config("the state of the stream is of another model".into()));
+        }
+        if head.samples != self.samples() {
+            let text = format!("the state is of {} sequences, the generator has {}", head.samples, self.samples());
+            return Err(Error::Config(text));
+        }
+        let words: Vec<u32> = tokens.iter().copied().map(u32::from).collect();
+        self.write_tokens(head.first(), &words)?;
+        for (buffers, layer) in self.layer_buffers().zip(layers) {
+            for (buffer, values) in buffers.into_iter().zip(layer) {
+                self.gpu.write(buffer, 0, bytemuck::cast_slice(values))?;
+            }
+        }
+        let Head { end, origin, unseen, .. } = *head;
+        let (read, handed) = (end.saturating_sub(1).max(origin), end - u64::from(unseen));
+        self.place = Place { origin, read, end, handed, ..self.place };
+        self.write_cursor()
+    }
+
+    fn layer_buffers(&self) -> impl Iterator<Item = Vec<&Buffer>> {
+        self.stream
+            .blocks
+            .iter()
+            .map(|block| std::iter::once(&block.sums).chain(block.window.as_ref().map(|window| &window.ring)).collect())
+    }
+}
+
+impl Head {
+    /// Names and shapes of what a layer keeps.
+    fn layer_shapes(&self) -> Vec<(&'static str, Vec<usize>)> {
+        let LanguageConfig { variant, length, window, dim, .. } = self.model;
+        let [samples, dim] = [self.samples, dim].map(|n| n as usize);
+        let mut shapes = vec![("sums", vec![samples, 5, dim])];
+        if variant == Variant::Local {
+            shapes.push(("window", vec![samples, window.min(length) as usize, 2, dim]));
+        }
+        shapes
+    }
+
+    /// The first token that the state holds.
+    fn first(&self) -> u64 {
+        self.origin.min(self.end - u64::from(self.unseen))
+    }
+
+    /// Fails on what no stream can be. `count` is the number of tokens that the state holds.
+    fn check(&self, count: u64) -> Result<()> {
+        self.model.validate().map_err(|e| broken(e.to_string()))?;
+        let Self { end, origin, samples, unseen, ref model } = *self;
+        let sums = stream::sums_bytes(samples, model.dim);
+        let window = local_stream::ring_bytes(samples, model.length, model.window, model.dim);
+        let sound = samples > 0
+            && sums.max(window) <= 1 << 40
+            && unseen <= RING_AHEAD
+            && u64::from(unseen) <= end
+            && origin <= end
+            && end - origin <= u64::from(model.length) + 1
+            && (origin < end || end == 0)
+            && count == end - self.first();
+        let text =
+            || format!("{count} tokens, {origin} to {end}, {unseen} unseen, {samples} sequences: no such stream");
+        if sound { Ok(()) } else { Err(broken(text())) }
+    }
+}
+
+impl StreamState {
+    /// Sequences, N.
+    pub fn samples(&self) -> u32 {
+        self.head.samples
+    }
+
+    /// A state in which every sequence stands `times` times: sequence i continues sequence i / `times`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for no sequence or more than a state can have.
+    pub fn fork(&self, times: u32) -> Result<Self> {
+        let Self { head, tokens, layers } = self;
+        let forked = Head { samples: head.samples.saturating_mul(times), ..head.clone() };
+        let count = (tokens.len() / head.samples as usize) as u64;
+        forked.check(count).map_err(|_| Error::Config(format!("a stream cannot be forked {times} times")))?;
+        let samples = head.samples as usize;
+        let repeat = |values: &Vec<f32>| {
+            let sequences = values.chunks(values.len() / samples);
+            sequences.flat_map(|one| one.repeat(times as usize)).collect()
+        };
+        Ok(Self {
+            head: forked,
+            tokens: tokens.iter().flat_map(|&token| std::iter::repeat_n(token, times as usize)).collect(),
+            layers: layers.iter().map(|layer| layer.iter().map(repeat).collect()).collect(),
+        })
+    }
+
+    /// The state as bytes of a safetensors file.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if it cannot be written as one.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let Self { head, tokens, layers } = self;
+        let failed = |e: &dyn std::fmt::Display| broken(e.to_string());
+        let samples = head.samples as usize;
+        let view = TensorView::new(Dtype::U8, vec![tokens.len() / samples, samples], tokens).map_err(|e| failed(&e))?;
+        let mut views = vec![("tokens".to_owned(), view)];
+        for (i, layer) in layers.iter().enumerate() {
+            for (values, (part, shape)) in layer.iter().zip(head.layer_shapes()) {
+                let view = TensorView::new(Dtype::F32, shape, bytemuck::cast_slice(values)).map_err(|e| failed(&e))?;
+                views.push((format!("layers.{i}.{part}"), view));
+            }
+        }
+        let header = Header { format: VERSION, stream: head.clone() };
+        // By way of a value, whose keys are sorted: the bytes depend on the state alone.
+        let json = serde_json::to_value(&header).map_err(|e| failed(&e))?.to_string();
+        safetensors::serialize(views, Some(HashMap::from([("aft".to_owned(), json)]))).map_err(|e| failed(&e))
+    }
+
+    /// The state in the bytes of a file.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if a tensor is missing, unknown, of another shape or type, or not finite, or there can be no such stream.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let not_ours = |e: &dyn std::fmt::Display| broken(format!("not the state of a stream: {e}"));
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| not_ours(&e))?;
+        let entry = metadata.metadata().as_ref().and_then(|m| m.get("aft"));
+        let json = entry.ok_or_else(|| not_ours(&"it has no metadata of ours"))?;
+        let Header { format, stream: head } = serde_json::from_str(json).map_err(|e| not_ours(&e))?;
+        if format != VERSION {
+            return Err(broken(format!("format {format}, this version reads {VERSION}")));
+        }
+        let file = SafeTensors::deserialize(bytes).map_err(|e| not_ours(&e))?;
+        let tokens = file.tensor("tokens").map_err(|e| not_ours(&e))?;
+        let count = match (tokens.dtype(), tokens.shape()) {
+            (Dtype::U8, &[count, samples]) if samples == head.samples as usize => count,
+            (dtype, shape) => return Err(broken(format!("tokens are {dtype:?} {shape:?}"))),
+        };
+        head.check(count as u64)?;
+        let shapes = head.layer_shapes();
+        let tensors = 1 + u64::from(head.model.layers) * shapes.len() as u64;
+        if file.len() as u64 != tensors {
+            return Err(broken(format!("{} tensors, not {tensors}", file.len())));
+        }
+        let read =
+            |i| shapes.iter().map(|(part, shape)| read_tensor(&file, &format!("layers.{i}.{part}"), shape)).collect();
+        let layers = (0..head.model.layers).map(read).collect::<Result<_>>()?;
+        Ok(Self { tokens: tokens.data().to_vec(), layers, head })
+    }
+}
+
+/// The values of a tensor, if it is as it should be, and finite.
+fn read_tensor(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    let view = file.tensor(name).map_err(|_| broken(format!("the tensor {name} is missing")))?;
+    if view.dtype() != Dtype::F32 || view.shape() != shape {
+        return Err(broken(format!("the tensor {name} is {:?} {:?}, not F32 {shape:?}", view.dtype(), view.shape())));
+    }
+    let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
+    match values.iter().position(|v| !v.is_finite()) {
+        Some(i) => Err(broken(format!("the tensor {name} is not finite at element {i}"))),
+        None => Ok(values),
+    }
+}
+
+fn broken(message: String) -> Error {
+    Error::Format { path: "stream state".into(), message }
+}
