@@ -12,7 +12,8 @@ const COLS: u32 = 2u; // vec4s a thread
 
 fn gemm(group: u32, lane: u32) {
     let col_tiles = (out_cols() + COLS - 1u) / COLS;
-    let row_tiles = (out_rows() + 4u * ROW_BLOCKS - 1u) / (4u * ROW_BLOCKS);
+    // At run time: where the rows of one tile were known to be few, lavapipe would compile anew at every dispatch.
+    let row_tiles = at_run_time((out_rows() + 4u * ROW_BLOCKS - 1u) / (4u * ROW_BLOCKS), lane);
     let tile = group * GEMM_GROUP + lane;
     let slice = tile / (col_tiles * row_tiles);
     if slice >= slices() { return; }

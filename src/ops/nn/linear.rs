@@ -36,6 +36,7 @@ macro_rules! gemm_kernel {
             entry: $entry,
             source: &[
                 include_str!("../../../shaders/lib/grid.wgsl"),
+                include_str!("../../../shaders/lib/run_time.wgsl"),
                 include_str!("../../../shaders/lib/gelu.wgsl"),
                 include_str!(concat!("../../../shaders/lib/", $gemm, ".wgsl")),
                 include_str!(concat!("../../../shaders/", $stem, ".wgsl")),
