@@ -166,24 +166,22 @@ impl Generator {
         self.place.left()
     }
 
-    /// Fails unless a prompt of `prompt` tokens and `count` that follow it fit the model's positions.
+    /// Fails unless a prompt of `prompt` tokens and `count` that follow it fit the model's positions, so that none are read again.
     ///
     /// # Errors
-    /// [`Error::LimitExceeded`] with the numbers.
+    /// [`Error::Config`] with the numbers.
     pub fn expect_room(&self, prompt: usize, count: usize) -> Result<()> {
-        // An empty text begins after a line end. The last token is made and not read.
+        // A text without a prompt begins after a line end. The token made last is not read.
         let before = self.place.end - self.place.origin + prompt as u64;
         let needed = before.max(1) + (count as u64).saturating_sub(1);
         if needed <= self.place.length {
             return Ok(());
         }
-        Err(Error::LimitExceeded {
-            what: "the prompt and the text that follows (bytes)".into(),
-            limit: "positions of the model",
-            needed,
-            granted: self.place.length,
-            advice: "fewer bytes, or generate past the model's length".into(),
-        })
+        let length = self.place.length;
+        Err(Error::Config(format!(
+            "{prompt} bytes and {count} that follow need {needed} positions, and the model has {length}: ask for fewer, or let it \
+             read its last half again when they are full"
+        )))
     }
 
     /// Records and submits the making of `count` tokens.
