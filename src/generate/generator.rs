@@ -16,7 +16,7 @@ use crate::ops::nn::sample::{self, Sample, Settings};
 
 /// Tokens of a sequence that a pass over a prompt reads, where nothing bounds them further.
 const CHUNK: u32 = 64;
-/// Rows of such a pass: planes of many sequences stay small.
+/// Rows of such a pass, and so the most sequences: planes stay small.
 const ROWS: u32 = 4096;
 /// Tokens that are recorded at once, if that is no more than [`AHEAD_MS`] of estimated work: text is to appear as it is made.
 const AHEAD: u32 = 8;
@@ -47,7 +47,7 @@ impl Generator {
     /// Prepares `samples` sequences, N: every buffer, bind group and pipeline that generation needs.
     ///
     /// # Errors
-    /// [`Error::Config`] for no sequence; [`Error::LimitExceeded`] for too many of them, or a window of more than about
+    /// [`Error::Config`] for no sequence; [`Error::LimitExceeded`] for more than 4,096 of them, or a window of more than about
     /// 126,000; [`Error::OutOfMemory`], [`Error::DeviceLost`].
     pub async fn new(gpu: &Gpu, model: &Language, samples: u32) -> Result<Self> {
         let (mut generator, setup) = gpu.checked("preparing generation", || Self::build(gpu, model, samples)).await?;
@@ -57,6 +57,15 @@ impl Generator {
     }
 
     fn build(gpu: &Gpu, model: &Language, samples: u32) -> Result<(Self, Program)> {
+        if samples > ROWS {
+            return Err(Error::LimitExceeded {
+                what: "generation of many texts at once (samples)".into(),
+                limit: "rows of a pass",
+                needed: samples.into(),
+                granted: ROWS.into(),
+                advice: "fewer samples".into(),
+            });
+        }
         let config = model.config.clone();
         let b = &mut Builder::new(gpu, model.placement);
         let stream = model.open(b, samples, RING_AHEAD)?;
