@@ -1,5 +1,5 @@
 # The commands around the code. Each is a few words of cargo; what needs more has a script in .ci/.
-.PHONY: help demo test test-all check gates format lint docs wasm shaders
+.PHONY: help demo test test-all check gates format lint docs wasm shaders web test-web
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -33,6 +33,7 @@ gates:
 
 format: ## rustfmt has nothing to change
 	cargo fmt --all --check
+	cargo fmt --manifest-path web/pack/Cargo.toml --check
 
 lint: ## clippy has nothing to say
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -48,6 +49,21 @@ shaders: $(TINT)/node_modules ## Chromium's shader compiler accepts every kernel
 
 wasm: ## library and web crate compile for the browser without a warning
 	.ci/wasm.sh build
+
+web: ## the page, with all that it needs, in web/dist (node web/serve.mjs shows it)
+	.ci/linker.sh
+	.ci/web.sh
+
+test-web: web web/node_modules ## the page in headless Chromium, held against the native program
+	.ci/driver.sh
+	cargo build --release --example resume
+	chromium=$$(.ci/browser.sh) && AFT_CHROMIUM=$$chromium AFT_RESUME=$(abspath $(BUILD))/release/examples/resume \
+		node --test --test-reporter=spec web/test/page.test.mjs
+
+web/node_modules: web/package-lock.json
+	.ci/browser.sh
+	npm ci --prefix web --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 $(TINT)/node_modules: $(TINT)/package-lock.json
 	npm ci --prefix $(TINT) --ignore-scripts --no-audit --no-fund

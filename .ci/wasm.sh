@@ -3,6 +3,7 @@
 #
 #   .ci/wasm.sh toolchain   only makes sure that a toolchain for wasm exists
 #   .ci/wasm.sh build       builds with it
+#   .ci/wasm.sh cargo ...   runs cargo with it
 #
 # Where the active toolchain has the target (`rustup target add wasm32-unknown-unknown`), it is used as it is. Elsewhere
 # Debian's compiler builds the standard library from its own source, once, and becomes the linked toolchain `web`.
@@ -75,11 +76,16 @@ prepare() {
     link_toolchain
 }
 
-build() {
+# Cargo of the toolchain that has the target.
+wasm_cargo() {
     local toolchain=()
     if ! has_target; then toolchain=(+web); fi
+    cargo "${toolchain[@]}" "$@"
+}
+
+build() {
     # With --target the flags reach our crates and their dependencies but no build script; cargo silences dependencies.
-    RUSTFLAGS="${RUSTFLAGS:-} -Dwarnings" cargo "${toolchain[@]}" build --locked --target $target \
+    RUSTFLAGS="${RUSTFLAGS:-} -Dwarnings" wasm_cargo build --locked --target $target \
         -p aft-wgpu -p aft-wgpu-web --lib --no-default-features
 }
 
@@ -89,8 +95,12 @@ build)
     prepare
     build
     ;;
+cargo)
+    prepare
+    wasm_cargo "${@:2}"
+    ;;
 *)
-    sed -n '4,5s/^# *//p' "$0" >&2
+    sed -n '4,6s/^# *//p' "$0" >&2
     exit 2
     ;;
 esac

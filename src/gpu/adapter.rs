@@ -69,30 +69,27 @@ pub(crate) fn summary(info: &wgpu::AdapterInfo) -> AdapterSummary {
 /// The adapters of this machine in the order of their indices: discrete, integrated, unknown, software; within a class as
 /// the drivers list them. `WGPU_BACKEND` narrows the backends.
 pub async fn adapters() -> Vec<AdapterSummary> {
-    enumerate().await.1.iter().map(|a| summary(&a.get_info())).collect()
+    enumerate().await.iter().map(|a| summary(&a.get_info())).collect()
 }
 
-async fn enumerate() -> (wgpu::Instance, Vec<wgpu::Adapter>) {
+async fn enumerate() -> Vec<wgpu::Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-    let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
+    let mut adapters: Vec<_> = if cfg!(target_arch = "wasm32") {
+        // A browser has no list, only an answer to a wish.
+        let power_preference = wgpu::PowerPreference::HighPerformance;
+        let wish = wgpu::RequestAdapterOptions { power_preference, ..Default::default() };
+        instance.request_adapter(&wish).await.into_iter().collect()
+    } else {
+        instance.enumerate_adapters(wgpu::Backends::all()).await
+    };
     adapters.sort_by_key(|a| AdapterClass::of(a.get_info().device_type));
-    (instance, adapters)
+    adapters
 }
 
 /// Finds the adapter asked for; without a wish `WGPU_ADAPTER_NAME` is one, and without that the first in order is taken.
 pub(crate) async fn choose(asked: Option<&str>) -> Result<wgpu::Adapter> {
-    let (instance, adapters) = enumerate().await;
+    let adapters = enumerate().await;
     let wish = asked.map(str::to_owned).or_else(|| std::env::var("WGPU_ADAPTER_NAME").ok());
-    if adapters.is_empty() && wish.is_none() {
-        // A browser lists nothing; it has to be asked for one.
-        let options = wgpu::RequestAdapterOptions {
-            power_preference: wgpu::PowerPreference::HighPerformance,
-            ..Default::default()
-        };
-        if let Ok(adapter) = instance.request_adapter(&options).await {
-            return Ok(adapter);
-        }
-    }
     if adapters.is_empty() {
         return Err(Error::NoAdapter { backends: backends_tried() });
     }

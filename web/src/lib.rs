@@ -1,2 +1,16 @@
-//! The browser home of `aft-wgpu`: a shell until the page arrives.
-pub use aft_wgpu as aft;
+//! The browser home of `aft-wgpu`: the demo model in a tab, trained by the same Rust code and shaders as natively.
+//!
+//! JavaScript sees a function, [`adapter`], and a class, [`Run`]. Every method that works is asynchronous; what fails rejects its promise with an
+//! `Error` whose message is for people and whose `kind` is for programs ([`Failure`]). No file system is assumed: a
+//! checkpoint is bytes.
+
+mod console;
+mod device;
+mod failure;
+mod options;
+mod run;
+
+pub use device::adapter;
+pub use failure::Failure;
+pub use options::Options;
+pub use run::Run;

@@ -1,0 +1,104 @@
+// The bare page: one button trains, one number falls, one sample shows what was learned.
+
+import init, { Run, adapter } from "./aft_wgpu_web.js";
+
+const STEPS = 50; // of one press
+const GLANCE = 5; // steps between two looks at the loss
+const SAMPLE = { bytes: 200, temperature: 0.7, seed: 0 };
+
+const [trainButton, saveButton, loadInput, lossData, statusText, sampleText] = [
+  "train",
+  "save",
+  "load",
+  "loss",
+  "status",
+  "sample",
+].map((id) => document.getElementById(id));
+
+/** The run under way; undefined before the first press and after a lost device. */
+let run;
+
+/** The bytes of the latest checkpoint: what a lost device does not take away. */
+let checkpoint;
+
+const say = (text) => (statusText.textContent = text);
+
+/** Lets one action run at a time, and puts what goes wrong in words. */
+async function perform(action) {
+  const controls = [trainButton, saveButton, loadInput];
+  controls.forEach((control) => (control.disabled = true));
+  try {
+    await action();
+  } catch (error) {
+    say(explain(error));
+  }
+  trainButton.disabled = loadInput.disabled = false;
+  saveButton.disabled = checkpoint === undefined;
+}
+
+function explain(error) {
+  if (error.kind !== "DeviceLost") return error.message;
+  run = undefined;
+  const way = checkpoint ? "goes on from the last checkpoint" : "starts anew";
+  return `${error.message} Press “Train ${STEPS} steps”: it ${way}, on a new device.`;
+}
+
+/** Trains a press worth of steps, then lets the model write. */
+async function train() {
+  if (run === undefined) {
+    say("Preparing the model…");
+    run = checkpoint ? await Run.resume(checkpoint) : await Run.create({});
+  }
+  const stop = Math.min(run.step + STEPS, run.steps);
+  while (run.step < stop) {
+    const losses = await run.train(Math.min(GLANCE, stop - run.step));
+    showLoss(losses.at(-1));
+    say(`Training: step ${run.step} of ${run.steps}.`);
+  }
+  checkpoint = await run.checkpoint();
+  await write();
+  say(`${run.step} of ${run.steps} steps are done.`);
+}
+
+/** `loss` is in nats per byte; the page shows bits. */
+function showLoss(loss) {
+  lossData.value = loss;
+  lossData.textContent = (loss / Math.LN2).toFixed(2);
+}
+
+async function write() {
+  say("Writing…");
+  const bytes = await run.sample(SAMPLE.bytes, SAMPLE.temperature, SAMPLE.seed);
+  sampleText.textContent = new TextDecoder().decode(bytes);
+}
+
+function save() {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([checkpoint]));
+  link.download = "checkpoint.safetensors";
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+async function load() {
+  const [file] = loadInput.files;
+  loadInput.value = "";
+  say("Preparing the model…");
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  run = await Run.resume(bytes);
+  checkpoint = bytes;
+  await write();
+  say(`${run.step} of ${run.steps} steps are done.`);
+}
+
+trainButton.addEventListener("click", () => perform(train));
+saveButton.addEventListener("click", save);
+loadInput.addEventListener("change", () => perform(load));
+
+try {
+  await init();
+  say(`Ready: ${await adapter()}.`);
+  trainButton.disabled = loadInput.disabled = false;
+} catch (error) {
+  say(error.message);
+}

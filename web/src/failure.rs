@@ -1,0 +1,92 @@
+//! What JavaScript gets when something fails: an `Error` with a message for people and a `kind` for programs.
+
+use aft_wgpu::Error;
+use js_sys::Reflect;
+use wasm_bindgen::JsValue;
+
+/// Becomes an `Error` named `AftError`; its property `kind` is the name of the variant of [`Error`], or one that only a
+/// browser has: `InsecureOrigin`, `NoWebGpu`, `Busy`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// For programs.
+    pub kind: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+impl Failure {
+    fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    pub(crate) fn insecure_origin() -> Self {
+        let message = "This page came over an insecure connection, where browsers switch WebGPU off. Open it over https, or \
+                       from this machine (http://127.0.0.1).";
+        Self::new("InsecureOrigin", message)
+    }
+
+    pub(crate) fn no_webgpu() -> Self {
+        let message = "This browser has no WebGPU. Current Chrome, Edge, Safari and Firefox have it; in an older one it may \
+                       be a setting.";
+        Self::new("NoWebGpu", message)
+    }
+
+    pub(crate) fn busy() -> Self {
+        Self::new("Busy", "This run is at work: wait for the promise of the call before.")
+    }
+
+    pub(crate) fn config(message: impl Into<String>) -> Self {
+        Self::new("Config", message)
+    }
+}
+
+impl From<Error> for Failure {
+    /// The library's message, except where its advice is for a shell.
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::NoAdapter { .. } => Self::new(
+                "NoAdapter",
+                "This browser has WebGPU but found no GPU to use. Switch on hardware acceleration in its settings, or \
+                 update the graphics driver.",
+            ),
+            Error::NoDevice { reason, .. } => Self::new(
+                "NoDevice",
+                format!("The browser gives no GPU device ({reason}). Reload the page to try again."),
+            ),
+            Error::Rejected { doing, message } => {
+                Self::new("Rejected", format!("The browser rejected {doing}: {message}. Please report this."))
+            }
+            _ => Self::new(kind(&error), error.to_string()),
+        }
+    }
+}
+
+/// The name of an error's variant.
+fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::NoAdapter { .. } => "NoAdapter",
+        Error::UnknownAdapter { .. } => "UnknownAdapter",
+        Error::NoDevice { .. } => "NoDevice",
+        Error::DeviceLost { .. } => "DeviceLost",
+        Error::OutOfMemory { .. } => "OutOfMemory",
+        Error::LimitExceeded { .. } => "LimitExceeded",
+        Error::Shape { .. } => "Shape",
+        Error::Rejected { .. } => "Rejected",
+        Error::NonFinite { .. } => "NonFinite",
+        Error::Config(_) => "Config",
+        Error::Format { .. } => "Format",
+        Error::Data(_) => "Data",
+        Error::Io { .. } => "Io",
+        _ => "Other",
+    }
+}
+
+impl From<Failure> for JsValue {
+    fn from(Failure { kind, message }: Failure) -> Self {
+        let error = js_sys::Error::new(&message);
+        error.set_name("AftError");
+        // An object just made takes a property.
+        let _ = Reflect::set(&error, &"kind".into(), &kind.into());
+        error.into()
+    }
+}

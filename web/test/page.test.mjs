@@ -1,0 +1,188 @@
+// The page in a browser, against the native program: the same losses, the same checkpoints, and failures in plain words.
+
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+
+import { Browser, FAR_HOST } from "./browser.mjs";
+import { train as trainNatively } from "./native.mjs";
+
+const STEPS = 50;
+const MORE = 10;
+
+/**
+ * How far losses may be apart, relative, by the number of steps since both sides had the same weights. The first step
+ * differs in rounding alone; every update carries the differences on, and Adam's division by small moments enlarges them.
+ */
+const tolerance = (step) => (step === 1 ? 1e-5 : step <= 10 ? 1e-3 : 2e-2);
+
+function assertSameLosses(losses, expected) {
+  assert.equal(losses.length, expected.length);
+  losses.forEach((loss, i) => {
+    const apart = Math.abs(loss - expected[i]) / expected[i];
+    assert.ok(apart <= tolerance(i + 1), `step ${i + 1}: ${loss} against ${expected[i]}, ${apart} apart`);
+  });
+}
+
+/** In the page: a new run's losses. */
+const startAndTrain = async ({ Run }, steps) => {
+  const run = await Run.create({});
+  return Array.from(await run.train(steps));
+};
+
+/** In the page: the losses of a run that goes on from a checkpoint in base64. */
+const resumeAndTrain = async ({ Run }, [checkpoint, steps]) => {
+  const run = await Run.resume(Uint8Array.from(atob(checkpoint), (c) => c.charCodeAt(0)));
+  return Array.from(await run.train(steps));
+};
+
+/** In the page, ahead of its scripts: the adapter passes for a GPU, so that a GPU's kernels are chosen. */
+const passForGpu = () => Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", { get: () => false });
+
+/** In the page, ahead of its scripts: keeps the devices that the page gets. */
+const keepDevices = () => {
+  const request = GPUAdapter.prototype.requestDevice;
+  globalThis.devices = [];
+  GPUAdapter.prototype.requestDevice = async function (...wishes) {
+    const device = await request.apply(this, wishes);
+    globalThis.devices.push(device);
+    return device;
+  };
+};
+
+describe("with WebGPU", () => {
+  let browser, folder, nativeFile, nativeCheckpoint, native;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "aft-web-"));
+    nativeFile = join(folder, "native.safetensors");
+    const first = await trainNatively(nativeFile, STEPS);
+    nativeCheckpoint = await readFile(nativeFile);
+    native = { first, then: await trainNatively(nativeFile, MORE) };
+    browser = await Browser.open();
+  });
+
+  after(async () => {
+    await browser?.close();
+    await rm(folder, { recursive: true });
+  });
+
+  test("a press trains 50 steps, shows loss and sample, and its checkpoint goes on natively", async () => {
+    const page = await browser.visit();
+    assert.match(await page.status(), /^Ready: .+\.$/);
+    await page.press();
+    assert.equal(await page.status(), "50 of 2000 steps are done.");
+    const [loss, expected] = [await page.loss(), native.first.at(-1)];
+    assert.ok(Math.abs(loss - expected) <= tolerance(STEPS) * expected, `${loss} against ${expected}`);
+    assert.equal(await page.page.textContent("#loss"), (loss / Math.LN2).toFixed(2));
+    assert.ok((await page.page.textContent("#sample")).length >= 100);
+
+    const [download] = await Promise.all([page.page.waitForEvent("download"), page.page.click("#save")]);
+    const file = join(folder, "page.safetensors");
+    await download.saveAs(file);
+    const checkpoint = (await readFile(file)).toString("base64");
+    assertSameLosses(await page.call(resumeAndTrain, [checkpoint, MORE]), await trainNatively(file, MORE));
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  });
+
+  test("a native checkpoint goes on in the page", async () => {
+    const page = await browser.visit();
+    const file = { name: "native.safetensors", mimeType: "application/octet-stream", buffer: nativeCheckpoint };
+    await page.page.setInputFiles("#load", file);
+    await page.reaches(/^50 of 2000 steps are done/);
+    const checkpoint = nativeCheckpoint.toString("base64");
+    assertSameLosses(await page.call(resumeAndTrain, [checkpoint, MORE]), native.then);
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  });
+
+  for (const [kernels, disguise] of [["a processor's", undefined], ["a GPU's", passForGpu]]) {
+    test(`${kernels} kernels give the native losses`, async () => {
+      const page = await browser.visit({ before: disguise });
+      assert.match(await page.status(), disguise ? /GPU of unknown kind/ : /software/);
+      assertSameLosses(await page.call(startAndTrain, STEPS), native.first);
+      assert.deepEqual(page.faults, []);
+      await page.close();
+    });
+  }
+
+  test("a device lost in training is said, and the next press goes on from the checkpoint", async () => {
+    const page = await browser.visit({ before: keepDevices });
+    await page.press();
+    await page.page.click("#train");
+    await page.reaches(/step (5[5-9]|[6-9]\d) of/);
+    await page.page.evaluate(() => devices.at(-1).destroy());
+    await page.rests();
+    assert.match(await page.status(), /device was lost.*goes on from the last checkpoint/);
+    await page.press();
+    assert.equal(await page.status(), "100 of 2000 steps are done.");
+    assert.equal(await page.page.evaluate(() => devices.length), 2);
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  });
+
+  test("errors have a kind, and the run lives on", async () => {
+    const page = await browser.visit();
+    const kinds = await page.call(async ({ Run }) => {
+      const kind = (promise) => promise.then(() => "none", ({ name, kind }) => `${name} ${kind}`);
+      const run = await Run.create({ seed: 7, steps: 4 });
+      const together = [kind(run.train(1)), kind(run.train(1))];
+      return [
+        ...(await Promise.all(together)),
+        await kind(run.train(4)),
+        await kind(run.train(-1)),
+        await kind(run.sample(10, NaN, 0)),
+        await kind(Run.create({ sed: 7 })),
+        await kind(Run.create({ steps: 0 })),
+        await kind(Run.resume(new Uint8Array(100))),
+        await kind(run.train(3)),
+        run.step,
+      ];
+    });
+    const config = "AftError Config";
+    const expected = ["none", "AftError Busy", config, config, config, config, config, "AftError Format", "none", 4];
+    assert.deepEqual(kinds, expected);
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  });
+
+  test("a file that is no checkpoint is refused", async () => {
+    const page = await browser.visit();
+    const file = { name: "x.safetensors", mimeType: "application/octet-stream", buffer: Buffer.from("no checkpoint") };
+    await page.page.setInputFiles("#load", file);
+    await page.reaches(/not a/i);
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  });
+
+  test("a request to elsewhere would be noticed", async () => {
+    const page = await browser.visit();
+    await page.page.evaluate(() => fetch("https://elsewhere.test/").catch(() => {}));
+    assert.ok(page.faults.some((fault) => fault.includes("Content Security Policy")), page.faults.join("\n"));
+    await page.close();
+  });
+});
+
+describe("without", () => {
+  let browser;
+  before(async () => (browser = await Browser.open({ webgpu: false })));
+  after(() => browser?.close());
+
+  const removeWebGpu = () => delete Navigator.prototype.gpu;
+  for (const [what, visit, said, warned] of [
+    ["an adapter", {}, /found no GPU/, ["console: No available adapters."]], // Chromium's own words
+    ["WebGPU", { before: removeWebGpu }, /has no WebGPU/, []],
+    ["a secure origin", { host: FAR_HOST }, /insecure connection/, []],
+  ]) {
+    test(`${what}: the page says why it cannot train`, async () => {
+      const page = await browser.visit(visit);
+      assert.match(await page.status(), said);
+      assert.ok(await page.page.isDisabled("#train"));
+      assert.deepEqual(page.faults, warned);
+      await page.close();
+    });
+  }
+});
