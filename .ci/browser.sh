@@ -4,6 +4,11 @@
 # AFT_CHROMIUM names another Chromium. Exit code 3: something is missing and cannot be installed.
 set -euo pipefail
 
+if [ -n "${AFT_CHROMIUM:-}" ] && ! command -v "$AFT_CHROMIUM" >/dev/null; then
+    echo "AFT_CHROMIUM names no program: $AFT_CHROMIUM" >&2
+    exit 3
+fi
+
 find_chromium() {
     command -v "${AFT_CHROMIUM:-chromium}" || command -v chromium-browser || command -v google-chrome
 }

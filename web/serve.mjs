@@ -2,10 +2,10 @@
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { basename, extname } from "node:path";
+import { basename, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const DIST = new URL("dist/", import.meta.url);
+const DIST = fileURLToPath(new URL("dist", import.meta.url));
 
 const TYPES = {
   ".css": "text/css",
@@ -16,13 +16,12 @@ const TYPES = {
 
 /** Answers with one file of the page's folder, which has no folders in it. */
 async function answer(request, response) {
-  const { pathname } = new URL(request.url, "http://127.0.0.1");
-  const name = basename(pathname) || "index.html";
+  const name = basename(request.url.split("?")[0]) || "index.html";
   try {
-    const body = await readFile(new URL(name, DIST));
+    const body = await readFile(join(DIST, name));
     response.writeHead(200, { "content-type": TYPES[extname(name)] ?? "application/octet-stream" }).end(body);
   } catch {
-    response.writeHead(404, { "content-type": "text/plain" }).end(`${name} is no file of this page\n`);
+    response.writeHead(404, { "content-type": "text/plain" }).end("no file of this page\n");
   }
 }
 

@@ -43,21 +43,22 @@ impl Failure {
 impl From<Error> for Failure {
     /// The library's message, except where its advice is for a shell.
     fn from(error: Error) -> Self {
-        match &error {
-            Error::NoAdapter { .. } => Self::new(
-                "NoAdapter",
-                "This browser has WebGPU but found no GPU to use. Switch on hardware acceleration in its settings, or \
-                 update the graphics driver.",
-            ),
-            Error::NoDevice { reason, .. } => Self::new(
-                "NoDevice",
-                format!("The browser gives no GPU device ({reason}). Reload the page to try again."),
-            ),
-            Error::Rejected { doing, message } => {
-                Self::new("Rejected", format!("The browser rejected {doing}: {message}. Please report this."))
+        let message = match &error {
+            Error::NoAdapter { .. } => {
+                "This browser has WebGPU but found no GPU to use. Switch on hardware acceleration in \
+                                        its settings, or update the graphics driver."
+                    .into()
             }
-            _ => Self::new(kind(&error), error.to_string()),
-        }
+            Error::NoDevice { reason, .. } => {
+                format!("The browser gives no GPU device ({reason}). Reload the page to try again.")
+            }
+            Error::DeviceLost { reason } => format!("The GPU device was lost ({reason})."),
+            Error::Rejected { doing, message } => {
+                format!("The browser rejected {doing}: {message}. Please report this.")
+            }
+            _ => error.to_string(),
+        };
+        Self::new(kind(&error), message)
     }
 }
 

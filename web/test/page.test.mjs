@@ -15,8 +15,9 @@ const MORE = 10;
 /**
  * How far losses may be apart, relative, by the number of steps since both sides had the same weights. The first step
  * differs in rounding alone; every update carries the differences on, and Adam's division by small moments enlarges them.
+ * SwiftShader against lavapipe stays below 2e-7; the room is for the native side on a GPU, whose exp rounds otherwise.
  */
-const tolerance = (step) => (step === 1 ? 1e-5 : step <= 10 ? 1e-3 : 2e-2);
+const tolerance = (step) => (step === 1 ? 1e-5 : step <= 10 ? 1e-4 : 1e-3);
 
 function assertSameLosses(losses, expected) {
   assert.equal(losses.length, expected.length);
@@ -99,11 +100,15 @@ describe("with WebGPU", () => {
     await page.close();
   });
 
-  for (const [kernels, disguise] of [["a processor's", undefined], ["a GPU's", passForGpu]]) {
+  // A GPU's kernels take their time on a processor, so they run a few steps.
+  for (const [kernels, disguise, steps] of [
+    ["a processor's", undefined, STEPS],
+    ["a GPU's", passForGpu, 10],
+  ]) {
     test(`${kernels} kernels give the native losses`, async () => {
       const page = await browser.visit({ before: disguise });
       assert.match(await page.status(), disguise ? /GPU of unknown kind/ : /software/);
-      assertSameLosses(await page.call(startAndTrain, STEPS), native.first);
+      assertSameLosses(await page.call(startAndTrain, steps), native.first.slice(0, steps));
       assert.deepEqual(page.faults, []);
       await page.close();
     });
