@@ -69,7 +69,7 @@ function showLoss(loss) {
 async function write() {
   say("Writing…");
   const bytes = await run.sample(SAMPLE.bytes, SAMPLE.temperature, SAMPLE.seed);
-  sampleText.textContent = new TextDecoder().decode(bytes);
+  sampleText.textContent = new TextDecoder().decode(bytes).trim();
 }
 
 function save() {
