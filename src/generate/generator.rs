@@ -151,11 +151,8 @@ impl Generator {
                 // As far as the ring goes without a break.
                 let slot = asked % slots;
                 let len = (self.place.end.min(goal) - asked).min(slots - slot);
-                reads.push_back(self.gpu.start_read(
-                    &self.stream.tokens.buffer,
-                    4 * samples * slot,
-                    4 * samples * len,
-                )?);
+                let (offset, bytes) = (4 * samples * slot, 4 * samples * len);
+                reads.push_back(self.gpu.start_read(&self.stream.tokens.buffer, offset, bytes).await?);
                 asked += len;
             }
             let Some(read) = reads.pop_front() else { return Ok(()) };

@@ -61,7 +61,7 @@ fn is_lost<T>(outcome: Result<T>) {
 fn lost(like: &Gpu) {
     for gpu in &both(like) {
         let mut trainer = trainer(gpu, &small(), &settings());
-        let mut generator = block_on(Generator::new(gpu, &trainer.model)).unwrap();
+        let mut generator = block_on(Generator::new(gpu, &trainer.model, 1)).unwrap();
         block_on(trainer.advance(2)).unwrap();
         let checkpoint = block_on(trainer.checkpoint()).unwrap();
         let model = block_on(trainer.save()).unwrap();
@@ -74,7 +74,7 @@ fn lost(like: &Gpu) {
         is_lost(block_on(trainer.evaluate(&text(), Some(1))));
         is_lost(block_on(trainer.profile()));
         is_lost(generate(&mut generator, 1, |_| ()));
-        is_lost(block_on(Generator::new(gpu, &trainer.model)));
+        is_lost(block_on(Generator::new(gpu, &trainer.model, 1)));
         is_lost(block_on(Language::load(gpu, &model, 24)));
         is_lost(block_on(Trainer::new(gpu, &small(), &settings(), text())));
         is_lost(block_on(Trainer::resume(gpu, &checkpoint, text())));
@@ -124,7 +124,7 @@ fn lost_in_generation(gpu: &Gpu) {
     for at in [0, 1, 30] {
         let doomed = &device(gpu);
         let model = trainer(doomed, &small(), &settings()).model;
-        let mut generator = block_on(Generator::new(doomed, &model)).unwrap();
+        let mut generator = block_on(Generator::new(doomed, &model, 1)).unwrap();
         let mut made = 0;
         is_lost(generate(&mut generator, 40, |i| {
             made = i + 1;
@@ -132,7 +132,8 @@ fn lost_in_generation(gpu: &Gpu) {
                 doomed.device().destroy();
             }
         }));
-        assert_eq!(made, at + 1, "bytes of a lost device");
+        // What was read back together with the byte in question is handed on.
+        assert!((at + 1..40).contains(&made), "{made} bytes of a device that was lost at {at}");
     }
 }
 
@@ -147,7 +148,7 @@ fn lost_at_any_moment(gpu: &Gpu) {
     for round in 0..12 {
         let doomed = device(gpu);
         let mut trainer = trainer(&doomed, &small(), &settings());
-        let mut generator = block_on(Generator::new(&doomed, &trainer.model)).unwrap();
+        let mut generator = block_on(Generator::new(&doomed, &trainer.model, 1)).unwrap();
         let wait = Duration::from_micros(u64::from(pcg4d([round, 0, 0, 0])[0] % 50_000));
         let killer = thread::spawn(move || {
             thread::sleep(wait);

@@ -15,7 +15,7 @@ mod threads;
 use std::ops::ControlFlow;
 
 use aft_wgpu::Result;
-use aft_wgpu::generate::Generator;
+use aft_wgpu::generate::{Generator, Sampling};
 use aft_wgpu::gpu::{AdapterClass, Gpu};
 use aft_wgpu::train::Trainer;
 use libtest_mimic::Trial;
@@ -49,11 +49,13 @@ fn run_to(trainer: &mut Trainer, steps: u32) -> Vec<u8> {
 
 fn generate(generator: &mut Generator, count: usize, mut on_byte: impl FnMut(usize)) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let take = |byte| {
+    let take = |tokens: &[u8]| {
         on_byte(bytes.len());
-        bytes.push(byte);
+        bytes.extend_from_slice(tokens);
         ControlFlow::Continue(())
     };
-    block_on(generator.generate(b"the ", count, 1.0, 7, take))?;
+    generator.restart();
+    block_on(generator.read(b"the "))?;
+    block_on(generator.generate(count, &Sampling { temperature: 1.0, seed: 7, ..Default::default() }, take))?;
     Ok(bytes)
 }

@@ -107,7 +107,7 @@ fn no_memory_while_generating(gpu: &Gpu) {
         let model = trainer(gpu, &small(), &settings()).model;
         let live = gpu.memory().live_bytes;
         let (denied, mut generator) = deny_each(gpu, || {
-            let made = block_on(Generator::new(gpu, &model));
+            let made = block_on(Generator::new(gpu, &model, 1));
             assert!(made.is_ok() || gpu.memory().live_bytes == live, "a failed build leaks");
             made
         });

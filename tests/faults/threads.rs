@@ -26,7 +26,7 @@ fn whole_life(gpu: &Gpu, seed: u64) -> (Vec<u8>, u64, Vec<u8>) {
     let mut trainer = trainer(gpu, &small(), &TrainConfig { seed, ..settings() });
     let trained = run_to(&mut trainer, 12);
     let evaluated = block_on(trainer.evaluate(&text(), Some(10))).unwrap();
-    let mut generator = block_on(Generator::new(gpu, &trainer.model)).unwrap();
+    let mut generator = block_on(Generator::new(gpu, &trainer.model, 1)).unwrap();
     let generated = generate(&mut generator, 10, |_| ()).unwrap();
     (trained, evaluated.to_bits(), generated)
 }

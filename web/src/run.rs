@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use aft_wgpu::data::Corpus;
-use aft_wgpu::generate::Generator;
+use aft_wgpu::generate::{Generator, Sampling};
 use aft_wgpu::gpu::{AdapterClass, Gpu};
 use aft_wgpu::models::language::LanguageConfig;
 use aft_wgpu::train::{Checkpoint, TrainConfig, Trainer};
@@ -74,12 +74,12 @@ impl Run {
         let seed = whole("seed", &seed, u32::MAX.into())? as u64;
         let generate = async |trainer: &mut Trainer| {
             let mut bytes = Vec::with_capacity(count);
-            let keep = |byte| {
-                bytes.push(byte);
+            let keep = |tokens: &[u8]| {
+                bytes.extend_from_slice(tokens);
                 ControlFlow::Continue(())
             };
-            let mut generator = Generator::new(&self.gpu, &trainer.model).await?;
-            generator.generate(b"\n", count, temperature, seed, keep).await?;
+            let mut generator = Generator::new(&self.gpu, &trainer.model, 1).await?;
+            generator.generate(count, &Sampling { temperature, seed, ..Default::default() }, keep).await?;
             Ok(bytes)
         };
         self.work(generate).await
