@@ -94,14 +94,23 @@ pub enum Error {
     },
     /// A weight became infinite or no number although no gradient said so: one step can go too far.
     #[error(
-        "after step {step} the tensor {tensor} is not finite: training has diverged, and nothing is saved. Continue from the \
-         last checkpoint with a lower learning rate or a longer warm-up"
+        "after step {step} the tensor {tensor} is not finite: training has diverged, and nothing is saved. Begin a new run \
+         with a lower learning rate or a longer warm-up"
     )]
     Diverged {
         /// Steps done.
         step: u32,
         /// The first such tensor.
         tensor: String,
+    },
+    /// Training is in the middle of a step, so that there is nothing to save or to go on from.
+    #[error(
+        "{begun} steps were begun, and the device has not done all of them. Submit what was recorded; if a step failed, go on \
+         from the last checkpoint"
+    )]
+    Unfinished {
+        /// Steps that were recorded or run.
+        begun: u32,
     },
     /// A setting that makes no sense.
     #[error("{0}")]

@@ -5,8 +5,9 @@ mod harness;
 mod small;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use aft_wgpu::data::MemoryText;
+use aft_wgpu::data::{DataError, MemoryText, Text};
 use aft_wgpu::gpu::{AdapterClass, Gpu};
 use aft_wgpu::models::language::{Language, LanguageConfig};
 use aft_wgpu::nn::Variant;
@@ -24,6 +25,11 @@ fn main() {
             trial(&gpu, "a_checkpoint_is_its_bytes", bytes),
             trial(&gpu, "taking_a_checkpoint_changes_nothing", changes_nothing),
             trial(&gpu, "a_checkpoint_is_a_model_too", model_too),
+            trial(&gpu, "a_run_goes_on_past_its_last_step", past_the_end),
+            trial(&gpu, "steps_that_did_not_run_are_in_no_checkpoint", recorded),
+            trial(&gpu, "after_a_step_that_failed_midway_there_is_no_next", torn),
+            trial(&gpu, "a_checkpoint_of_another_model_writes_no_file", edited),
+            trial(&gpu, "a_text_is_marked_before_the_first_step", marked),
             trial(&gpu, "another_text_is_refused", another_text),
             trial(&gpu, "a_model_that_is_not_finite_makes_no_checkpoint", not_finite),
             trial(&gpu, "a_new_device_goes_on_where_one_was_lost", new_device),
@@ -123,6 +129,83 @@ fn model_too(gpu: &Gpu) {
     assert!(block_on(model.save(gpu)).unwrap() == block_on(trainer.save()).unwrap());
     let error = Checkpoint::from_bytes(&block_on(trainer.save()).unwrap()).unwrap_err();
     assert!(error.to_string().contains("not a checkpoint"), "{error}");
+}
+
+fn past_the_end(gpu: &Gpu) {
+    let config = TrainConfig { steps: 4, ..settings() };
+    assert!(run(gpu, &small(), &config, 7, &[4, 6]) == run(gpu, &small(), &config, 7, &[]));
+}
+
+fn recorded(gpu: &Gpu) {
+    let mut trainer = trainer(gpu, &small(), &settings());
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    trainer.record(2, &mut encoder).unwrap();
+    let error = block_on(trainer.checkpoint()).unwrap_err();
+    assert!(matches!(error, Error::Unfinished { begun: 2 }), "{error}");
+    gpu.queue().submit([encoder.finish()]);
+    assert!(block_on(trainer.checkpoint()).unwrap().to_bytes().unwrap() == run(gpu, &small(), &settings(), 2, &[]));
+}
+
+/// A text with bytes that cannot be read once `broken`, and others once `changed`.
+struct Faulty {
+    text: Arc<dyn Text>,
+    broken: AtomicBool,
+    changed: AtomicBool,
+}
+
+impl Faulty {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { text: text(), broken: AtomicBool::new(false), changed: AtomicBool::new(false) })
+    }
+}
+
+impl Text for Faulty {
+    fn len(&self) -> u64 {
+        self.text.len()
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<(), DataError> {
+        // As past the end.
+        let broken = if self.broken.load(Ordering::Relaxed) { self.len() } else { 0 };
+        self.text.read_at(offset + broken, into)?;
+        if self.changed.load(Ordering::Relaxed) {
+            into.fill(b'x');
+        }
+        Ok(())
+    }
+}
+
+fn torn(gpu: &Gpu) {
+    let text = Faulty::new();
+    let mut trainer = trainer_on(gpu, &small(), &settings(), text.clone());
+    block_on(trainer.advance(3)).unwrap();
+    text.broken.store(true, Ordering::Relaxed);
+    let error = block_on(trainer.advance(2)).unwrap_err();
+    assert!(matches!(error, Error::Data(_)), "{error}");
+    text.broken.store(false, Ordering::Relaxed);
+    let unfinished = |error: Error| assert!(matches!(error, Error::Unfinished { begun: 3 }), "{error}");
+    unfinished(block_on(trainer.advance(1)).unwrap_err());
+    unfinished(block_on(trainer.checkpoint()).unwrap_err());
+    unfinished(trainer.record(1, &mut gpu.device().create_command_encoder(&Default::default())).unwrap_err());
+}
+
+fn edited(gpu: &Gpu) {
+    let mut checkpoint = block_on(trainer(gpu, &small(), &settings()).checkpoint()).unwrap();
+    for model in [LanguageConfig { layers: 1, ..small() }, LanguageConfig { dim: 20, ..small() }] {
+        checkpoint.model = model;
+        let error = checkpoint.to_bytes().unwrap_err();
+        assert!(matches!(error, Error::Shape { .. }), "{error}");
+    }
+}
+
+fn marked(gpu: &Gpu) {
+    let changing = Faulty::new();
+    let mut trainer = trainer_on(gpu, &small(), &settings(), changing.clone());
+    changing.changed.store(true, Ordering::Relaxed);
+    block_on(trainer.advance(1)).unwrap();
+    let checkpoint = block_on(trainer.checkpoint()).unwrap();
+    checkpoint.expect_text(text().as_ref()).unwrap();
+    assert!(checkpoint.expect_text(changing.as_ref()).is_err());
 }
 
 fn another_text(gpu: &Gpu) {

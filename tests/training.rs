@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 mod harness;
+mod sealed;
 mod small;
 
 use std::ops::ControlFlow;
@@ -17,6 +18,7 @@ use aft_wgpu::random::normal_pair;
 use aft_wgpu::train::{TrainConfig, Trainer, bits};
 use harness::trial;
 use pollster::block_on;
+use sealed::sealed;
 use small::{settings, small, text, trainer, trainer_on};
 
 fn main() {
@@ -209,11 +211,12 @@ fn save_and_load(gpu: &Gpu) {
     let mut poisoned = bytes.clone();
     let end = poisoned.len();
     poisoned[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
-    refused(&poisoned, "not finite");
+    refused(&poisoned, "damaged");
+    refused(&sealed(&poisoned), "not finite");
     let mut renamed = bytes.clone();
     let at = renamed.windows(9).position(|w| w == b"head.bias").unwrap();
     renamed[at] = b'x';
-    refused(&renamed, "xead.bias");
+    refused(&sealed(&renamed), "xead.bias");
 }
 
 fn generation(gpu: &Gpu) {

@@ -1,5 +1,5 @@
 //! Our safetensors files: tensors by name, and one metadata entry `aft` of JSON with sorted keys. The bytes depend on the
-//! content alone, so that equal content is an equal file.
+//! content alone, so that equal content is an equal file; a checksum over all of it tells a damaged one.
 
 use std::collections::HashMap;
 
@@ -15,6 +15,10 @@ const VERSION: u32 = 1;
 /// The metadata key.
 const KEY: &str = "aft";
 
+/// In the metadata: the version, and the checksum of everything else.
+const FORMAT: &str = "format";
+const CRC32: &str = "crc32";
+
 /// A tensor to write.
 pub(crate) struct Tensor<'a> {
     pub(crate) name: String,
@@ -29,51 +33,64 @@ pub(crate) enum Data<'a> {
     U32(&'a [u32]),
 }
 
+impl Data<'_> {
+    fn bytes(&self) -> (Dtype, &[u8]) {
+        match self {
+            Self::F32(values) => (Dtype::F32, bytemuck::cast_slice(values)),
+            Self::U32(values) => (Dtype::U32, bytemuck::cast_slice(values)),
+        }
+    }
+}
+
 /// The bytes of a file of `tensors`, described by `header`, which serialises to an object.
 pub(crate) fn write(header: &impl Serialize, tensors: &[Tensor<'_>]) -> Result<Vec<u8>> {
     let broken = |e: &dyn std::fmt::Display| broken(e.to_string());
     // A map of serde_json keeps its keys sorted.
     let mut header = serde_json::to_value(header).map_err(|e| broken(&e))?;
-    if let Some(fields) = header.as_object_mut() {
-        fields.insert("format".into(), VERSION.into());
-    }
+    header[FORMAT] = VERSION.into();
+    let content = tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.data.bytes().1));
+    header[CRC32] = checksum(&header, content.collect()).into();
     let views = tensors.iter().map(|Tensor { name, shape, data }| {
-        let (dtype, bytes): (_, &[u8]) = match data {
-            Data::F32(values) => (Dtype::F32, bytemuck::cast_slice(values)),
-            Data::U32(values) => (Dtype::U32, bytemuck::cast_slice(values)),
-        };
+        let (dtype, bytes) = data.bytes();
         TensorView::new(dtype, shape.clone(), bytes).map(|view| (name, view)).map_err(|e| broken(&e))
     });
     let views = views.collect::<Result<Vec<_>>>()?;
     safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), header.to_string())]))).map_err(|e| broken(&e))
 }
 
-/// A file that was found to be one of ours.
+/// CRC-32 of the metadata without its checksum, then of all tensors' bytes in the order of their names.
+fn checksum(header: &serde_json::Value, mut tensors: Vec<(&str, &[u8])>) -> u32 {
+    tensors.sort_unstable_by_key(|(name, _)| *name);
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(header.to_string().as_bytes());
+    tensors.iter().for_each(|(_, bytes)| hasher.update(bytes));
+    hasher.finalize()
+}
+
+/// A file that was found to be one of ours, and whole.
 pub(crate) struct Container<'a> {
     tensors: SafeTensors<'a>,
     header: serde_json::Value,
 }
 
 impl<'a> Container<'a> {
-    /// Recognises the bytes of a file; tensors are looked at when they are asked for.
+    /// Recognises the bytes of a file, and that they are as they were written.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self> {
         let (_, metadata) =
             SafeTensors::read_metadata(bytes).map_err(|e| broken(format!("not a safetensors file: {e}")))?;
         let entry = metadata.metadata().as_ref().and_then(|m| m.get(KEY));
         let json = entry.ok_or_else(|| broken("a safetensors file, but not one of aft-wgpu".into()))?;
-        let mut header: serde_json::Value =
-            serde_json::from_str(json).map_err(|e| broken(format!("its metadata is broken: {e}")))?;
-        let format = header.as_object_mut().and_then(|fields| fields.remove("format"));
-        match format.as_ref().and_then(serde_json::Value::as_u64) {
-            Some(format) if format == u64::from(VERSION) => {}
-            Some(format) => {
-                let age = if format > u64::from(VERSION) { "a newer" } else { "an older" };
-                let reads = format!("format {format}, this one reads {VERSION}");
-                return Err(broken(format!("written by {age} version of aft-wgpu ({reads})")));
-            }
-            None => return Err(broken("its metadata names no format".into())),
-        }
+        let mut header = parse(json)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(|e| broken(format!("not a safetensors file: {e}")))?;
+        let crc32 = header.remove(CRC32).ok_or_else(|| broken("its metadata has no crc32".into()))?;
+        let mut header = serde_json::Value::Object(header);
+        let content = tensors.iter().map(|(name, view)| (name, view.data())).collect();
+        if crc32 != checksum(&header, content) {
+            return Err(broken("damaged: its content does not have the checksum that was written with it".into()));
+        }
+        if let Some(fields) = header.as_object_mut() {
+            fields.remove(FORMAT);
+        }
         Ok(Self { tensors, header })
     }
 
@@ -108,6 +125,28 @@ impl<'a> Container<'a> {
         }
         let found = format!("{:?} {:?}", view.dtype(), view.shape());
         Err(broken(format!("the tensor {name} is {found}, not {dtype:?} {shape:?}")))
+    }
+}
+
+/// The metadata of a file of this version, in the one way that it is written: a checksum of values would not tell spaces, nor
+/// the digits that a number does not need.
+fn parse(json: &str) -> Result<serde_json::Map<String, serde_json::Value>> {
+    let header: serde_json::Value =
+        serde_json::from_str(json).map_err(|e| broken(format!("its metadata is broken: {e}")))?;
+    match header.get(FORMAT).and_then(serde_json::Value::as_u64) {
+        Some(format) if format == u64::from(VERSION) => {}
+        Some(format) => {
+            let age = if format > u64::from(VERSION) { "a newer" } else { "an older" };
+            let reads = format!("format {format}, this one reads {VERSION}");
+            return Err(broken(format!("written by {age} version of aft-wgpu ({reads})")));
+        }
+        None => return Err(broken("its metadata names no format".into())),
+    }
+    match header {
+        serde_json::Value::Object(fields) if serde_json::to_string(&fields).is_ok_and(|text| text == json) => {
+            Ok(fields)
+        }
+        _ => Err(broken("damaged: its metadata is not as it was written".into())),
     }
 }
 

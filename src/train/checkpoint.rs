@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Text, TextMark};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, expect_shape};
 use crate::models::container::{Container, Data, Tensor, broken, write};
 use crate::models::file::{Header, refuse_unknown, shape, tensor};
 use crate::models::language::LanguageConfig;
@@ -48,7 +48,7 @@ const STATE: &str = "train.state";
 const STATE_WORDS: usize = size_of::<TrainState>() / 4;
 
 impl Checkpoint {
-    /// Steps done. The next step's batches and random numbers follow from it.
+    /// Steps done, more than [`TrainConfig::steps`] if the run was taken further. The next step's batches and random numbers follow from it.
     pub fn step(&self) -> u32 {
         self.state.step
     }
@@ -75,9 +75,15 @@ impl Checkpoint {
     /// The bytes of a safetensors file; they depend on the checkpoint alone.
     ///
     /// # Errors
-    /// [`Error::Format`] if a tensor has not the shape that the configuration says.
+    /// [`Error::Shape`] if the tensors are not those of [`Checkpoint::model`], which has been changed then.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let specs = self.model.specs()?;
+        for values in &self.tensors {
+            expect_shape("tensors of a checkpoint", specs.len(), values.len())?;
+            for (spec, values) in specs.iter().zip(values) {
+                expect_shape(&spec.name, shape(spec).iter().product(), values.len())?;
+            }
+        }
         let run = Run { config: self.train.clone(), plan: self.plan.clone(), text: self.text };
         let run = serde_json::to_value(run).map_err(|e| broken(e.to_string()))?;
         let words: [u32; STATE_WORDS] = bytemuck::cast(self.state);
@@ -123,12 +129,11 @@ impl Checkpoint {
     }
 }
 
-/// Fails on a state that no run with these settings comes to.
+/// Fails on a state that no run with these settings comes to. It may be past the last step: the schedule goes on at its floor.
 fn check_state(state: &TrainState, train: &TrainConfig) -> Result<()> {
     let TrainState { step, slot, seed, skipped, skipped_in_a_row, updates, finite, .. } = *state;
     let share = |v: f32| (0.0..=1.0).contains(&v);
-    let counts = step <= train.steps
-        && slot == step.wrapping_mul(train.accumulate)
+    let counts = slot == step.wrapping_mul(train.accumulate)
         && seed == train.device_seed()
         && updates.checked_add(skipped) == Some(step)
         && skipped_in_a_row <= skipped

@@ -1,6 +1,6 @@
 //! The training loop: a step is a program made once; the host fills batches ahead and reads metrics behind.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::data::{Text, TextMark, Windows};
 use crate::error::{Error, Result};
@@ -29,8 +29,7 @@ pub struct Trainer {
     config: TrainConfig,
     feed: Feed,
     windows: Windows,
-    text: Arc<dyn Text>,
-    mark: OnceLock<TextMark>,
+    mark: TextMark,
     losses: Buffer,
     metrics: Buffer,
     partials: Buffer,
@@ -39,17 +38,31 @@ pub struct Trainer {
     recorder: Recorder,
     evaluator: Evaluator,
     step: u32,
+    /// A step failed between its batches and its submission, or was abandoned there.
+    torn: bool,
+}
+
+/// What a trainer begins with.
+struct Start {
+    /// Of the parameters, if they start from one.
+    seed: Option<u64>,
+    /// Before the first step.
+    state: TrainState,
+    /// Of the text.
+    mark: TextMark,
 }
 
 impl Trainer {
-    /// Makes a model and all that training it needs; after this a step allocates nothing.
+    /// Makes a model and all that training it needs; after this a step allocates nothing. Reads the whole text once, to know
+    /// it again.
     ///
     /// # Errors
     /// [`Error::Config`], [`Error::LimitExceeded`] before anything is allocated; [`Error::Data`] if the text is shorter than a
     /// window; [`Error::OutOfMemory`].
     pub async fn new(gpu: &Gpu, model: &LanguageConfig, config: &TrainConfig, text: Arc<dyn Text>) -> Result<Self> {
         Self::check(gpu, model, config, &text)?;
-        let start = (Some(config.seed), TrainState::new(config.device_seed()));
+        let mark = TextMark::of(text.as_ref())?;
+        let start = Start { seed: Some(config.seed), state: TrainState::new(config.device_seed()), mark };
         gpu.checked("building the model", || Self::build(gpu, model, config, text, start)).await
     }
 
@@ -62,12 +75,11 @@ impl Trainer {
         Self::check(gpu, model, train, &text)?;
         checkpoint.expect_text(text.as_ref())?;
         gpu.checked("building the model", || {
-            let mut trainer = Self::build(gpu, model, train, text, (None, *state))?;
+            let start = Start { seed: None, state: *state, mark: checkpoint.text };
+            let trainer = Self::build(gpu, model, train, text, start)?;
             let parameters = &trainer.model.parameters;
             parameters.write_all(gpu, weights)?;
             parameters.write_moments(gpu, [first, second])?;
-            trainer.step = state.step;
-            trainer.mark = checkpoint.text.into();
             Ok(trainer)
         })
         .await
@@ -86,13 +98,12 @@ impl Trainer {
         windows(text, model).map(|_| ())
     }
 
-    /// `start` is the seed of the parameters, if they start from one, and the state before the first step.
     fn build(
         gpu: &Gpu,
         model: &LanguageConfig,
         config: &TrainConfig,
         text: Arc<dyn Text>,
-        (seed, state): (Option<u64>, TrainState),
+        Start { seed, state, mark }: Start,
     ) -> Result<Self> {
         let rows = rows(config.batch, model.length)?;
         let windows = windows(&text, model)?;
@@ -128,8 +139,7 @@ impl Trainer {
             config: config.clone(),
             feed,
             windows,
-            text,
-            mark: OnceLock::new(),
+            mark,
             losses,
             metrics,
             partials,
@@ -137,7 +147,8 @@ impl Trainer {
             update: Program::default(),
             recorder: Recorder::new(gpu),
             evaluator,
-            step: 0,
+            step: state.step,
+            torn: false,
         };
         trainer.update = trainer.build_update(&mut builder)?;
         Ok(trainer)
@@ -197,16 +208,22 @@ impl Trainer {
     /// Runs `steps` steps and returns what they recorded.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] if the gradient was not finite three steps in a row; [`Error::Data`], [`Error::DeviceLost`].
+    /// [`Error::NonFinite`] if the gradient was not finite three steps in a row; [`Error::Data`], [`Error::DeviceLost`];
+    /// [`Error::Unfinished`] after a step that failed midway.
     pub async fn advance(&mut self, steps: u32) -> Result<Vec<Record>> {
         let mut records = Vec::new();
         let mut left = steps;
+        if self.torn {
+            self.whole_state().await?;
+        }
         while left > 0 {
             let some = left.min(RING);
+            self.torn = true;
             for _ in 0..some {
                 self.enqueue().await?;
             }
             self.recorder.submit().await?;
+            self.torn = false;
             let new = self.records(some).await?;
             if let Some(record) = new.iter().find(|r| r.skipped_in_a_row >= PATIENCE) {
                 let step = u64::from(record.step) + 1 - u64::from(PATIENCE);
@@ -240,23 +257,29 @@ impl Trainer {
             let batch = self.windows.random(seed, number as u32, batch as usize)?;
             self.feed.fill(&self.gpu, number, &batch.tokens, &batch.targets)?;
         }
-        self.step += 1;
+        let no_more = || Error::Config(format!("a run has at most {} steps", u32::MAX));
+        self.step = self.step.checked_add(1).ok_or_else(no_more)?;
         Ok(())
     }
 
     /// Records the next `steps` steps, at most 8, into a caller's encoder, which the caller submits before it asks for more.
     ///
     /// # Errors
-    /// [`Error::Config`] for more than 8 steps; [`Error::Data`].
+    /// [`Error::Config`] for more than 8 steps; [`Error::Data`]; [`Error::Unfinished`] after a step that failed midway.
     pub fn record(&mut self, steps: u32, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
         if steps > AHEAD {
             return Err(Error::Config(format!("at most {AHEAD} steps fit one encoder, not {steps}")));
         }
+        if self.torn {
+            return Err(Error::Unfinished { begun: self.step });
+        }
+        self.torn = true;
         for _ in 0..steps {
             self.fill()?;
             self.gradients.record(encoder);
             self.update.record(encoder);
         }
+        self.torn = false;
         Ok(())
     }
 
@@ -284,21 +307,14 @@ impl Trainer {
         self.model.save(&self.gpu).await
     }
 
-    /// The run as it stands between two steps. The whole training text is read once to mark it.
+    /// The run as it stands between two steps.
     ///
     /// # Errors
     /// [`Error::Diverged`] if a weight is not finite, so that no file of a broken model replaces one of a good model;
-    /// [`Error::Data`], [`Error::DeviceLost`].
+    /// [`Error::Unfinished`] if steps were recorded and not submitted, or one failed midway; [`Error::DeviceLost`].
     pub async fn checkpoint(&self) -> Result<Checkpoint> {
-        let mark = match self.mark.get() {
-            Some(mark) => *mark,
-            None => *self.mark.get_or_init({
-                let mark = TextMark::of(self.text.as_ref())?;
-                move || mark
-            }),
-        };
         let parameters = &self.model.parameters;
-        let state: Vec<TrainState> = self.gpu.read(self.feed.state(), 0, size_of::<TrainState>() as u64).await?;
+        let state = self.whole_state().await?;
         let [first, second] = parameters.moments(&self.gpu).await?;
         let tensors = [parameters.read(&self.gpu).await?, first, second];
         let broken = |values: &Vec<f32>| values.iter().any(|v| !v.is_finite());
@@ -309,10 +325,19 @@ impl Trainer {
             model: self.model.config.clone(),
             train: self.config.clone(),
             plan: self.plan(),
-            text: mark,
-            state: state[0],
+            text: self.mark,
+            state,
             tensors,
         })
+    }
+
+    /// The state on the device, which has done every step that was begun.
+    async fn whole_state(&self) -> Result<TrainState> {
+        let state: Vec<TrainState> = self.gpu.read(self.feed.state(), 0, size_of::<TrainState>() as u64).await?;
+        if self.torn || state[0].step != self.step {
+            return Err(Error::Unfinished { begun: self.step });
+        }
+        Ok(state[0])
     }
 
     /// By which plan kernels run, in words: it depends on the class of the adapter and on the model's sizes alone.
@@ -334,10 +359,13 @@ impl Trainer {
     /// As [`profile`].
     pub async fn profile(&mut self) -> Result<(Clock, Vec<KernelTime>)> {
         self.recorder.finish().await?;
+        self.torn = true;
         self.fill()?;
         let mut program = self.gradients.clone();
         program.append(&self.update);
-        profile(&self.gpu, &program).await
+        let times = profile(&self.gpu, &program).await?;
+        self.torn = false;
+        Ok(times)
     }
 
     /// Commands of a step: first those that make the gradients, then those of the update.

@@ -88,8 +88,30 @@ impl File {
         self.header.insert(name.into(), entry);
     }
 
+    /// The file with the right checksum, unless the metadata has one already or is none.
     pub fn bytes(&self) -> Vec<u8> {
-        raw(&serde_json::to_string(&self.header).unwrap(), &self.data)
+        let mut header = self.header.clone();
+        let entry = &mut header.get_mut("__metadata__").unwrap()["aft"];
+        let aft = entry.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        if let Some(mut aft) = aft.filter(|aft| aft.is_object() && aft.get("crc32").is_none()) {
+            aft["crc32"] = self.checksum(&aft).into();
+            *entry = aft.to_string().into();
+        }
+        raw(&serde_json::to_string(&header).unwrap(), &self.data)
+    }
+
+    /// Of the metadata, then of the tensors by name.
+    fn checksum(&self, aft: &Value) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(aft.to_string().as_bytes());
+        for entry in self.header.values() {
+            if let Some([from, to]) =
+                serde_json::from_value::<Option<[usize; 2]>>(entry["data_offsets"].clone()).unwrap()
+            {
+                hasher.update(&self.data[from..to]);
+            }
+        }
+        hasher.finalize()
     }
 
     /// This file with a tensor's entry changed.

@@ -21,6 +21,23 @@ fn other_versions_are_refused_by_name() {
     refused(&newer, "a newer version of aft-wgpu (format 7", &"a newer file");
 }
 
+#[test]
+fn a_file_has_its_checksum() {
+    let file = File::whole();
+    for wrong in [json!(0), json!(-1), json!("0"), json!(null), json!(1e300)] {
+        let about = format_args!("the checksum {wrong}").to_string();
+        refused(&file.metadata(|m| m["crc32"] = wrong), "damaged", &about);
+    }
+    let bytes = file.bytes();
+    let with = |word: &str, other: &str| {
+        let at = bytes.windows(word.len()).position(|w| w == word.as_bytes()).unwrap();
+        [&bytes[..at], other.as_bytes(), &bytes[at + word.len()..]].concat()
+    };
+    refused(&with("crc32", "crc33"), "has no crc32", &"another name for it");
+    // The same value in other digits.
+    refused(&with("0.0,", "0e0,"), "damaged: its metadata", &"0e0");
+}
+
 /// Every object in the metadata, by the path to it.
 fn objects<'a>(value: &'a mut Value, path: &[String]) -> Option<&'a mut serde_json::Map<String, Value>> {
     path.iter().try_fold(value, |value, key| value.get_mut(key))?.as_object_mut()
@@ -123,7 +140,6 @@ fn states_are_of_the_run() {
     let file = File::whole();
     let f = f32::to_bits;
     for (about, word, value) in [
-        ("more steps than the run", 0, 11),
         ("a step without its slot", 0, 2),
         ("a slot without its step", 1, 2),
         ("another seed", 2, 6),
