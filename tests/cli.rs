@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 mod harness;
+mod sealed;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -13,6 +14,7 @@ use std::process::{Command, Output, Stdio};
 
 use aft_wgpu::data::{Bigram, Corpus};
 use libtest_mimic::Trial;
+use sealed::sealed;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -179,7 +181,7 @@ fn help() {
     for part in ["adapters", "train", "eval", "generate", "Exit codes:", "WGPU_ADAPTER_NAME"] {
         assert!(top.contains(part), "{part} is missing in\n{top}");
     }
-    for code in 0..=6 {
+    for code in (0..=6).chain([130]) {
         assert!(top.contains(&format!("\n  {code}  ")), "exit code {code} is missing in\n{top}");
     }
     for (line, parts) in [
@@ -277,6 +279,16 @@ fn no_models() {
             place.refuses(Place::aft_without_adapter, 4, &[(&format!("{subcommand} {name}"), part)]);
         }
     }
+    // What has no end is not read to it.
+    if cfg!(unix) {
+        assert!(Command::new("mkfifo").arg(place.path().join("pipe")).status().unwrap().success());
+        for subcommand in ["eval", "generate", "train text --resume"] {
+            for endless in ["pipe", "/dev/zero"] {
+                let part = format!("{endless}: not a regular file");
+                place.refuses(Place::aft_without_adapter, 4, &[(&format!("{subcommand} {endless}"), &part)]);
+            }
+        }
+    }
 }
 
 fn taken() {
@@ -367,6 +379,8 @@ fn no_number() {
     let header = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
     model[8 + header..].fill(0x7f); // the largest f32 but for a few bits: finite, its square is not
     place.write("run/model.safetensors", &model);
+    place.refuses(Place::aft, 4, &[("eval run", "run/model.safetensors: damaged")]);
+    place.write("run/model.safetensors", &sealed(&model));
     let part = "run/model.safetensors: the loss of this model is not finite";
     place.refuses(Place::aft, 6, &[("eval run", part), ("eval run --json", part)]);
 }

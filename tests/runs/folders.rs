@@ -26,7 +26,8 @@ pub fn two_runs() {
     if first.try_wait().unwrap().is_none() {
         let second = End::of(place.resume());
         if first.try_wait().unwrap().is_none() {
-            second.fails(4, &["another run is at work", "run"]);
+            second.fails(4, &["another run is at work", "run", "Wait for it"]);
+            assert!(!second.stderr.contains("--out"), "{}", second.stderr);
         }
     }
     first.kill().unwrap();
@@ -103,7 +104,10 @@ pub fn read_only() {
     let files = place.files();
     disk.remount("ro");
     End::of(place.resume()).fails(4, &["run", "Read-only"]);
+    End::of(place.aft("eval run")).ok();
     assert_eq!(place.files(), files);
     disk.remount("rw");
     place.ends_well();
+    disk.remount("ro");
+    assert!(End::of(place.resume()).ok().stdout.contains("run is finished"));
 }

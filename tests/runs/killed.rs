@@ -69,3 +69,20 @@ pub fn interrupted_twice() {
     assert!(place.checkpoint().is_some());
     place.ends_well();
 }
+
+/// As under nohup, and as a shell's job in the background: only what is not ignored is heard.
+pub fn ignored() {
+    let place = Place::new();
+    let program = env!("CARGO_BIN_EXE_aft");
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("trap '' INT HUP; exec '{program}' {}", begin_line(8 * STEPS))]);
+    command.current_dir(place.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    assert!(place.wait_for_saves(&mut child, 1));
+    ["INT", "HUP", "INT"].into_iter().for_each(|name| signal(&child, name));
+    assert!(place.wait_for_saves(&mut child, 3), "it ended by a signal that it was to ignore");
+    signal(&child, "TERM");
+    let end = End::wait(child);
+    end.fails(130, &["interrupted after step", "--resume run"]);
+    assert_eq!(end.stderr.matches("finishing the step").count(), 1, "{}", end.stderr);
+}

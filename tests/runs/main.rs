@@ -18,10 +18,13 @@ fn main() {
         let mounts = |name, test| if folders::may_mount() { trial(name, test) } else { ignored(name, "may not mount") };
         let mut trials = vec![
             trial("a run that lost its device ends as if it had not", resumed::lost_device),
+            trial("a run that loses every device ends with 5", resumed::lost_devices),
             trial("a run saved nowhere begins again", resumed::never_saved),
             trial("a finished run says so", resumed::finished),
             trial("a checkpoint begins a folder of its own", resumed::from_a_file),
             trial("a broken checkpoint gives way to the one before it", resumed::broken_checkpoint),
+            trial("a text that moved is known again", resumed::moved_text),
+            trial("how often it is saved may change, and stays so", resumed::other_habits),
             trial("options that do not fit a run end with 2", resumed::misfits),
             trial("a configuration of another version ends with 4", resumed::other_configs),
             trial("of two runs into one folder one is refused", folders::two_runs),
@@ -32,6 +35,7 @@ fn main() {
                 trial("Ctrl-C at random moments changes nothing", || killed::killed("INT")),
                 trial("Ctrl-C saves and ends with 130", killed::interrupted),
                 trial("Ctrl-C twice ends at once", killed::interrupted_twice),
+                trial("a signal that is to be ignored is", killed::ignored),
                 trial("files that may not grow end with 4", folders::no_growth),
                 mounts("a full disk ends with 4", folders::full_disk),
                 mounts("a read-only folder ends with 4", folders::read_only),

@@ -70,7 +70,7 @@ impl Place {
             if child.try_wait().unwrap().is_some() {
                 return false;
             }
-            // Between two renames there is none.
+            // There is none before the first, nor where a broken one was set aside.
             if let now @ Some(_) = look()
                 && now != last
             {
@@ -97,6 +97,12 @@ impl Place {
         Some(Checkpoint::from_bytes(&bytes).unwrap())
     }
 
+    /// The lines of the run's metrics.
+    pub fn metrics(&self) -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(self.run().join("metrics.jsonl")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// Goes on to the end, and ends with the model of a run that nothing happened to.
     pub fn ends_well(&self) {
         End::of(self.resume()).ok();
@@ -116,9 +122,7 @@ impl Place {
         let unfinished: Vec<_> = self.files().into_iter().filter(|name| name.ends_with(".tmp")).collect();
         assert_eq!(unfinished, Vec::<String>::new());
         // One line a step or more, whole and in order, as if there had been one run.
-        let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-        let line = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["step"].as_u64().unwrap();
-        let logged: Vec<_> = metrics.lines().map(line).collect();
+        let logged: Vec<_> = self.metrics().iter().map(|line| line["step"].as_u64().unwrap()).collect();
         assert!(logged.is_sorted_by(|a, b| a < b) && logged.last() == Some(&u64::from(steps)), "{logged:?}");
     }
 }

@@ -1,8 +1,11 @@
 //! What a run goes on from, and what not.
 
 use std::fs;
+use std::process::Command;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use aft_wgpu::train::Checkpoint;
 
 use crate::place::{End, Place, STEPS, begin_line};
 
@@ -16,7 +19,15 @@ pub fn never_saved() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(place.checkpoint().is_none());
-    place.ends_well();
+    // It has no checkpoint that could tell, and its text is known all the same.
+    let text = place.path().join("text.txt");
+    let whole = fs::read(&text).unwrap();
+    fs::write(&text, [b"another beginning\n", &whole[..]].concat()).unwrap();
+    End::of(place.resume()).fails(4, &["text.txt: not the text that the run was begun with"]);
+    fs::write(&text, whole).unwrap();
+    let end = End::of(place.resume()).ok();
+    assert!(end.stderr.contains("from the start"), "{}", end.stderr);
+    place.ended_well();
 }
 
 pub fn lost_device() {
@@ -25,10 +36,33 @@ pub fn lost_device() {
         let place = Place::new();
         let mut command = place.begin();
         command.env("AFT_INJECT", format!("lose-device@{step}"));
+        let start = Instant::now();
         let end = End::of(command).ok();
+        let all = start.elapsed().as_secs_f64();
         assert!(end.stderr.contains("device was lost") && end.stderr.contains("a new device"), "{}", end.stderr);
         place.ended_well();
+        // No second counts twice.
+        let seconds = place.metrics().last().unwrap()["seconds"].as_f64().unwrap();
+        assert!(seconds <= all, "{seconds} s of {all} s");
     }
+}
+
+pub fn lost_devices() {
+    let place = Place::new();
+    let losing = |mut command: Command, fault: &str| {
+        command.env("AFT_INJECT", fault);
+        End::of(command)
+    };
+    losing(place.begin(), "lose-device@soon").fails(2, &["AFT_INJECT", "lose-device@soon"]);
+    assert!(!place.run().exists());
+    let end = losing(place.begin(), "lose-every-device@2");
+    end.fails(5, &["device was lost", "aft train text --resume run"]);
+    assert_eq!(end.stderr.matches("a new device goes on from step 0").count(), 3, "{}", end.stderr);
+    // Lost later, a run gives up as well, and keeps what it had saved.
+    let end = losing(place.resume(), "lose-every-device@60");
+    assert!(place.checkpoint().unwrap().step() >= 50);
+    end.fails(5, &["--resume run"]);
+    place.ends_well();
 }
 
 pub fn finished() {
@@ -41,6 +75,11 @@ pub fn finished() {
     assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["finished"], true);
     assert_eq!(place.files(), files);
     place.ended_well();
+    // As if it had been killed after the last line of its metrics: the line stays the only one of its step.
+    fs::remove_file(place.run().join("model.safetensors")).unwrap();
+    let metrics = fs::read(place.run().join("metrics.jsonl")).unwrap();
+    place.ends_well();
+    assert!(fs::read(place.run().join("metrics.jsonl")).unwrap() == metrics);
 }
 
 pub fn from_a_file() {
@@ -55,8 +94,13 @@ pub fn from_a_file() {
     // Another text is not the run's, and a file that is no checkpoint no run.
     fs::write(place.path().join("other.txt"), "jackdaws love my big sphinx of quartz\n".repeat(400)).unwrap();
     let other = End::of(place.aft("train text --resume downloaded --text other.txt --out other"));
-    other.fails(2, &["another text"]);
+    other.fails(4, &["other.txt: not the text that the run was begun with"]);
     fs::write(&file, "no checkpoint").unwrap();
+    if cfg!(unix) {
+        for endless in ["/dev/zero", "/dev/null"] {
+            End::of(place.aft(&format!("train text --resume {endless} --out other"))).fails(4, &["not a regular file"]);
+        }
+    }
     End::of(place.aft("train text --resume downloaded --out other"))
         .fails(4, &["downloaded", "not a safetensors file"]);
     assert!(!place.path().join("other").exists());
@@ -76,16 +120,65 @@ pub fn broken_checkpoint() {
     // Killed between the renames of a save: only the one before is there, and a file without a name.
     fs::remove_file(&latest).unwrap();
     fs::write(&previous, &whole).unwrap();
-    fs::write(place.run().join("checkpoint.safetensorsAbC.tmp"), &whole[..99]).unwrap();
+    fs::write(place.run().join(".aft-AbC.tmp"), &whole[..99]).unwrap();
     let mut child = place.resume().spawn().unwrap();
     assert!(place.wait_for_saves(&mut child, 2));
     child.kill().unwrap();
     child.wait().unwrap();
-    // The latest broken: the one before it serves.
-    fs::write(&latest, &whole[..whole.len() - 1]).unwrap();
-    let end = End::of(place.resume()).ok();
+    // The latest broken by one bit: the one before it serves, to measure and to go on, and is itself replaced by none but a
+    // good one.
+    let step = Checkpoint::from_bytes(&fs::read(&previous).unwrap()).unwrap().step();
+    let mut broken = whole;
+    *broken.last_mut().unwrap() ^= 1;
+    fs::write(&latest, &broken).unwrap();
+    let files = place.files();
+    let end = End::of(place.aft("eval run")).ok();
+    assert!(end.stderr.contains(&format!("reading its checkpoint of step {step}")), "{}", end.stderr);
+    assert_eq!(place.files(), files);
+    let mut child = place.resume().spawn().unwrap();
+    assert!(place.wait_for_saves(&mut child, 1));
+    child.kill().unwrap();
+    let end = End::wait(child);
     assert!(end.stderr.contains("going on from the checkpoint before it"), "{}", end.stderr);
-    place.ended_well();
+    for good in [&latest, &previous] {
+        assert!(Checkpoint::from_bytes(&fs::read(good).unwrap()).unwrap().step() >= step, "{}", good.display());
+    }
+    assert!(fs::read(place.run().join("checkpoint.broken.safetensors")).unwrap() == broken);
+    place.ends_well();
+}
+
+pub fn moved_text() {
+    let place = Place::new();
+    place.begin_and_kill(1);
+    let [text, moved] = ["text.txt", "moved.txt"].map(|name| place.path().join(name));
+    fs::rename(&text, &moved).unwrap();
+    End::of(place.resume()).fails(4, &["text.txt: no such file"]);
+    fs::write(&text, "jackdaws love my big sphinx of quartz\n".repeat(400)).unwrap();
+    for line in ["train text --resume run", "train text --resume run --text text.txt"] {
+        End::of(place.aft(line)).fails(4, &["text.txt: not the text that the run was begun with"]);
+    }
+    let mut child = place.aft("train text --resume run --text moved.txt").spawn().unwrap();
+    assert!(place.wait_for_saves(&mut child, 1));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // From now on it is the run's.
+    place.ends_well();
+    End::of(place.aft("eval run")).ok();
+}
+
+pub fn other_habits() {
+    let place = Place::new();
+    place.begin_and_kill(1);
+    let config = place.run().join("config.toml");
+    let mut child = place.aft("train text --resume run --save-every 7 --sample-bytes 9").spawn().unwrap();
+    assert!(place.wait_for_saves(&mut child, 1));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let text = fs::read_to_string(&config).unwrap();
+    assert!(text.contains("save_every = \"7\"") && text.contains("sample_bytes = 9\n"), "{text}");
+    fs::write(&config, text.replace("sample_bytes = 9\n", "")).unwrap();
+    place.ends_well();
+    assert_eq!(fs::read(place.run().join("sample.txt")).unwrap().len(), 2000);
 }
 
 pub fn misfits() {
@@ -97,7 +190,7 @@ pub fn misfits() {
         ("--steps 9", ["--steps 9", "the run has 150"]),
         ("--lr 0.5", ["--lr 0.5", "the run has"]),
         ("--out other", ["--out", "its own folder"]),
-        ("--text other.txt", ["--text", "another text"]),
+        ("--variant simple", ["--variant simple", "the run has local"]),
     ] {
         End::of(place.aft(&format!("train text --resume run {options}"))).fails(2, &parts);
         assert_eq!(place.files(), files, "{options}");
@@ -119,12 +212,18 @@ pub fn other_configs() {
         (whole.replace("variant = \"local\"", "variant = \"newer\""), "newer"),
         (whole.replace("layers = 1\n", ""), "layers"),
         (whole.replace("layers = 1\n", "layers = 2\n"), "another run"),
+        (whole.replace("layers = 1\n", "layers = 0\n"), "layers"),
+        (whole.replace("batch = 2\n", "batch = 0\n"), "batch"),
+        (format!("time_seconds = nan\n{whole}"), "time_seconds"),
+        (format!("time_seconds = -1.0\n{whole}"), "time_seconds"),
+        (format!("measuring = true\n{whole}"), "measuring"),
+        (whole.replace("\"5\"", "\"0\""), "a number of steps"),
         (whole[..whole.len() / 2].to_owned(), "not the configuration"),
         (String::new(), "not the configuration"),
     ] {
         assert_ne!(text, whole);
         fs::write(&config, text).unwrap();
-        End::of(place.resume()).fails(4, &[part]);
+        End::of(place.resume()).fails(4, &["config.toml", part]);
     }
     fs::write(&config, whole).unwrap();
     place.ends_well();

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use indicatif::HumanCount;
 use serde::Serialize;
 
-use crate::exit::Diverged;
+use crate::exit::LossNotFinite;
 use crate::model::ModelArgs;
 use crate::shared::{AdapterArgs, TextArgs, corpus, say, say_json};
 
@@ -86,7 +86,7 @@ pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
         evaluator.bits_per_byte(&windows, None).await
     })?;
     if !bits_per_byte.is_finite() {
-        return Err(Diverged::Before { model: model.name() }.into());
+        return Err(LossNotFinite::InFile { model: model.name() }.into());
     }
     let report = Report {
         bits_per_byte,

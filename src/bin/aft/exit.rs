@@ -24,15 +24,16 @@ Environment:
   WGPU_BACKEND       only these backends: vulkan, metal, dx12 (comma-separated)
   WGPU_ADAPTER_NAME  the adapter where --adapter is not given
   RUST_LOG           log level on stderr: error (default), warn, info, debug
-  NO_COLOR           plain output";
+  NO_COLOR           plain output
+  AFT_INJECT         for tests";
 
-/// A model of no use, although no gradient said so: one step can go too far.
+/// A model of no use, although each of its weights is finite: one step can go too far.
 #[derive(Debug, thiserror::Error)]
-pub enum Diverged {
+pub enum LossNotFinite {
     /// Found by an evaluation of the run.
     #[error(
         "the loss on the validation text is not finite after step {step}: training has diverged, and no model is saved. \
-         Try a lower --lr"
+         Begin a new run with a lower --lr"
     )]
     InTraining {
         /// Steps done.
@@ -40,7 +41,7 @@ pub enum Diverged {
     },
     /// Found in a file.
     #[error("{model}: the loss of this model is not finite, so its training has diverged. Train it with a lower --lr")]
-    Before {
+    InFile {
         /// The file.
         model: String,
     },
@@ -60,7 +61,7 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
 
 /// The class of an error.
 fn class(error: &anyhow::Error) -> u8 {
-    if error.is::<Diverged>() {
+    if error.is::<LossNotFinite>() {
         return 6;
     }
     if error.is::<Interrupted>() {
@@ -102,9 +103,9 @@ mod tests {
             (io.into(), 4),
             (lost.into(), 5),
             (diverged.into(), 6),
-            (Diverged::InTraining { step: 2 }.into(), 6),
+            (LossNotFinite::InTraining { step: 2 }.into(), 6),
             (Interrupted { step: 7, run: "x".into() }.into(), 130),
-            (Diverged::Before { model: "x".into() }.into(), 6),
+            (LossNotFinite::InFile { model: "x".into() }.into(), 6),
         ] {
             assert_eq!(class(&error), expected, "{error}");
             assert!(HELP.contains(&format!("\n  {expected}  ")), "code {expected} is not documented");

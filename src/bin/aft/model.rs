@@ -6,10 +6,11 @@ use aft_wgpu::Result;
 use aft_wgpu::gpu::Gpu;
 use aft_wgpu::models::language::{Language, LanguageConfig};
 
-use crate::shared::{about, io_error};
+use crate::shared::{about, read_file};
+use crate::train::checkpoints::{Found, latest};
 use crate::train::progress::note;
 use crate::train::run_config::RunConfig;
-use crate::train::run_folder::{CHECKPOINT, MODEL};
+use crate::train::run_folder::MODEL;
 
 /// Where a model comes from.
 #[derive(clap::Args)]
@@ -29,8 +30,7 @@ pub struct ModelFile {
 
 impl ModelArgs {
     pub fn open(&self) -> Result<ModelFile> {
-        let path = if self.path.is_dir() { model_of(&self.path) } else { self.path.clone() };
-        let bytes = std::fs::read(&path).map_err(io_error(path.display()))?;
+        let (path, bytes) = if self.path.is_dir() { model_of(&self.path)? } else { whole(self.path.clone())? };
         let config = Language::read_config(&bytes).map_err(|error| about(&path, error))?;
         Ok(ModelFile { config, path, bytes })
     }
@@ -41,14 +41,25 @@ impl ModelArgs {
     }
 }
 
-/// The file to read the model of a run from: a run that is not finished has checkpoints only.
-fn model_of(run: &Path) -> PathBuf {
-    let [model, checkpoint] = [MODEL, CHECKPOINT].map(|name| run.join(name));
-    if model.exists() || !checkpoint.exists() {
-        return model;
+/// The file with the model of a run, and its bytes: a run that is not finished has checkpoints only.
+fn model_of(run: &Path) -> Result<(PathBuf, Vec<u8>)> {
+    let model = run.join(MODEL);
+    if !model.exists()
+        && let Some(Found { name, bytes, checkpoint, broken }) = latest(run)?
+    {
+        if let Some(error) = broken {
+            note(error);
+        }
+        note(format_args!("{} is not finished: reading its checkpoint of step {}", run.display(), checkpoint.step()));
+        return Ok((run.join(name), bytes));
     }
-    note(format_args!("{} is not finished: reading its last checkpoint", run.display()));
-    checkpoint
+    whole(model)
+}
+
+/// A file and its bytes.
+fn whole(path: PathBuf) -> Result<(PathBuf, Vec<u8>)> {
+    let bytes = read_file(&path)?;
+    Ok((path, bytes))
 }
 
 impl ModelFile {

@@ -1,7 +1,8 @@
 //! Options and small helpers that several subcommands share.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use aft_wgpu::data::Corpus;
@@ -48,6 +49,19 @@ pub fn say(line: impl Display) -> anyhow::Result<()> {
 /// One JSON object on a line of stdout.
 pub fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     say(serde_json::to_string(value)?)
+}
+
+/// The bytes of a file. One without an end, as a device or a pipe, is refused before it is opened.
+pub fn read_file(path: &Path) -> Result<Vec<u8>> {
+    let fail = || io_error(path.display());
+    let metadata = fs::metadata(path).map_err(fail())?;
+    if !metadata.is_file() {
+        return Err(Error::Format { path: path.display().to_string(), message: "not a regular file".into() });
+    }
+    let mut bytes = Vec::new();
+    // No more than there was, should it grow meanwhile.
+    File::open(path).and_then(|file| file.take(metadata.len()).read_to_end(&mut bytes)).map_err(fail())?;
+    Ok(bytes)
 }
 
 /// An error of the operating system about `path`.

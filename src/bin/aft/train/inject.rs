@@ -1,17 +1,56 @@
-//! Faults on demand, for tests: `AFT_INJECT=lose-device@STEP` loses the device once, after that step or as soon as can be.
-
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+//! Faults on demand, for tests: `AFT_INJECT=lose-device@STEP` loses the device once, after that step or as soon as can be;
+//! `lose-every-device@STEP` loses each that comes so far.
 
 use aft_wgpu::gpu::Gpu;
+use aft_wgpu::{Error, Result};
 
-static LOSE_AT: LazyLock<Option<u32>> =
-    LazyLock::new(|| std::env::var("AFT_INJECT").ok()?.strip_prefix("lose-device@")?.parse().ok());
-static DONE: AtomicBool = AtomicBool::new(false);
+const VARIABLE: &str = "AFT_INJECT";
 
-/// What is to happen after `step` steps.
-pub fn after_step(gpu: &Gpu, step: u32) {
-    if LOSE_AT.is_some_and(|at| step >= at) && !DONE.swap(true, Ordering::Relaxed) {
-        gpu.device().destroy();
+/// What is to happen.
+#[derive(Default)]
+pub struct Faults {
+    lose_device_at: Option<u32>,
+    again: bool,
+}
+
+impl Faults {
+    /// Those that the environment asks for.
+    pub fn from_env() -> Result<Self> {
+        let Some(text) = std::env::var_os(VARIABLE) else { return Ok(Self::default()) };
+        Self::parse(&text.to_string_lossy())
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let wrong = || Error::Config(format!("{VARIABLE} is lose-device@STEP or lose-every-device@STEP, not {text}"));
+        let (what, step) = text.split_once('@').ok_or_else(wrong)?;
+        let again = match what {
+            "lose-device" => false,
+            "lose-every-device" => true,
+            _ => return Err(wrong()),
+        };
+        Ok(Self { lose_device_at: Some(step.parse().map_err(|_| wrong())?), again })
+    }
+
+    /// What is to happen after `step` steps.
+    pub fn after_step(&mut self, gpu: &Gpu, step: u32) {
+        if self.lose_device_at.is_some_and(|at| step >= at) {
+            gpu.device().destroy();
+            self.lose_device_at = self.lose_device_at.filter(|_| self.again);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_fault_is_refused() {
+        for right in ["lose-device@0", "lose-device@63", "lose-every-device@5"] {
+            assert!(Faults::parse(right).is_ok(), "{right}");
+        }
+        for wrong in ["", "lose-device", "lose-device@", "lose-device@x", "lose-device@-1", "drop-device@3", "@3"] {
+            assert!(Faults::parse(wrong).is_err(), "{wrong}");
+        }
     }
 }

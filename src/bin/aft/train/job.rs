@@ -7,11 +7,11 @@ use aft_wgpu::data::Corpus;
 use aft_wgpu::gpu::{Gpu, GpuOptions};
 use aft_wgpu::train::Trainer;
 
-use super::checkpoints::latest;
+use super::checkpoints::{Found, latest};
 use super::metrics::Metrics;
 use super::progress::note;
 use super::run_config::RunConfig;
-use super::run_folder::{CHECKPOINT, CONFIG, RunFolder};
+use super::run_folder::{CONFIG, RunFolder};
 
 /// What is to be done: checked, and its folder claimed, but nothing built yet.
 pub struct Job {
@@ -21,21 +21,29 @@ pub struct Job {
     pub corpus: Corpus,
     pub config: RunConfig,
     pub folder: RunFolder,
+    /// Whether it was begun before.
+    pub resumed: bool,
 }
 
 impl Job {
-    /// The run as the checkpoint in its folder has it, or from its start, and its metrics up to there.
+    /// The run as the latest checkpoint in its folder has it, or from its start, and its metrics up to there. A file that is
+    /// broken makes way for the one before it.
     pub async fn open(&self) -> anyhow::Result<(Trainer, Metrics)> {
         let Self { gpu, corpus, config, folder, .. } = self;
         let step_tokens = config.step_windows() * f64::from(config.model.length);
         let text = Arc::clone(&corpus.train);
-        let Some(checkpoint) = latest(folder)? else {
+        let Some(Found { name, checkpoint, broken, .. }) = latest(folder.path())? else {
             let trainer = Trainer::new(gpu, &config.model, &config.train, text).await?;
             return Ok((trainer, Metrics::open(folder, step_tokens, 0, 0)?));
         };
-        if checkpoint.model != config.model || checkpoint.train != config.train {
-            let path = folder.name(CHECKPOINT);
+        let of_this_run = checkpoint.model == config.model && checkpoint.train == config.train;
+        if !of_this_run || checkpoint.text != config.data.mark {
+            let path = folder.name(name);
             return Err(Error::Format { path, message: format!("of another run than {CONFIG} beside it") }.into());
+        }
+        if let Some(error) = broken {
+            folder.set_aside()?;
+            note(format_args!("{error}: going on from the checkpoint before it, of step {}", checkpoint.step()));
         }
         let trainer = Trainer::resume(gpu, &checkpoint, text).await?;
         if trainer.plan() != checkpoint.plan {

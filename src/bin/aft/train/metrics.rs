@@ -1,8 +1,8 @@
 //! `metrics.jsonl`: one object a logging interval, and the same numbers kept for the curve.
 
 use std::fs::File;
-use std::io::Write;
-use std::time::Duration;
+use std::io::{Seek, SeekFrom, Write};
+use std::time::{Duration, Instant};
 
 use aft_wgpu::Result;
 use aft_wgpu::ops::nn::train_state::Record;
@@ -67,8 +67,11 @@ pub struct Metrics {
     pub skipped: u32,
     /// Time spent in training steps, since the run was begun or resumed.
     training_time: Duration,
-    /// Seconds that the run was at work before.
+    /// Seconds that the run was at work before it was opened at `since`.
     seconds_before: f64,
+    since: Instant,
+    /// The step of the last line that has a validation result.
+    validated: Option<u32>,
     /// Points (step, bits per byte) of the curve.
     pub train: Vec<(f64, f64)>,
     /// Points (step, bits per byte) of the curve.
@@ -81,9 +84,9 @@ impl Metrics {
     pub fn open(folder: &RunFolder, step_tokens: f64, step: u32, skipped: u32) -> Result<Self> {
         let text = folder.read(METRICS)?.unwrap_or_default();
         let (lines, kept) = lines_up_to(&text, step);
-        let file = folder.append(METRICS)?;
+        let mut file = folder.lines(METRICS)?;
         let path = folder.name(METRICS);
-        file.set_len(kept).map_err(io_error(&path))?;
+        file.set_len(kept).and_then(|()| file.seek(SeekFrom::End(0))).map_err(io_error(&path))?;
         let mut metrics = Self {
             file,
             path,
@@ -95,6 +98,8 @@ impl Metrics {
             skipped,
             training_time: Duration::ZERO,
             seconds_before: lines.last().map_or(0.0, |line| line.seconds),
+            since: Instant::now(),
+            validated: None,
             train: Vec::new(),
             valid: Vec::new(),
         };
@@ -127,21 +132,21 @@ impl Metrics {
         per_second(self.step_tokens * f64::from(self.steps_here), self.training_time)
     }
 
-    /// Ends the interval with a line, `seconds` after the start of the command. Without steps and validation there is none.
-    pub fn end_interval(&mut self, valid: Option<Validation>, seconds: f64) -> Result<()> {
+    /// Ends the interval with a line. There is none without steps, unless it tells a validation result that no line tells yet.
+    pub fn end_interval(&mut self, valid: Option<Validation>) -> Result<()> {
         let interval = self.interval.last().map(|last| Interval {
             train_bits_per_byte: bits(self.loss()),
             lr: last.lr,
             norm: last.norm,
             tokens_per_second: per_second(self.step_tokens * self.interval.len() as f64, self.interval_time),
         });
-        if interval.is_none() && valid.is_none() {
+        if interval.is_none() && (valid.is_none() || self.validated == Some(self.step)) {
             return Ok(());
         }
         let line = Line {
             step: self.step,
             interval,
-            seconds: self.seconds_before + seconds,
+            seconds: self.seconds_before + self.since.elapsed().as_secs_f64(),
             skipped_steps: self.skipped,
             valid_bits_per_byte: valid.map(|v| v.bits_per_byte),
             valid_windows: valid.map(|v| v.windows),
@@ -158,7 +163,10 @@ impl Metrics {
     fn plot(&mut self, line: &Line) {
         let step = f64::from(line.step);
         self.train.extend(line.interval.as_ref().map(|interval| (step, interval.train_bits_per_byte)));
-        self.valid.extend(line.valid_bits_per_byte.map(|bits| (step, bits)));
+        if let Some(bits) = line.valid_bits_per_byte {
+            self.valid.push((step, bits));
+            self.validated = Some(line.step);
+        }
     }
 }
 

@@ -1,18 +1,23 @@
 //! `aft train`: one file a task, and what the tasks share.
 
-mod checkpoints;
+pub mod checkpoints;
 mod curve;
+mod files;
 mod inject;
 pub mod interrupt;
 mod job;
+mod lock;
 mod metrics;
 mod pace;
 pub mod progress;
 mod resume;
+mod run;
 pub mod run_config;
 pub mod run_folder;
 mod save_every;
+mod schedule;
 mod session;
+mod signals;
 mod summary;
 pub mod text;
 

@@ -7,8 +7,8 @@ use aft_wgpu::Result;
 use aft_wgpu::train::Trainer;
 
 use super::job::Job;
+use super::run::{EVALUATED, sample, valid_windows};
 use super::run_config::RunConfig;
-use super::session::{EVALUATED, sample, valid_windows};
 
 /// Part of the time that is left unplanned: later steps may be slower than the first.
 const MARGIN: f64 = 0.03;

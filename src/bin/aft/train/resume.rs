@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::job::Job;
 use super::progress::note;
-use super::run_config::{DataConfig, RunConfig};
+use super::run_config::{DataConfig, RunConfig, SAMPLE_BYTES};
 use super::run_folder::{MODEL, RunFolder};
 use super::text::{Args, claim};
-use crate::shared::{about, corpus, io_error, say, say_json};
+use crate::shared::{about, corpus, read_file, say, say_json};
 
 /// What is said of a run that needs nothing more.
 #[derive(Serialize)]
@@ -20,6 +20,21 @@ struct Finished {
     finished: bool,
     steps: u32,
     run: String,
+}
+
+impl Finished {
+    /// The run in `folder`, if it is finished.
+    fn of(folder: &Path, config: &RunConfig) -> Option<Self> {
+        let finished = folder.join(MODEL).exists();
+        finished.then(|| Self { finished, steps: config.train.steps, run: folder.display().to_string() })
+    }
+
+    fn print(&self, json: bool) -> anyhow::Result<()> {
+        match json {
+            true => say_json(self),
+            false => say(format_args!("{} is finished: all of its {} steps are done", self.run, self.steps)),
+        }
+    }
 }
 
 /// The run to go on with from `path`; none if it is finished, which is said.
@@ -31,25 +46,25 @@ fn from_folder(args: &Args, path: &Path) -> anyhow::Result<Option<Job>> {
     if args.out.is_some() {
         return Err(misfit("--out", "a run goes on in its own folder").into());
     }
-    let folder = RunFolder::open(path)?;
-    let mut config = RunConfig::read(path)?;
-    args.fit(&config)?;
-    let files = DataConfig::new("", &args.text.files).files;
-    if !files.is_empty() && files != config.data.files {
-        return Err(misfit("--text", "the run was begun with another text").into());
+    let look = || -> Result<_> {
+        let config = RunConfig::read(path)?;
+        args.fit(&config)?;
+        Ok((Finished::of(path, &config), config))
+    };
+    // First without the lock, which a folder that is only read has no place for.
+    if let (Some(finished), _) = look()? {
+        return finished.print(args.json).map(|()| None);
     }
+    let folder = RunFolder::open(path)?;
+    let (None, written) = look()? else { return resume(args, path) };
+    let mut config = written.clone();
     config.save_every = args.save_every.unwrap_or(config.save_every);
     config.sample_bytes = args.sample_bytes.unwrap_or(config.sample_bytes);
-    if path.join(MODEL).exists() {
-        let finished = Finished { finished: true, steps: config.train.steps, run: path.display().to_string() };
-        if args.json {
-            say_json(&finished)?;
-        } else {
-            say(format_args!("{} is finished: all of its {} steps are done", finished.run, finished.steps))?;
-        }
-        return Ok(None);
-    }
-    let corpus = corpus(&config.data.files, config.model.length)?;
+    // Its files may have moved; the mark tells whether they are its text.
+    let files = if args.text.files.is_empty() { &written.data.files } else { &args.text.files };
+    let corpus = corpus(files, config.model.length)?;
+    config.data = DataConfig::new(&corpus, files)?;
+    config.data.expect(written.data.mark)?;
     let options = args.adapter.options();
     let gpu = Gpu::request_blocking(&options)?;
     Trainer::check(&gpu, &config.model, &config.train, &corpus.train)?;
@@ -61,15 +76,19 @@ fn from_folder(args: &Args, path: &Path) -> anyhow::Result<Option<Job>> {
             note(format_args!("begun with {what} {before}, going on with {now}: last bits may differ"));
         }
     }
-    Ok(Some(Job { gpu, options, corpus, config, folder }))
+    if config != written {
+        config.write(&folder)?;
+    }
+    Ok(Some(Job { gpu, options, corpus, config, folder, resumed: true }))
 }
 
 /// A new run folder that begins with the checkpoint of a file, such as a browser's download.
 fn from_file(args: &Args, path: &Path) -> anyhow::Result<Job> {
-    let bytes = std::fs::read(path).map_err(io_error(path.display()))?;
+    let bytes = read_file(path)?;
     let checkpoint = Checkpoint::from_bytes(&bytes).map_err(|error| about(path, error))?;
     let corpus = corpus(&args.text.files, checkpoint.model.length)?;
-    checkpoint.expect_text(corpus.train.as_ref())?;
+    let data = DataConfig::new(&corpus, &args.text.files)?;
+    data.expect(checkpoint.text)?;
     let options = args.adapter.options();
     let gpu = Gpu::request_blocking(&options)?;
     let config = RunConfig {
@@ -78,17 +97,18 @@ fn from_file(args: &Args, path: &Path) -> anyhow::Result<Job> {
         time_seconds: None,
         measuring: false,
         save_every: args.save_every.unwrap_or_default(),
-        sample_bytes: args.sample_bytes.unwrap_or(super::text::SAMPLE_BYTES),
-        data: DataConfig::new(&corpus.name, &args.text.files),
+        sample_bytes: args.sample_bytes.unwrap_or(SAMPLE_BYTES),
+        data,
         model: checkpoint.model,
         train: checkpoint.train,
     };
     args.fit(&config)?;
     Trainer::check(&gpu, &config.model, &config.train, &corpus.train)?;
     let folder = claim(args)?;
-    config.write(&folder)?;
+    // In this order: a folder with a configuration is a run, and this one has a checkpoint from the first moment.
     folder.save(&bytes)?;
-    Ok(Job { gpu, options, corpus, config, folder })
+    config.write(&folder)?;
+    Ok(Job { gpu, options, corpus, config, folder, resumed: true })
 }
 
 /// Fails if a setting that was asked for is not the run's.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aft_wgpu::data::{Corpus, TextMark};
 use aft_wgpu::models::language::LanguageConfig;
 use aft_wgpu::train::TrainConfig;
 use aft_wgpu::{Error, Result};
@@ -9,7 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::run_folder::{CONFIG, RunFolder};
 use super::save_every::SaveEvery;
-use crate::shared::io_error;
+use crate::shared::{about, read_file};
+
+/// Bytes of the sample, unless asked for otherwise.
+pub const SAMPLE_BYTES: u32 = 2000;
 
 /// A run: with the same version, adapter, data and settings it gives the same model, bit for bit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,7 +33,7 @@ pub struct RunConfig {
     #[serde(default)]
     pub save_every: SaveEvery,
     /// Bytes to generate at the end.
-    #[serde(default)]
+    #[serde(default = "sample_bytes")]
     pub sample_bytes: u32,
     /// The text.
     pub data: DataConfig,
@@ -37,6 +41,10 @@ pub struct RunConfig {
     pub model: LanguageConfig,
     /// Its training.
     pub train: TrainConfig,
+}
+
+fn sample_bytes() -> u32 {
+    SAMPLE_BYTES
 }
 
 /// Which text a run was trained on.
@@ -47,14 +55,32 @@ pub struct DataConfig {
     pub name: String,
     /// Its files, by absolute paths; none for the embedded text.
     pub files: Vec<PathBuf>,
+    /// By what its training part is known again.
+    pub mark: TextMark,
 }
 
 impl DataConfig {
-    /// The files as they can be found from anywhere.
-    pub fn new(name: &str, files: &[PathBuf]) -> Self {
-        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        Self { name: name.to_owned(), files: files.iter().map(absolute).collect() }
+    /// Reads the training text once, to mark it.
+    pub fn new(corpus: &Corpus, files: &[PathBuf]) -> Result<Self> {
+        let mark = TextMark::of(corpus.train.as_ref())?;
+        Ok(Self { name: corpus.name.clone(), files: absolute(files), mark })
     }
+
+    /// Fails unless this is the text that was marked with `before`.
+    pub fn expect(&self, before: TextMark) -> Result<()> {
+        if self.mark == before {
+            return Ok(());
+        }
+        let files: Vec<_> = self.files.iter().map(|path| path.display().to_string()).collect();
+        let path = if files.is_empty() { self.name.clone() } else { files.join(", ") };
+        let message = format!("not the text that the run was begun with ({before}), but another ({})", self.mark);
+        Err(Error::Format { path, message })
+    }
+}
+
+/// Files as they can be found from anywhere.
+fn absolute(files: &[PathBuf]) -> Vec<PathBuf> {
+    files.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect()
 }
 
 impl RunConfig {
@@ -68,13 +94,25 @@ impl RunConfig {
         f64::from(self.train.batch) * f64::from(self.train.accumulate)
     }
 
-    /// Reads the configuration of the run in `folder`.
+    /// Reads the configuration of the run in `folder`; it makes sense.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(CONFIG);
-        let text = std::fs::read_to_string(&path).map_err(io_error(path.display()))?;
-        toml::from_str(&text).map_err(|error| Error::Format {
-            path: path.display().to_string(),
-            message: format!("not the configuration of a run: {}", error.message()),
-        })
+        let config = String::from_utf8(read_file(&path)?)
+            .map_err(|error| error.to_string())
+            .and_then(|text| toml::from_str::<Self>(&text).map_err(|error| error.message().to_owned()))
+            .map_err(|error| Error::Config(format!("not the configuration of a run: {error}")));
+        config.and_then(|config| config.validate().map(|()| config)).map_err(|error| about(&path, error))
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.model.validate()?;
+        self.train.validate()?;
+        match self.time_seconds {
+            Some(time) if !(time > 0.0 && time.is_finite()) => {
+                Err(Error::Config(format!("time_seconds is a positive number, not {time}")))
+            }
+            None if self.measuring => Err(Error::Config("measuring needs time_seconds".into())),
+            _ => Ok(()),
+        }
     }
 }

@@ -1,13 +1,14 @@
 //! The folder of a run: claimed once, locked while a run is at work in it, its files written whole or not at all.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use aft_wgpu::{Error, Result};
-use tempfile::NamedTempFile;
 
-use crate::shared::io_error;
+use super::files;
+use super::lock::{LOCK, lock};
+use crate::shared::{io_error, read_file};
 
 /// What was trained: the file that makes a folder a run.
 pub const CONFIG: &str = "config.toml";
@@ -24,14 +25,11 @@ pub const CHECKPOINT: &str = "checkpoint.safetensors";
 /// The checkpoint before it.
 pub const PREVIOUS: &str = "checkpoint.previous.safetensors";
 
+/// A checkpoint that could not be read, and made way for the one before it.
+pub const BROKEN: &str = "checkpoint.broken.safetensors";
+
 /// Every file of a run: none of these may exist before it.
-const FILES: [&str; 7] = [CONFIG, METRICS, CURVE, SAMPLE, MODEL, CHECKPOINT, PREVIOUS];
-
-/// Locked by the run at work in the folder; it stays, and means nothing unlocked.
-const LOCK: &str = ".lock";
-
-/// How the names of files end that are not whole yet.
-const UNFINISHED: &str = ".tmp";
+const FILES: [&str; 8] = [CONFIG, METRICS, CURVE, SAMPLE, MODEL, CHECKPOINT, PREVIOUS, BROKEN];
 
 /// A folder that this run alone is at work in. If it is new, it vanishes again with everything that was made for it, until
 /// [`keep`](Self::keep).
@@ -40,7 +38,8 @@ pub struct RunFolder {
     /// Folders made on the way, outermost first.
     made: Vec<PathBuf>,
     kept: bool,
-    _lock: File,
+    /// None only while it is dropped.
+    lock: Option<File>,
 }
 
 impl RunFolder {
@@ -50,7 +49,7 @@ impl RunFolder {
         let mut number = highest(root, task) + 1;
         loop {
             let path = root.join(format!("{task}-{number:03}"));
-            match fs::create_dir(&path) {
+            match make(&path) {
                 Ok(()) => {
                     made.push(path.clone());
                     return Self::claim(path, made);
@@ -72,10 +71,11 @@ impl RunFolder {
     }
 
     fn claim(path: PathBuf, made: Vec<PathBuf>) -> Result<Self> {
-        let lock = lock(&path).inspect_err(|_| remove_all(&made))?;
-        let mut folder = Self { path, made, kept: true, _lock: lock };
+        let lock = lock(&path, "Wait for it, or choose another --out").inspect_err(|_| remove_all(&made))?;
+        let mut folder = Self { path, made, kept: true, lock: Some(lock) };
         // If another run filled the folder since it was looked at, nothing in it is ours.
         Self::refuse_taken(&folder.path)?;
+        files::sweep(&folder.path)?;
         folder.kept = false;
         Ok(folder)
     }
@@ -85,14 +85,9 @@ impl RunFolder {
         if let Err(error) = fs::metadata(path.join(CONFIG)) {
             return Err(io_error(path.join(CONFIG).display())(error));
         }
-        let folder = Self { path: path.to_owned(), made: Vec::new(), kept: true, _lock: lock(path)? };
-        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            if name.to_str().is_some_and(|n| n.ends_with(UNFINISHED) && FILES.iter().any(|file| n.starts_with(file))) {
-                fs::remove_file(entry.path()).map_err(io_error(entry.path().display()))?;
-            }
-        }
-        Ok(folder)
+        let lock = lock(path, "Wait for it")?;
+        files::sweep(path)?;
+        Ok(Self { path: path.to_owned(), made: Vec::new(), kept: true, lock: Some(lock) })
     }
 
     /// Fails if the folder at `path` has a file that a run would replace.
@@ -115,61 +110,33 @@ impl RunFolder {
 
     /// Writes a file that is whole or not there, replacing one of the same name.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let file = self.stage(name, bytes)?;
-        self.put(file, name)
+        files::write(&self.path.join(name), bytes)
     }
 
-    /// Saves what the run goes on from; the checkpoint before it stays as [`PREVIOUS`].
+    /// Saves what the run goes on from; the checkpoint before it stays as [`PREVIOUS`]. At every moment one of the two is whole:
+    /// a [`CHECKPOINT`] that is not must have been [set aside](Self::set_aside).
     pub fn save(&self, bytes: &[u8]) -> Result<()> {
-        let file = self.stage(CHECKPOINT, bytes)?;
         let [latest, previous] = [CHECKPOINT, PREVIOUS].map(|name| self.path.join(name));
-        match fs::rename(&latest, &previous) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_error(latest.display())(error)),
-            _ => {}
-        }
-        self.put(file, CHECKPOINT)
+        let file = files::stage(&latest, bytes)?;
+        files::keep_as(&latest, &previous)?;
+        files::put(file, &latest)
     }
 
-    /// A file on disk that has no name of the run's yet, and vanishes if it gets none.
-    fn stage(&self, name: &str, bytes: &[u8]) -> Result<NamedTempFile> {
-        let path = self.path.join(name);
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(name).suffix(UNFINISHED);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As any new file (less the umask); by default only its owner may read a temporary one.
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(&self.path).map_err(io_error(path.display()))?;
-        file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(io_error(path.display()))?;
-        Ok(file)
-    }
-
-    /// Gives a staged file its name, and makes sure that the folder remembers it.
-    fn put(&self, file: NamedTempFile, name: &str) -> Result<()> {
-        let path = self.path.join(name);
-        file.persist(&path).map_err(|error| io_error(path.display())(error.error))?;
-        // Only Unix opens a folder; elsewhere the file system orders the two by itself.
-        #[cfg(unix)]
-        File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(io_error(self.path.display()))?;
-        Ok(())
+    /// Takes a broken checkpoint out of the way, so that it replaces no good one.
+    pub fn set_aside(&self) -> Result<()> {
+        let [latest, broken] = [CHECKPOINT, BROKEN].map(|name| self.path.join(name));
+        files::rename(&latest, &broken)
     }
 
     /// The bytes of a file; none if there is no such file.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let path = self.path.join(name);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io_error(path.display())(error)),
-        }
+        read_if_there(&self.path.join(name))
     }
 
-    /// A file to append lines to, made if it is missing.
-    pub fn append(&self, name: &str) -> Result<File> {
+    /// A file to write lines into, made if it is missing.
+    pub fn lines(&self, name: &str) -> Result<File> {
         let path = self.path.join(name);
-        File::options().append(true).create(true).open(&path).map_err(io_error(path.display()))
+        File::options().write(true).create(true).truncate(false).open(&path).map_err(io_error(path.display()))
     }
 
     /// The path of a file, for messages.
@@ -185,25 +152,26 @@ impl Drop for RunFolder {
             for name in FILES.into_iter().chain([LOCK]) {
                 let _ = fs::remove_file(self.path.join(name));
             }
+            // Where open files keep their folder.
+            self.lock = None;
             remove_all(&self.made);
         }
     }
 }
 
-/// The lock of a folder, held until it is dropped or the process ends, however it ends.
-fn lock(folder: &Path) -> Result<File> {
-    let fail = || io_error(folder.display());
-    let file = File::options().write(true).create(true).truncate(false).open(folder.join(LOCK)).map_err(fail())?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        // A file system without locks: better to train than to refuse.
-        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(file),
-        Err(TryLockError::Error(error)) => Err(fail()(error)),
-        Err(TryLockError::WouldBlock) => {
-            let message = "another run is at work in this folder. Wait for it, or choose another --out".into();
-            Err(Error::Format { path: folder.display().to_string(), message })
-        }
+/// The bytes of a file; none if there is no such file.
+pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
+    match read_file(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
+}
+
+/// Makes a folder, and makes sure that the one it lies in remembers it.
+fn make(folder: &Path) -> std::io::Result<()> {
+    fs::create_dir(folder)?;
+    files::sync_folder(files::folder_of(folder))
 }
 
 /// Makes `path` and what is missing above it; on failure nothing of it stays.
@@ -211,7 +179,7 @@ fn make_all(path: &Path) -> Result<Vec<PathBuf>> {
     let missing: Vec<_> = path.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists()).collect();
     let mut made = Vec::new();
     for folder in missing.into_iter().rev() {
-        match fs::create_dir(folder) {
+        match make(folder) {
             Ok(()) => made.push(folder.to_owned()),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => {
@@ -329,14 +297,23 @@ mod tests {
         }
         let read = |name| folder.read(name).unwrap();
         assert_eq!((read(CHECKPOINT), read(PREVIOUS), read(MODEL)), (Some(vec![3]), Some(vec![2]), None));
+        // The one before it stays until there is a good one again.
+        folder.set_aside().unwrap();
+        assert_eq!((read(CHECKPOINT), read(PREVIOUS), read(BROKEN)), (None, Some(vec![2]), Some(vec![3])));
+        folder.save(&[4]).unwrap();
+        assert_eq!((read(CHECKPOINT), read(PREVIOUS)), (Some(vec![4]), Some(vec![2])));
     }
 
     #[test]
     fn what_a_killed_run_left_unfinished_is_removed() {
         let root = tempfile::tempdir().unwrap();
-        for name in [CONFIG, "checkpoint.safetensorsAb3.tmp", "mine.tmp"] {
-            fs::write(root.path().join(name), "").unwrap();
-        }
+        let unfinished = || fs::write(root.path().join(".aft-Ab3.tmp"), "").unwrap();
+        fs::write(root.path().join("mine.tmp"), "").unwrap();
+        unfinished();
+        drop(RunFolder::at(root.path()).unwrap());
+        assert_eq!(names(root.path()), ["mine.tmp"]);
+        unfinished();
+        fs::write(root.path().join(CONFIG), "").unwrap();
         drop(RunFolder::open(root.path()).unwrap());
         assert_eq!(names(root.path()), [LOCK, CONFIG, "mine.tmp"]);
         assert!(matches!(RunFolder::open(&root.path().join("none")), Err(Error::Io { .. })));
@@ -352,26 +329,5 @@ mod tests {
             assert!(matches!(RunFolder::next(&path, "text"), Err(Error::Io { .. })), "{}", path.display());
         }
         assert_eq!(names(root.path()), ["file"]);
-    }
-
-    #[test]
-    fn files_are_replaced_whole() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = RunFolder::at(root.path()).unwrap();
-        folder.write("model", &[1; 1000]).unwrap();
-        folder.write("model", &[2; 10]).unwrap();
-        assert_eq!(fs::read(root.path().join("model")).unwrap(), [2; 10]);
-        assert_eq!(names(root.path()), [LOCK, "model"]);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn files_have_the_permissions_of_any_new_file() {
-        use std::os::unix::fs::PermissionsExt;
-        let root = tempfile::tempdir().unwrap();
-        RunFolder::at(root.path()).unwrap().write("model", b"").unwrap();
-        fs::write(root.path().join("plain"), "").unwrap();
-        let mode = |name| fs::metadata(root.path().join(name)).unwrap().permissions().mode();
-        assert_eq!(mode("model"), mode("plain"));
     }
 }

@@ -10,10 +10,11 @@ use aft_wgpu::train::{TrainConfig, Trainer};
 use aft_wgpu::{Error, Result};
 use clap::ValueEnum;
 
+use super::inject::Faults;
 use super::interrupt::Interrupt;
 use super::job::Job;
 use super::resume::{self, misfit, same};
-use super::run_config::{DataConfig, RunConfig};
+use super::run_config::{DataConfig, RunConfig, SAMPLE_BYTES};
 use super::run_folder::RunFolder;
 use super::save_every::SaveEvery;
 use super::session::Session;
@@ -130,18 +131,25 @@ enum VariantArg {
     Local,
 }
 
-/// Bytes of the sample, unless asked for otherwise.
-pub const SAMPLE_BYTES: u32 = 2000;
+impl From<VariantArg> for Variant {
+    fn from(variant: VariantArg) -> Self {
+        match variant {
+            VariantArg::Simple => Self::Simple,
+            VariantArg::Local => Self::Local,
+        }
+    }
+}
 
 pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
     let interrupt = Interrupt::install()?;
+    let faults = Faults::from_env()?;
     let job = match &args.resume {
         Some(path) => resume::resume(args, path)?,
         None => Some(begin(args)?),
     };
     let Some(job) = job else { return Ok(()) };
     let summary = pollster::block_on(async {
-        let mut session = Session::new(job, interrupt, start).await?;
+        let mut session = Session::new(job, interrupt, faults, start)?;
         session.complete(args.profile).await
     })?;
     if args.json { summary.print_json() } else { summary.print() }
@@ -171,13 +179,13 @@ fn begin(args: &Args) -> anyhow::Result<Job> {
         measuring: args.train.time.is_some(),
         save_every: args.save_every.unwrap_or_default(),
         sample_bytes: args.sample_bytes.unwrap_or(SAMPLE_BYTES),
-        data: DataConfig::new(&corpus.name, &args.text.files),
+        data: DataConfig::new(&corpus, &args.text.files)?,
         model,
         train,
     };
     let folder = claim(args)?;
     config.write(&folder)?;
-    Ok(Job { gpu, options, corpus, config, folder })
+    Ok(Job { gpu, options, corpus, config, folder, resumed: false })
 }
 
 /// The folder of a new run.
@@ -191,6 +199,10 @@ pub fn claim(args: &Args) -> Result<RunFolder> {
 impl Args {
     /// Fails if a setting was asked for that is not the run's.
     pub fn fit(&self, run: &RunConfig) -> Result<()> {
+        // Before all that follows from it.
+        if let Some(variant) = self.model.variant.map(Variant::from).filter(|&variant| variant != run.model.variant) {
+            return Err(misfit(&format!("--variant {variant}"), &format!("the run has {}", run.model.variant)));
+        }
         same(&run.model, &self.model.over(run.model.clone())?)?;
         same(&run.train, &self.train.over(run.train.clone())?)?;
         match self.train.time {
@@ -204,10 +216,7 @@ impl ModelArgs {
     /// `config` with what was asked for in its place.
     fn over(&self, mut config: LanguageConfig) -> Result<LanguageConfig> {
         if let Some(variant) = self.variant {
-            config.variant = match variant {
-                VariantArg::Simple => Variant::Simple,
-                VariantArg::Local => Variant::Local,
-            };
+            config.variant = variant.into();
         }
         if config.variant == Variant::Simple {
             for (name, given) in [("--window", self.window), ("--rank", self.rank)] {

@@ -1,0 +1,83 @@
+//! At which steps a run writes a line, evaluates and looks whether to save.
+
+use super::save_every::SaveEvery;
+
+/// Lines of metrics in a run of many steps.
+const INTERVALS: u32 = 100;
+
+/// Evaluations of a run, the last one over the whole validation text.
+const EVALUATIONS: u32 = 8;
+
+/// The steps of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Schedule {
+    pub steps: u32,
+    pub save_every: SaveEvery,
+}
+
+impl Schedule {
+    /// The end of the logging interval that the next step after `step` belongs to.
+    pub fn interval_end(self, step: u32) -> u32 {
+        let end = step.saturating_add(1).checked_next_multiple_of(self.interval());
+        end.map_or(self.steps, |end| end.min(self.steps))
+    }
+
+    /// The next step after `step` at which something is to be done.
+    pub fn stop(self, step: u32) -> u32 {
+        self.interval_end(step).min(self.save_every.next(step))
+    }
+
+    /// Whether the model is evaluated after `step` steps, on the way.
+    pub fn evaluates(self, step: u32) -> bool {
+        step.is_multiple_of(self.evaluated_every())
+    }
+
+    /// Steps from one evaluation to the next: whole intervals.
+    pub fn evaluated_every(self) -> u32 {
+        self.steps.div_ceil(EVALUATIONS).next_multiple_of(self.interval())
+    }
+
+    /// Steps of a logging interval.
+    fn interval(self) -> u32 {
+        (self.steps / INTERVALS).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every step at which something is done.
+    fn stops(steps: u32, save_every: SaveEvery) -> Vec<u32> {
+        let schedule = Schedule { steps, save_every };
+        let next = |&step: &u32| (step < steps).then(|| schedule.stop(step));
+        std::iter::successors(Some(0), next).skip(1).collect()
+    }
+
+    #[test]
+    fn intervals_and_savings_end_the_stretches() {
+        assert_eq!(stops(3, SaveEvery::Seconds(1)), [1, 2, 3]);
+        assert_eq!(stops(1005, SaveEvery::Seconds(1)).len(), 101);
+        assert_eq!(stops(1000, SaveEvery::Steps(400)).len(), 100);
+        assert_eq!(&stops(1000, SaveEvery::Steps(15))[..4], [10, 15, 20, 30]);
+    }
+
+    #[test]
+    fn evaluations_fall_on_ends_of_intervals() {
+        for steps in [1, 7, 150, 1000, 12_345, u32::MAX] {
+            let schedule = Schedule { steps, save_every: SaveEvery::default() };
+            let at = schedule.evaluated_every();
+            assert!(schedule.evaluates(at) && schedule.interval_end(at - 1) == at.min(steps), "{steps}");
+        }
+    }
+
+    #[test]
+    fn the_largest_number_of_steps_is_one() {
+        let schedule = Schedule { steps: u32::MAX, save_every: SaveEvery::Steps(1000) };
+        for step in [u32::MAX - 1, u32::MAX - 2, u32::MAX - 100] {
+            let end = schedule.interval_end(step);
+            assert!(end > step && schedule.stop(step) > step && schedule.stop(step) <= end, "{step}");
+        }
+        assert_eq!(schedule.interval_end(u32::MAX - 1), u32::MAX);
+    }
+}
