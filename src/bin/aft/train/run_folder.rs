@@ -75,8 +75,8 @@ impl RunFolder {
         let mut folder = Self { path, made, kept: true, lock: Some(lock) };
         // If another run filled the folder since it was looked at, nothing in it is ours.
         Self::refuse_taken(&folder.path)?;
-        files::sweep(&folder.path)?;
         folder.kept = false;
+        files::sweep(&folder.path)?;
         Ok(folder)
     }
 
