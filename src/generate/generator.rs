@@ -92,8 +92,9 @@ impl Generator {
         self.stream.tokens.sequences
     }
 
-    /// Forgets all that was read and made.
+    /// Forgets all that was read and made. A caller who dropped the future of a call before it was done comes back this way.
     pub fn restart(&mut self) {
+        self.recorder = Recorder::new(&self.gpu);
         self.place = Place::start(self.config.length, self.place.kept as u32);
     }
 
