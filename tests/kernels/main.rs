@@ -9,6 +9,7 @@ mod aft_band;
 mod aft_common;
 mod aft_local;
 mod aft_local_stream;
+mod aft_mix;
 mod aft_simple;
 mod aft_simple_stream;
 mod aft_stream;
@@ -47,6 +48,7 @@ fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         aft_band::trials(gpu),
         aft_local::trials(gpu),
         aft_local_stream::trials(gpu),
+        aft_mix::trials(gpu),
         aft_simple::trials(gpu),
         aft_simple_stream::trials(gpu),
         cross_entropy::trials(gpu),

@@ -1,8 +1,12 @@
 //! The Attention Free Transformer's own operations, causal. Queries, keys and values come as one plane.
 
 pub mod band;
+mod factors;
 pub mod local;
 pub mod local_stream;
+pub mod mix;
+mod pairs;
+mod rest;
 mod rows;
 pub mod simple;
 pub mod simple_stream;
@@ -64,6 +68,10 @@ pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
         all.extend(local::catalogue(placement));
         all.extend(simple_stream::catalogue(placement));
         all.extend(local_stream::catalogue(placement));
+        all.extend(mix::catalogue(placement));
+        all.extend(rest::catalogue(placement));
+        all.extend(pairs::catalogue(placement));
+        all.extend(factors::catalogue(placement));
     }
     all
 }

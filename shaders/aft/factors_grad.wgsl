@@ -1,0 +1,82 @@
+// Gradients of the factors of biases (factors.wgsl):
+//   du_t = sum over t' of dw_tt' v_t',   dv_t' = sum over t of dw_tt' u_t
+//
+// One of them a dispatch: `factor` is the other factor, and `transposed` says that the gradient is v's. A thread owns four
+// positions of the gradient and four ranks, and walks the blocks of dbias that touch them; SPAN blocks are summed before they
+// are added to the rest. Rows first_row .. + rows are at hand; dv is added to what is there where `accumulate` says so.
+//
+// Operands: dbias (lib/aft_seen.wgsl; 0 where a row does not see), factor [T, R], out [T, R].
+struct Params {
+    time: u32,
+    rank: u32,
+    first_row: u32,
+    rows: u32,
+    causal: u32,
+    reach: u32,
+    slides: u32,
+    ahead: u32,
+    transposed: u32,
+    accumulate: u32,
+    dbias_stride: u32,
+    factor_base: u32,
+}
+
+const SPAN: u32 = 64u;
+
+// dw of four rows and the four keys of a block: column i is row i.
+fn dw_of(t: u32, block: u32, end: u32) -> mat4x4<f32> {
+    let none = vec4(0.0);
+    let j = column_of(t, block);
+    let row = t - params.first_row;
+    let most = end - 1u - params.first_row;
+    return mat4x4(
+        dbias_at(row, j),
+        select(none, dbias_at(min(row + 1u, most), j), row + 1u <= most),
+        select(none, dbias_at(min(row + 2u, most), j), row + 2u <= most),
+        select(none, dbias_at(min(row + 3u, most), j), row + 3u <= most),
+    );
+}
+
+// Four positions of the other factor, for four ranks.
+fn factors_of(t: u32, width: u32, c: u32) -> mat4x4<f32> {
+    let last = params.time - 1u;
+    return mat4x4(
+        factor_at(t * width + c), factor_at(min(t + 1u, last) * width + c),
+        factor_at(min(t + 2u, last) * width + c), factor_at(min(t + 3u, last) * width + c),
+    );
+}
+
+@compute @workgroup_size(64)
+fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let thread = group_number(group, groups) * 64u + lane;
+    let width = (params.rank + 3u) / 4u;
+    let c = thread % width;
+    let by_keys = params.transposed != 0u;
+    let end = min(params.first_row + params.rows, params.time);
+    let t = select(params.first_row, 0u, by_keys) + thread / width * 4u;
+    let stop_t = select(end, params.time, by_keys);
+    if t >= stop_t { return; }
+    let rows = vec2(max(blocks_of_rows(t).x, params.first_row / 4u), min(blocks_of_rows(t).y, (end + 3u) / 4u));
+    let blocks = select(blocks_of_keys(t), rows, vec2(by_keys));
+
+    // Column i is position i of the tile.
+    var sums: mat4x4<f32>;
+    var block = blocks.x;
+    while block < blocks.y {
+        var part: mat4x4<f32>;
+        let stop = min(block + SPAN, blocks.y);
+        for (; block < stop; block += 1u) {
+            var dw = dw_of(select(t, 4u * block, by_keys), select(block, t / 4u, by_keys), end);
+            if by_keys { dw = transpose(dw); }
+            part += factors_of(4u * block, width, c) * dw;
+        }
+        sums += part;
+    }
+    for (var i = 0u; i < 4u; i += 1u) {
+        if t + i < stop_t {
+            let at = (t + i) * width + c;
+            if params.accumulate != 0u { sums[i] += out[at]; }
+            out[at] = sums[i];
+        }
+    }
+}

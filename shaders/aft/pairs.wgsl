@@ -1,0 +1,149 @@
+// AFT over keys that a row sees through a bias, pair by pair (Zhai et al. 2021, Eq. 2, 4 and 6), and the rest of them:
+//   y_t = gate(q_t) * sum over t' of e^(k_t' + w_tt') v_t' / sum over t' of e^(k_t' + w_tt')
+// L_t is the log of the lower sum. Where CENTRED = 1, r_t is the same mean of v - centre. A row without any key gives y = 0.
+//
+// A thread owns a tile of four rows and four channels and walks the blocks of four keys that its rows see. No quantity of a row
+// is taken over a key that it does not see. What a row sees without a bias comes as sums (rest.wgsl).
+//
+// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias (lib/aft_biases.wgsl), rest [3 + CENTRED, B T, D] (read where
+// has_rest), y, log_den, r [B T, D]. Rows first_row .. + rows of every sequence are computed.
+struct Params {
+    batch: u32,
+    time: u32,
+    cols: u32,
+    width: u32,
+    first_row: u32,
+    rows: u32,
+    causal: u32,
+    gated: u32,
+    masked: u32,
+    has_rest: u32,
+    reach: u32,
+    slides: u32,
+    ahead: u32,
+    period: u32,
+    head_channels: u32,
+    qkv_stride: u32,
+    centre_stride: u32,
+    bias_stride: u32,
+    y_stride: u32,
+    log_den_stride: u32,
+    r_stride: u32,
+}
+
+// Blocks of four keys that are summed before they are added to the rest.
+const SPAN: u32 = 64u;
+
+// A block of keys: column i is key i.
+struct Keys {
+    k: mat4x4<f32>,
+    v: mat4x4<f32>,
+    present: vec4<bool>,
+}
+
+fn keys_of(base: u32, block: u32, c: u32) -> Keys {
+    let first = 4u * block;
+    let last = params.time - 1u;
+    let r0 = base + min(first, last);
+    let r1 = base + min(first + 1u, last);
+    let r2 = base + min(first + 2u, last);
+    let r3 = base + min(first + 3u, last);
+    return Keys(
+        mat4x4(key(r0, c), key(r1, c), key(r2, c), key(r3, c)),
+        mat4x4(value(r0, c), value(r1, c), value(r2, c), value(r3, c)),
+        vec4(present(r0), present(r1), present(r2), present(r3)),
+    );
+}
+
+fn add(sums: Sums, keys: Keys, w: mat4x4<f32>, sees: vec4<bool>, batch: u32, c: u32) -> Sums {
+    let here = sees & keys.present;
+    let none = vec4(0.0);
+    let x0 = select(vec4(ABSENT), keys.k[0] + w[0], here.x);
+    let x1 = select(vec4(ABSENT), keys.k[1] + w[1], here.y);
+    let x2 = select(vec4(ABSENT), keys.k[2] + w[2], here.z);
+    let x3 = select(vec4(ABSENT), keys.k[3] + w[3], here.w);
+    let top = max(max(x0, x1), max(x2, x3));
+    let e0 = select(none, exp(x0 - top), here.x);
+    let e1 = select(none, exp(x1 - top), here.y);
+    let e2 = select(none, exp(x2 - top), here.z);
+    let e3 = select(none, exp(x3 - top), here.w);
+    let v0 = select(none, keys.v[0], here.x);
+    let v1 = select(none, keys.v[1], here.y);
+    let v2 = select(none, keys.v[2], here.z);
+    let v3 = select(none, keys.v[3], here.w);
+    var block = Sums(top, e0 * v0 + e1 * v1 + e2 * v2 + e3 * v3, e0 + e1 + e2 + e3, none);
+    if CENTRED == 1u {
+        let mid = centre_at(batch, c);
+        block.c = e0 * (v0 - mid) + e1 * (v1 - mid) + e2 * (v2 - mid) + e3 * (v3 - mid);
+    }
+    return merge(sums, block);
+}
+
+fn rest_of(row: u32, c: u32) -> Sums {
+    let at = row * params.width + c;
+    let part = params.batch * params.time * params.width;
+    var sums = Sums(rest[at], rest[at + part], rest[at + 2u * part], vec4(0.0));
+    if CENTRED == 1u { sums.c = rest[at + 3u * part]; }
+    return sums;
+}
+
+fn store(base: u32, t: u32, c: u32, biased: Sums, end: u32, lane: u32) {
+    if t >= end { return; }
+    let row = base + t;
+    var sums = biased;
+    if at_run_time(params.has_rest, lane) != 0u { sums = merge(biased, rest_of(row, c)); }
+    let empty = sums.b == vec4(0.0);
+    let none = vec4(0.0);
+    let inside = channels(c, params.cols);
+    let den = select(sums.b, vec4(1.0), empty);
+    let gate = select(vec4(1.0), sigmoid(query(row, c)), params.gated != 0u);
+    set_y(row, c, select(gate * (sums.a / den), none, empty));
+    // A row without keys hands nothing on: its exponent -L is that of what is absent.
+    set_log_den(row, c, select(none, select(sums.top + log(den), vec4(-ABSENT), empty), inside));
+    if CENTRED == 1u { set_r(row, c, select(none, select(sums.c / den, none, empty), inside)); }
+}
+
+@compute @workgroup_size(64)
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let thread = group_number(group, groups) * 64u + lane;
+    let c = thread % params.width;
+    let tiles = (params.rows + 3u) / 4u;
+    let batch = thread / params.width / tiles;
+    if batch >= params.batch { return; }
+    let t = params.first_row + thread / params.width % tiles * 4u;
+    let base = batch * params.time;
+    let last = params.time - 1u;
+
+    var s0 = NOTHING;
+    var s1 = NOTHING;
+    var s2 = NOTHING;
+    var s3 = NOTHING;
+    let blocks = blocks_of_keys(t);
+    var block = blocks.x;
+    while block < blocks.y {
+        var p0 = NOTHING;
+        var p1 = NOTHING;
+        var p2 = NOTHING;
+        var p3 = NOTHING;
+        let stop = min(block + SPAN, blocks.y);
+        for (; block < stop; block += 1u) {
+            let keys = keys_of(base, block, c);
+            let t1 = min(t + 1u, last);
+            let t2 = min(t + 2u, last);
+            let t3 = min(t + 3u, last);
+            p0 = add(p0, keys, biases(t, block, c), seen(t, block), batch, c);
+            p1 = add(p1, keys, biases(t1, block, c), seen(t1, block), batch, c);
+            p2 = add(p2, keys, biases(t2, block, c), seen(t2, block), batch, c);
+            p3 = add(p3, keys, biases(t3, block, c), seen(t3, block), batch, c);
+        }
+        s0 = merge(s0, p0);
+        s1 = merge(s1, p1);
+        s2 = merge(s2, p2);
+        s3 = merge(s3, p3);
+    }
+    let end = min(params.first_row + params.rows, params.time);
+    store(base, t, c, s0, end, lane);
+    store(base, t + 1u, c, s1, end, lane);
+    store(base, t + 2u, c, s2, end, lane);
+    store(base, t + 3u, c, s3, end, lane);
+}

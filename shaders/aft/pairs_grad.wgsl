@@ -1,0 +1,131 @@
+// Gradients of AFT (pairs.wgsl) with respect to keys and values, with (L, G, H) of each row from mix_rows.wgsl:
+//   dv_t' = sum over t of p_tt' G_t,  dk_t' = sum over t of p_tt' (G_t (v_t' - centre) - H_t),  p_tt' = e^(k_t' + w_tt' - L_t)
+//
+// A thread owns a tile of four keys and four channels and walks the blocks of four rows that see them. Rows that see a key
+// without a bias come as sums (rest.wgsl). Where not all rows are at hand at once, a dispatch takes rows first_row .. + rows and
+// adds to what those before it left in `sums`; the last one stores the gradients.
+//
+// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias (lib/aft_biases.wgsl), lgh [B T, 3 D], rest [3, B T, D] (read where
+// has_rest), sums [2, B T, D] (used where first or last is 0), dqkv [B T, 3 D] (its columns of dk and dv).
+struct Params {
+    batch: u32,
+    time: u32,
+    cols: u32,
+    width: u32,
+    first_row: u32,
+    rows: u32,
+    causal: u32,
+    masked: u32,
+    has_rest: u32,
+    first: u32,
+    last: u32,
+    reach: u32,
+    slides: u32,
+    ahead: u32,
+    period: u32,
+    head_channels: u32,
+    qkv_stride: u32,
+    centre_stride: u32,
+    bias_stride: u32,
+    lgh_stride: u32,
+    dqkv_stride: u32,
+}
+
+// Blocks of four rows that are summed before they are added to the rest.
+const SPAN: u32 = 64u;
+
+// Sums of p G and p H for four keys.
+struct Shares {
+    g: mat4x4<f32>,
+    h: mat4x4<f32>,
+}
+
+// What row t adds for the keys of a tile.
+fn add_row(shares: Shares, base: u32, t: u32, end: u32, k: mat4x4<f32>, block: u32, c: u32) -> Shares {
+    let row = base + min(t, params.time - 1u);
+    let l = lgh_at(row, c);
+    let g = lgh_at(row, params.width + c);
+    let h = lgh_at(row, 2u * params.width + c);
+    let w = biases(min(t, end - 1u), block, c);
+    let sees = seen(t, block) & vec4(t < end);
+    let none = vec4(0.0);
+    let p0 = select(none, exp(min(k[0] + w[0] - l, none)), sees.x);
+    let p1 = select(none, exp(min(k[1] + w[1] - l, none)), sees.y);
+    let p2 = select(none, exp(min(k[2] + w[2] - l, none)), sees.z);
+    let p3 = select(none, exp(min(k[3] + w[3] - l, none)), sees.w);
+    return Shares(
+        mat4x4(shares.g[0] + p0 * g, shares.g[1] + p1 * g, shares.g[2] + p2 * g, shares.g[3] + p3 * g),
+        mat4x4(shares.h[0] + p0 * h, shares.h[1] + p1 * h, shares.h[2] + p2 * h, shares.h[3] + p3 * h),
+    );
+}
+
+fn store(batch: u32, t: u32, c: u32, pairs_g: vec4<f32>, pairs_h: vec4<f32>, lane: u32) {
+    if t >= params.time { return; }
+    let row = batch * params.time + t;
+    let at = row * params.width + c;
+    let part = params.batch * params.time * params.width;
+    var g = pairs_g;
+    var h = pairs_h;
+    if at_run_time(params.first, lane) == 0u {
+        g += sums[at];
+        h += sums[at + part];
+    }
+    if at_run_time(params.last, lane) == 0u {
+        sums[at] = g;
+        sums[at + part] = h;
+        return;
+    }
+    if at_run_time(params.has_rest, lane) != 0u {
+        // p <= 1: no row's L is below a key that it sees.
+        let p = exp(min(key(row, c) + rest[at], vec4(0.0)));
+        g += p * rest[at + part];
+        h += p * rest[at + 2u * part];
+    }
+    var dk = vec4(0.0);
+    var dv = vec4(0.0);
+    if present(row) {
+        dk = (value(row, c) - centre_at(batch, c)) * g - h;
+        dv = g;
+    }
+    let inside = channels(c, params.cols);
+    set_dqkv(row, params.width + c, select(vec4(0.0), dk, inside));
+    set_dqkv(row, 2u * params.width + c, select(vec4(0.0), dv, inside));
+}
+
+@compute @workgroup_size(64)
+fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let thread = group_number(group, groups) * 64u + lane;
+    let c = thread % params.width;
+    let tiles = (params.time + 3u) / 4u;
+    let batch = thread / params.width / tiles;
+    if batch >= params.batch { return; }
+    let past = thread / params.width % tiles * 4u;
+    let base = batch * params.time;
+    let last = params.time - 1u;
+    let k = mat4x4(
+        key(base + past, c), key(base + min(past + 1u, last), c),
+        key(base + min(past + 2u, last), c), key(base + min(past + 3u, last), c),
+    );
+
+    let end = min(params.first_row + params.rows, params.time);
+    let blocks = blocks_of_rows(past);
+    let stop_row = min(blocks.y, (end + 3u) / 4u);
+    var all = Shares();
+    var block = max(blocks.x, params.first_row / 4u);
+    while block < stop_row {
+        var part = Shares();
+        let stop = min(block + SPAN, stop_row);
+        for (; block < stop; block += 1u) {
+            part = add_row(part, base, 4u * block, end, k, past / 4u, c);
+            part = add_row(part, base, 4u * block + 1u, end, k, past / 4u, c);
+            part = add_row(part, base, 4u * block + 2u, end, k, past / 4u, c);
+            part = add_row(part, base, 4u * block + 3u, end, k, past / 4u, c);
+        }
+        all.g += part.g;
+        all.h += part.h;
+    }
+    store(batch, past, c, all.g[0], all.h[0], lane);
+    store(batch, past + 1u, c, all.g[1], all.h[1], lane);
+    store(batch, past + 2u, c, all.g[2], all.h[2], lane);
+    store(batch, past + 3u, c, all.g[3], all.h[3], lane);
+}

@@ -1,0 +1,41 @@
+// The second pass of rest.wgsl: carries from totals. The carry of a strip is the sum of all strips before it (after it, if
+// `backward`). A thread walks the strips of four channels of a sequence; sums are in two levels, of blocks and within a block.
+//
+// Operands: total, carry [P B strips, D] with P = 3 + CENTRED.
+struct Params {
+    batch: u32,
+    width: u32,
+    strips: u32,
+    backward: u32,
+    total_stride: u32,
+    carry_stride: u32,
+}
+
+const SCAN_BLOCK: u32 = 32u;
+
+@compute @workgroup_size(64)
+fn scan(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let thread = group_number(group, groups) * 64u + lane;
+    if thread >= params.batch * params.width { return; }
+    let c = thread % params.width;
+    let first = thread / params.width * params.strips;
+    var finished = NOTHING;
+    var running = NOTHING;
+    for (var i = 0u; i < params.strips; i += 1u) {
+        if i % SCAN_BLOCK == 0u {
+            finished = merge(finished, running);
+            running = NOTHING;
+        }
+        let row = (3u + CENTRED) * (first + select(i, params.strips - 1u - i, params.backward != 0u));
+        let carry = merge(finished, running);
+        set_carry(row, c, carry.top);
+        set_carry(row + 1u, c, carry.a);
+        set_carry(row + 2u, c, carry.b);
+        var total = Sums(total_at(row, c), total_at(row + 1u, c), total_at(row + 2u, c), vec4(0.0));
+        if CENTRED == 1u {
+            set_carry(row + 3u, c, carry.c);
+            total.c = total_at(row + 3u, c);
+        }
+        running = merge(running, total);
+    }
+}

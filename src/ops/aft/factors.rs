@@ -1,0 +1,132 @@
+//! Factorised biases in the blocks that AFT reads them in, and the gradients of the factors (`shaders/aft/factors*.wgsl`).
+
+use crate::error::{Result, expect_shape};
+use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
+use crate::ops::aft::pairs::Panel;
+use crate::ops::{Builder, Gradient, trips};
+
+params! {
+    /// As in `shaders/aft/factors.wgsl`.
+    FormParams {
+        time: u32, rank: u32, first_row: u32, rows: u32, causal: u32, reach: u32, slides: u32, ahead: u32, columns: u32,
+        u_base: u32, v_base: u32, bias_stride: u32,
+    }
+}
+
+params! {
+    /// As in `shaders/aft/factors_grad.wgsl`.
+    GradientParams {
+        time: u32, rank: u32, first_row: u32, rows: u32, causal: u32, reach: u32, slides: u32, ahead: u32, transposed: u32,
+        accumulate: u32, dbias_stride: u32, factor_base: u32,
+    }
+}
+
+static FORM: Kernel = Kernel {
+    stem: "aft/factors",
+    entry: "form",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/aft_seen.wgsl"),
+        include_str!("../../../shaders/aft/factors.wgsl"),
+    ],
+    params: FormParams::FIELDS,
+    operands: &[
+        Operand::weights("u", "[T, R]"),
+        Operand::weights("v", "[T, R]"),
+        Operand::plane_out("bias", "[rows, columns]"),
+    ],
+};
+
+static GRADIENT: Kernel = Kernel {
+    stem: "aft/factors_grad",
+    entry: "gradient",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/aft_seen.wgsl"),
+        include_str!("../../../shaders/aft/factors_grad.wgsl"),
+    ],
+    params: GradientParams::FIELDS,
+    operands: &[
+        Operand::plane("dbias", "[rows, columns]"),
+        Operand::weights("factor", "[T, R]"),
+        Operand::array_out("out", "vec4<f32>", "[T, R]"),
+    ],
+};
+
+/// Adds w_tt' = sum over r of u_tr v_t'r for the rows of a panel. 2 R flops an entry.
+pub(crate) fn form(b: &mut Builder, causal: bool, panel: &Panel<'_>, u: &Weights, v: &Weights) -> Result<()> {
+    let (time, rank, layout) = (u.rows, u.cols, panel.layout);
+    expect_shape("aft factors: v", (time, rank), (v.rows, v.cols))?;
+    trips::check("aft factors: a sum over the ranks", u64::from(u.stride()) + 4)?;
+    let columns = panel.bias.stride();
+    let params = FormParams {
+        time,
+        rank,
+        first_row: panel.first_row,
+        rows: panel.rows,
+        causal: causal.into(),
+        reach: layout.reach,
+        slides: layout.slide.is_some().into(),
+        ahead: layout.slide.unwrap_or(0),
+        columns,
+        u_base: u.base(),
+        v_base: v.base(),
+        bias_stride: columns,
+    };
+    let tiles = u64::from(panel.rows.div_ceil(4)) * u64::from(columns);
+    let binds = [Bind::Weights(u), Bind::Weights(v), Bind::Plane(panel.bias)];
+    let dispatch =
+        b.gpu.dispatch(&FORM, &Variant::plain(b.placement), &params, &binds, tiles.div_ceil(64), cost(tiles, rank))?;
+    b.program.dispatch(dispatch);
+    Ok(())
+}
+
+/// Adds the gradients of both factors from that of the biases of a panel; `first` is the first panel. 4 R flops an entry.
+pub(crate) fn gradient(
+    b: &mut Builder,
+    causal: bool,
+    panel: &Panel<'_>,
+    [u, v]: [&Weights; 2],
+    dbias: &Plane,
+    factors: &Gradient,
+    first: bool,
+) -> Result<()> {
+    let layout = panel.layout;
+    let blocks = u64::from(u.rows.div_ceil(4));
+    trips::check("aft factors: a sum over the rows", blocks + blocks.div_ceil(64) + 4)?;
+    for (transposed, factor, offset) in [(false, v, 0), (true, u, factors.second_offset)] {
+        let params = GradientParams {
+            time: u.rows,
+            rank: u.cols,
+            first_row: panel.first_row,
+            rows: panel.rows,
+            causal: causal.into(),
+            reach: layout.reach,
+            slides: layout.slide.is_some().into(),
+            ahead: layout.slide.unwrap_or(0),
+            transposed: transposed.into(),
+            accumulate: (factors.accumulate || (transposed && !first)).into(),
+            dbias_stride: dbias.stride(),
+            factor_base: factor.base(),
+        };
+        let out = Bind::Slice(&factors.page, factors.offset_bytes + 16 * u64::from(offset), factor.size_bytes());
+        let tiles = u64::from(if transposed { u.rows } else { panel.rows }.div_ceil(4));
+        let groups = (tiles * u64::from(u.stride())).div_ceil(64);
+        let binds = [Bind::Plane(dbias), Bind::Weights(factor), out];
+        let entries = u64::from(panel.rows.div_ceil(4)) * u64::from(dbias.stride());
+        let variant = Variant::plain(b.placement);
+        let dispatch = b.gpu.dispatch(&GRADIENT, &variant, &params, &binds, groups, cost(entries, u.cols))?;
+        b.program.dispatch(dispatch);
+    }
+    Ok(())
+}
+
+/// Of 16 products of `rank` terms a tile.
+fn cost(tiles: u64, rank: u32) -> Cost {
+    let products = tiles as f64 * f64::from(rank);
+    Cost { flops: 32.0 * products, bytes: 32.0 * products + 64.0 * tiles as f64 }
+}
+
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+    vec![(&FORM, Variant::plain(placement)), (&GRADIENT, Variant::plain(placement))]
+}

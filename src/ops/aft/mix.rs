@@ -1,0 +1,345 @@
+//! AFT in every form over one sequence of keys: which keys a row sees, what it sums over, and the gradients
+//! (`shaders/aft/mix_*.wgsl`, and the passes in [`super::rest`] and [`super::pairs`]).
+
+use crate::error::{Error, Result, expect_shape};
+use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
+use crate::ops::aft::pairs::{self, Layout, Panel, Rows};
+use crate::ops::aft::rest::{self, Items, Outside};
+use crate::ops::aft::{factors, qkv_cols};
+use crate::ops::{Builder, Gradient};
+
+params! {
+    /// As in `shaders/aft/mix_centre.wgsl`.
+    CentreParams { batch: u32, time: u32, width: u32, masked: u32, qkv_stride: u32, centre_stride: u32 }
+}
+
+params! {
+    /// As in `shaders/aft/mix_rows.wgsl`.
+    RowsParams {
+        rows: u32, cols: u32, width: u32, gated: u32, qkv_stride: u32, dy_stride: u32, y_stride: u32, log_den_stride: u32,
+        r_stride: u32, dqkv_stride: u32, lgh_stride: u32,
+    }
+}
+
+static CENTRE: Kernel = Kernel {
+    stem: "aft/mix_centre",
+    entry: "centre_of",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/aft_sums.wgsl"),
+        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
+        include_str!("../../../shaders/lib/aft_mask.wgsl"),
+        include_str!("../../../shaders/aft/mix_centre.wgsl"),
+    ],
+    params: CentreParams::FIELDS,
+    operands: &[
+        Operand::plane("qkv", "[B T, 3 D]"),
+        Operand::array("mask", "u32", "[B, T]"),
+        Operand::plane_out("centre", "[B, D]"),
+    ],
+};
+
+static ROWS: Kernel = Kernel {
+    stem: "aft/mix_rows",
+    entry: "rows",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/aft_sums.wgsl"),
+        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
+        include_str!("../../../shaders/lib/aft_gate.wgsl"),
+        include_str!("../../../shaders/aft/mix_rows.wgsl"),
+    ],
+    params: RowsParams::FIELDS,
+    operands: &[
+        Operand::plane("qkv", "[B T, 3 D]"),
+        Operand::plane("dy", "[B T, D]"),
+        Operand::plane("y", "[B T, D]"),
+        Operand::plane("log_den", "[B T, D]"),
+        Operand::plane("r", "[B T, D]"),
+        Operand::plane_out("dqkv", "[B T, 3 D]"),
+        Operand::plane_out("lgh", "[B T, 3 D]"),
+    ],
+};
+
+/// What is mixed, apart from the biases.
+#[derive(Clone, Copy)]
+pub struct Mix<'a> {
+    /// Sequences, B.
+    pub batch: u32,
+    /// Positions in a sequence, T, at most 131,072.
+    pub time: u32,
+    /// Channels, D.
+    pub channels: u32,
+    /// Whether the sums end at t' = t.
+    pub causal: bool,
+    /// Whether the output is gated by sigmoid(q).
+    pub gated: bool,
+    /// Which keys there are, [B, T] words that are 0 for a key that is not: it may hold anything and gets no gradient. Without
+    /// a mask there are all. A row that sees no key gives y = 0 and hands on no gradient.
+    pub mask: Option<&'a Buffer>,
+}
+
+/// The biases w of a form.
+#[derive(Clone, Copy)]
+pub enum Biases<'a> {
+    /// None: AFT-simple (Eq. 5).
+    None,
+    /// u v^T (Eq. 7), where |t - t'| < window; 0 elsewhere. A window of T or more is AFT-full.
+    Factors {
+        /// Factor of the rows [T, R].
+        u: &'a Weights,
+        /// Factor of the keys [T, R].
+        v: &'a Weights,
+        /// The window s.
+        window: u32,
+    },
+}
+
+/// What a forward pass gives.
+#[derive(Debug, Clone)]
+pub struct Mixed {
+    /// The mixed and gated values [B T, D].
+    pub y: Plane,
+    /// L, the logarithm of the sum of weights of each row and channel, in nats [B T, D].
+    pub log_den: Plane,
+    /// What the gradient needs besides.
+    pub saved: Option<Saved>,
+}
+
+/// By what V was shifted, and the means of what is left.
+#[derive(Debug, Clone)]
+pub struct Saved {
+    /// [B, D].
+    pub centre: Plane,
+    /// [B T, D].
+    pub r: Plane,
+}
+
+impl Mix<'_> {
+    pub(crate) fn masked(&self) -> u32 {
+        self.mask.is_some().into()
+    }
+
+    fn rows(&self) -> u32 {
+        self.batch * self.time
+    }
+
+    fn check(&self, qkv: &Plane, out: &Mixed) -> Result<()> {
+        let (rows, channels) = (self.rows(), self.channels);
+        expect_shape("aft: qkv", (rows, qkv_cols(channels)), (qkv.rows, qkv.cols))?;
+        expect_shape("aft: y", (rows, channels), (out.y.rows, out.y.cols))?;
+        if let Some(mask) = self.mask
+            && mask.size() < 4 * u64::from(rows)
+        {
+            return Err(Error::shape("aft: mask", format!("{} bytes", 4 * u64::from(rows)), mask.size()));
+        }
+        Ok(())
+    }
+}
+
+impl Mixed {
+    /// Planes for an output, and for what its gradient needs if that will be taken.
+    ///
+    /// # Errors
+    /// As [`Plane::new`].
+    pub fn new(b: &mut Builder, mix: &Mix<'_>, gradient: bool) -> Result<Self> {
+        let (rows, channels) = (mix.rows(), mix.channels);
+        let y = b.plane("aft y", rows, channels)?;
+        let log_den = b.plane("aft log_den", rows, channels)?;
+        let saved = match gradient {
+            true => Some(Saved { centre: b.plane("aft centre", mix.batch, channels)?, r: b.plane("aft r", rows, channels)? }),
+            false => None,
+        };
+        Ok(Self { y, log_den, saved })
+    }
+}
+
+/// How the biases of a form are cut, and which keys are outside of them.
+struct Cut {
+    layout: Layout,
+    columns: u32,
+    /// Rows of a panel.
+    rows: u32,
+    /// The window, where there are keys outside of it.
+    outside: Option<u32>,
+}
+
+impl Biases<'_> {
+    fn cut(&self, mix: &Mix<'_>) -> Cut {
+        let time = mix.time;
+        match *self {
+            Self::None => Cut {
+                layout: Layout { reach: 0, slide: Some(0), period: 1, head_channels: None },
+                columns: 1,
+                rows: time,
+                outside: Some(0),
+            },
+            Self::Factors { window, .. } if window >= time => {
+                // A panel takes no more memory than two activations.
+                let rows = (2 * mix.channels.next_multiple_of(4)).max(64).min(time.next_multiple_of(4));
+                let layout = Layout { reach: time, slide: None, period: rows, head_channels: None };
+                Cut { layout, columns: time.div_ceil(4), rows, outside: None }
+            }
+            Self::Factors { window, .. } => {
+                let back = (window + 2) / 4;
+                let ahead = if mix.causal { 0 } else { back };
+                let layout = Layout { reach: window, slide: Some(ahead), period: time, head_channels: None };
+                Cut { layout, columns: back + ahead + 1, rows: time, outside: Some(window) }
+            }
+        }
+    }
+
+    /// Adds the biases of a panel's rows.
+    fn form(&self, b: &mut Builder, causal: bool, panel: &Panel<'_>) -> Result<()> {
+        match *self {
+            Self::None => Ok(()),
+            Self::Factors { u, v, .. } => factors::form(b, causal, panel, u, v),
+        }
+    }
+}
+
+impl Cut {
+    /// First rows of the panels.
+    fn panels(&self, time: u32) -> impl Iterator<Item = u32> + use<> {
+        (0..time).step_by(self.rows as usize)
+    }
+
+    fn bias(&self, b: &mut Builder) -> Result<Plane> {
+        b.plane("aft biases", self.layout.period, 4 * self.columns)
+    }
+}
+
+/// Adds y, L and what the gradient needs.
+///
+/// Exact for any finite q and |v| <= 1e30; |k| and |w| count as 1e30 beyond it. Where the form is causal, what comes later changes
+/// no bit of what came before.
+///
+/// # Errors
+/// [`Error::Shape`] if an operand does not fit; [`Error::LimitExceeded`] if T is too long.
+pub fn forward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, qkv: &Plane, out: &Mixed) -> Result<()> {
+    mix.check(qkv, out)?;
+    let centre = out.saved.as_ref().map(|saved| &saved.centre);
+    if let Some(centre) = centre {
+        add_centre(b, mix, qkv, centre)?;
+    }
+    let cut = biases.cut(mix);
+    let rest = match cut.outside {
+        Some(gap) => {
+            // Without a window the row's own key is among those before it.
+            let outside = Outside { before: Some(gap), after: (!mix.causal).then_some(gap.max(1)) };
+            Some(rest::sums(b, mix, Items::Keys { qkv, centre }, outside)?)
+        }
+        None => None,
+    };
+    let bias = cut.bias(b)?;
+    for first_row in cut.panels(mix.time) {
+        let rows = cut.rows.min(mix.time - first_row);
+        let panel = Panel { bias: &bias, layout: cut.layout, first_row, rows };
+        biases.form(b, mix.causal, &panel)?;
+        pairs::forward(b, mix, &panel, rest.as_ref(), qkv, out)?;
+    }
+    b.recycle(bias);
+    rest.into_iter().for_each(|rest| b.recycle_buffer(rest));
+    Ok(())
+}
+
+/// Operands of the gradient.
+pub struct Backward<'a> {
+    /// The forward pass's input [B T, 3 D4].
+    pub qkv: &'a Plane,
+    /// What the forward pass gave, with what it saved.
+    pub out: &'a Mixed,
+    /// Gradient of y [B T, D].
+    pub dy: &'a Plane,
+    /// Output: gradients of q, k and v, laid out as they are [B T, 3 D4].
+    pub dqkv: &'a Plane,
+    /// Output: gradient of the biases' parameters; none for a form without.
+    pub dbiases: Option<&'a Gradient>,
+}
+
+/// Adds the gradients of q, k, v and the biases.
+///
+/// Exact for |v| and |dy| up to 1e18, whose products must stay in f32; beyond, results are finite while these are.
+///
+/// # Errors
+/// As [`forward`]; [`Error::Config`] if the forward pass saved nothing for the gradient.
+pub fn backward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, args: &Backward<'_>) -> Result<()> {
+    let Backward { qkv, out, dqkv, dbiases, .. } = *args;
+    mix.check(qkv, out)?;
+    let saved = out.saved.as_ref().ok_or_else(|| Error::Config("aft: the forward pass saved nothing for the gradient".into()))?;
+    let lgh = b.plane("aft LGH", mix.rows(), qkv.cols)?;
+    add_rows(b, mix, args, saved, &lgh)?;
+    let cut = biases.cut(mix);
+    let rest = match cut.outside {
+        Some(gap) => {
+            let outside = Outside { before: (!mix.causal).then_some(gap.max(1)), after: Some(gap) };
+            Some(rest::sums(b, mix, Items::Rows { lgh: &lgh }, outside)?)
+        }
+        None => None,
+    };
+    let rows = Rows { qkv, centre: &saved.centre, lgh: &lgh, rest: rest.as_ref() };
+    let several = cut.rows < mix.time;
+    let sums = match several {
+        true => Some(b.scratch("aft sums", 2 * 4 * u64::from(mix.rows()) * u64::from(qkv.cols / 3))?),
+        false => None,
+    };
+    let (bias, dbias) = (cut.bias(b)?, cut.bias(b)?);
+    for first_row in cut.panels(mix.time) {
+        let last = first_row + cut.rows >= mix.time;
+        let panel = Panel { bias: &bias, layout: cut.layout, first_row, rows: cut.rows.min(mix.time - first_row) };
+        biases.form(b, mix.causal, &panel)?;
+        pairs::gradient(b, mix, &panel, &rows, (sums.as_ref(), first_row == 0, last), dqkv)?;
+        if let (Biases::Factors { u, v, .. }, Some(gradient)) = (biases, dbiases) {
+            pairs::gradient_bias(b, mix, &panel, &rows, &dbias)?;
+            factors::gradient(b, mix.causal, &panel, [u, v], &dbias, gradient, first_row == 0)?;
+        }
+    }
+    [bias, dbias, lgh].into_iter().for_each(|plane| b.recycle(plane));
+    [rest, sums].into_iter().flatten().for_each(|buffer| b.recycle_buffer(buffer));
+    Ok(())
+}
+
+fn add_centre(b: &mut Builder, mix: &Mix<'_>, qkv: &Plane, centre: &Plane) -> Result<()> {
+    let width = qkv.stride() / 3;
+    let Mix { batch, time, mask, .. } = *mix;
+    let params =
+        CentreParams { batch, time, width, masked: mix.masked(), qkv_stride: qkv.stride(), centre_stride: centre.stride() };
+    let binds = [Bind::Plane(qkv), mask.map_or(Bind::Absent, Bind::Buffer), Bind::Plane(centre)];
+    let elements = f64::from(mix.rows()) * f64::from(width);
+    let cost = Cost { flops: 24.0 * elements, bytes: 32.0 * elements };
+    let groups = u64::from(batch) * u64::from(width);
+    let dispatch = b.gpu.dispatch(&CENTRE, &Variant::plain(b.placement), &params, &binds, groups, cost)?;
+    b.program.dispatch(dispatch);
+    Ok(())
+}
+
+fn add_rows(b: &mut Builder, mix: &Mix<'_>, args: &Backward<'_>, saved: &Saved, lgh: &Plane) -> Result<()> {
+    let Backward { qkv, out, dy, dqkv, .. } = *args;
+    expect_shape("aft: dy", (out.y.rows, out.y.cols), (dy.rows, dy.cols))?;
+    expect_shape("aft: dqkv", (qkv.rows, qkv.cols), (dqkv.rows, dqkv.cols))?;
+    let width = qkv.stride() / 3;
+    let params = RowsParams {
+        rows: mix.rows(),
+        cols: mix.channels,
+        width,
+        gated: mix.gated.into(),
+        qkv_stride: qkv.stride(),
+        dy_stride: dy.stride(),
+        y_stride: out.y.stride(),
+        log_den_stride: out.log_den.stride(),
+        r_stride: saved.r.stride(),
+        dqkv_stride: dqkv.stride(),
+        lgh_stride: lgh.stride(),
+    };
+    let binds = [qkv, dy, &out.y, &out.log_den, &saved.r, dqkv, lgh].map(Bind::Plane);
+    let elements = f64::from(mix.rows()) * f64::from(width);
+    let cost = Cost { flops: 80.0 * elements, bytes: 144.0 * elements };
+    let groups = (u64::from(mix.rows()) * u64::from(width)).div_ceil(64);
+    let dispatch = b.gpu.dispatch(&ROWS, &Variant::plain(b.placement), &params, &binds, groups, cost)?;
+    b.program.dispatch(dispatch);
+    Ok(())
+}
+
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+    vec![(&CENTRE, Variant::plain(placement)), (&ROWS, Variant::plain(placement))]
+}

@@ -1,0 +1,334 @@
+//! AFT over the keys that a row sees through a bias, pair by pair, and its gradients (`shaders/aft/pairs*.wgsl`).
+
+use crate::error::Result;
+use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
+use crate::ops::aft::mix::{Mix, Mixed};
+use crate::ops::{Builder, trips};
+
+params! {
+    /// As in `shaders/aft/pairs.wgsl`.
+    ForwardParams {
+        batch: u32, time: u32, cols: u32, width: u32, first_row: u32, rows: u32, causal: u32, gated: u32, masked: u32,
+        has_rest: u32, reach: u32, slides: u32, ahead: u32, period: u32, head_channels: u32, qkv_stride: u32,
+        centre_stride: u32, bias_stride: u32, y_stride: u32, log_den_stride: u32, r_stride: u32,
+    }
+}
+
+params! {
+    /// As in `shaders/aft/pairs_grad.wgsl`.
+    GradientParams {
+        batch: u32, time: u32, cols: u32, width: u32, first_row: u32, rows: u32, causal: u32, masked: u32, has_rest: u32,
+        first: u32, last: u32, reach: u32, slides: u32, ahead: u32, period: u32, head_channels: u32, qkv_stride: u32,
+        centre_stride: u32, bias_stride: u32, lgh_stride: u32, dqkv_stride: u32,
+    }
+}
+
+params! {
+    /// As in `shaders/aft/pairs_grad_bias.wgsl`.
+    BiasParams {
+        batch: u32, time: u32, cols: u32, width: u32, first_row: u32, rows: u32, causal: u32, masked: u32, reach: u32,
+        slides: u32, ahead: u32, columns: u32, period: u32, head_channels: u32, qkv_stride: u32, centre_stride: u32,
+        bias_stride: u32, lgh_stride: u32, dbias_stride: u32,
+    }
+}
+
+static FORWARD: Kernel = Kernel {
+    stem: "aft/pairs",
+    entry: "forward",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
+        include_str!("../../../shaders/lib/aft_sums.wgsl"),
+        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
+        include_str!("../../../shaders/lib/aft_mask.wgsl"),
+        include_str!("../../../shaders/lib/aft_keys.wgsl"),
+        include_str!("../../../shaders/lib/aft_seen.wgsl"),
+        include_str!("../../../shaders/lib/aft_biases.wgsl"),
+        include_str!("../../../shaders/lib/aft_gate.wgsl"),
+        include_str!("../../../shaders/aft/pairs.wgsl"),
+    ],
+    params: ForwardParams::FIELDS,
+    operands: &[
+        Operand::plane("qkv", "[B T, 3 D]"),
+        Operand::array("mask", "u32", "[B, T]"),
+        Operand::plane("centre", "[B, D]"),
+        Operand::plane("bias", "[heads period, columns]"),
+        Operand::array("rest", "vec4<f32>", "[P, B T, D]"),
+        Operand::plane_out("y", "[B T, D]"),
+        Operand::plane_out("log_den", "[B T, D]"),
+        Operand::plane_out("r", "[B T, D]"),
+    ],
+};
+
+static GRADIENT: Kernel = Kernel {
+    stem: "aft/pairs_grad",
+    entry: "gradient",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
+        include_str!("../../../shaders/lib/aft_sums.wgsl"),
+        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
+        include_str!("../../../shaders/lib/aft_mask.wgsl"),
+        include_str!("../../../shaders/lib/aft_seen.wgsl"),
+        include_str!("../../../shaders/lib/aft_biases.wgsl"),
+        include_str!("../../../shaders/aft/pairs_grad.wgsl"),
+    ],
+    params: GradientParams::FIELDS,
+    operands: &[
+        Operand::plane("qkv", "[B T, 3 D]"),
+        Operand::array("mask", "u32", "[B, T]"),
+        Operand::plane("centre", "[B, D]"),
+        Operand::plane("bias", "[heads period, columns]"),
+        Operand::plane("lgh", "[B T, 3 D]"),
+        Operand::array("rest", "vec4<f32>", "[3, B T, D]"),
+        Operand::array_out("sums", "vec4<f32>", "[2, B T, D]"),
+        Operand::plane_out("dqkv", "[B T, 3 D]"),
+    ],
+};
+
+static GRADIENT_BIAS: Kernel = Kernel {
+    stem: "aft/pairs_grad_bias",
+    entry: "gradient_bias",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/row_sum.wgsl"),
+        include_str!("../../../shaders/lib/aft_sums.wgsl"),
+        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
+        include_str!("../../../shaders/lib/aft_mask.wgsl"),
+        include_str!("../../../shaders/lib/aft_seen.wgsl"),
+        include_str!("../../../shaders/lib/aft_biases.wgsl"),
+        include_str!("../../../shaders/aft/pairs_grad_bias.wgsl"),
+    ],
+    params: BiasParams::FIELDS,
+    operands: &[
+        Operand::plane("qkv", "[B T, 3 D]"),
+        Operand::array("mask", "u32", "[B, T]"),
+        Operand::plane("centre", "[B, D]"),
+        Operand::plane("bias", "[period, columns]"),
+        Operand::plane("lgh", "[B T, 3 D]"),
+        Operand::plane_out("dbias", "[period, columns]"),
+    ],
+};
+
+/// Where biases lie in their plane (`shaders/lib/aft_seen.wgsl`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// Row t sees key t' if |t - t'| < reach.
+    pub(crate) reach: u32,
+    /// Blocks ahead of a row's own at which its columns begin, where they slide with the rows; else they begin at block 0.
+    pub(crate) slide: Option<u32>,
+    /// Rows of a head, after which they begin again.
+    pub(crate) period: u32,
+    /// Channels of a head; none where all share the biases.
+    pub(crate) head_channels: Option<u32>,
+}
+
+/// Biases at hand for rows `first_row .. first_row + rows`.
+#[derive(Clone, Copy)]
+pub(crate) struct Panel<'a> {
+    pub(crate) bias: &'a Plane,
+    pub(crate) layout: Layout,
+    pub(crate) first_row: u32,
+    pub(crate) rows: u32,
+}
+
+impl Panel<'_> {
+    /// The constant HEADS.
+    fn heads(&self) -> u32 {
+        match self.layout.head_channels {
+            None => 0,
+            Some(channels) if channels.is_multiple_of(4) => 1,
+            Some(_) => 2,
+        }
+    }
+
+    /// Pairs of a row and a key that are computed, for `time` positions.
+    fn pairs(&self, time: u32, causal: bool) -> f64 {
+        let reach = f64::from(self.layout.reach.min(time));
+        f64::from(self.rows) * if causal { reach } else { (2.0 * reach).min(f64::from(time)) }
+    }
+}
+
+/// Adds y, L and, for the gradient, r of the rows of a panel.
+pub(crate) fn forward(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, rest: Option<&Buffer>, qkv: &Plane, out: &Mixed) -> Result<()> {
+    let Mix { batch, time, causal, gated, mask, .. } = *mix;
+    let (width, layout) = (out.y.stride(), panel.layout);
+    let blocks = u64::from(layout.reach.min(time)).div_ceil(2) + 4;
+    trips::check("aft: a row over its keys", blocks + blocks / 64 + 2)?;
+    let params = ForwardParams {
+        batch,
+        time,
+        cols: out.y.cols,
+        width,
+        first_row: panel.first_row,
+        rows: panel.rows,
+        causal: causal.into(),
+        gated: gated.into(),
+        masked: mix.masked(),
+        has_rest: rest.is_some().into(),
+        reach: layout.reach,
+        slides: layout.slide.is_some().into(),
+        ahead: layout.slide.unwrap_or(0),
+        period: layout.period,
+        head_channels: layout.head_channels.unwrap_or(1),
+        qkv_stride: qkv.stride(),
+        centre_stride: width,
+        bias_stride: panel.bias.stride(),
+        y_stride: out.y.stride(),
+        log_den_stride: out.log_den.stride(),
+        r_stride: width,
+    };
+    let saved = out.saved.as_ref();
+    let binds = [
+        Bind::Plane(qkv),
+        mask.map_or(Bind::Absent, Bind::Buffer),
+        saved.map_or(Bind::Absent, |s| Bind::Plane(&s.centre)),
+        Bind::Plane(panel.bias),
+        rest.map_or(Bind::Absent, Bind::Buffer),
+        Bind::Plane(&out.y),
+        Bind::Plane(&out.log_den),
+        saved.map_or(Bind::Absent, |s| Bind::Plane(&s.r)),
+    ];
+    let variant = variant(b.placement, panel.heads(), Some(saved.is_some()));
+    let threads = u64::from(batch) * u64::from(panel.rows.div_ceil(4)) * u64::from(width);
+    let pairs = 4.0 * f64::from(batch) * f64::from(width) * panel.pairs(time, causal);
+    let cost = Cost { flops: 14.0 * pairs, bytes: 2.0 * pairs };
+    let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, threads.div_ceil(64), cost)?;
+    b.program.dispatch(dispatch);
+    Ok(())
+}
+
+/// What a gradient reads of the rows, and of those that see a key without a bias.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    pub(crate) qkv: &'a Plane,
+    pub(crate) centre: &'a Plane,
+    pub(crate) lgh: &'a Plane,
+    pub(crate) rest: Option<&'a Buffer>,
+}
+
+/// Adds dk and dv, or the share of a panel in them: `sums` carries it where there is more than one panel, (first, last).
+pub(crate) fn gradient(
+    b: &mut Builder,
+    mix: &Mix<'_>,
+    panel: &Panel<'_>,
+    rows: &Rows<'_>,
+    (sums, first, last): (Option<&Buffer>, bool, bool),
+    dqkv: &Plane,
+) -> Result<()> {
+    let Mix { batch, time, causal, mask, channels, .. } = *mix;
+    let (width, layout) = (rows.lgh.stride() / 3, panel.layout);
+    let blocks = u64::from(layout.reach.min(time)).div_ceil(2) + 4;
+    trips::check("aft: a key over its rows", blocks + blocks / 64 + 2)?;
+    let params = GradientParams {
+        batch,
+        time,
+        cols: channels,
+        width,
+        first_row: panel.first_row,
+        rows: panel.rows,
+        causal: causal.into(),
+        masked: mix.masked(),
+        has_rest: rows.rest.is_some().into(),
+        first: first.into(),
+        last: last.into(),
+        reach: layout.reach,
+        slides: layout.slide.is_some().into(),
+        ahead: layout.slide.unwrap_or(0),
+        period: layout.period,
+        head_channels: layout.head_channels.unwrap_or(1),
+        qkv_stride: rows.qkv.stride(),
+        centre_stride: width,
+        bias_stride: panel.bias.stride(),
+        lgh_stride: rows.lgh.stride(),
+        dqkv_stride: dqkv.stride(),
+    };
+    let binds = [
+        Bind::Plane(rows.qkv),
+        mask.map_or(Bind::Absent, Bind::Buffer),
+        Bind::Plane(rows.centre),
+        Bind::Plane(panel.bias),
+        Bind::Plane(rows.lgh),
+        rows.rest.map_or(Bind::Absent, Bind::Buffer),
+        sums.map_or(Bind::Absent, Bind::Buffer),
+        Bind::Plane(dqkv),
+    ];
+    let threads = u64::from(batch) * u64::from(time.div_ceil(4)) * u64::from(width);
+    let pairs = 4.0 * f64::from(batch) * f64::from(width) * panel.pairs(time, causal);
+    let cost = Cost { flops: 14.0 * pairs, bytes: 3.0 * pairs };
+    let variant = variant(b.placement, panel.heads(), None);
+    let dispatch = b.gpu.dispatch(&GRADIENT, &variant, &params, &binds, threads.div_ceil(64), cost)?;
+    b.program.dispatch(dispatch);
+    Ok(())
+}
+
+/// Threads that share a tile of the biases' gradient, in the plans for processors and for GPUs.
+const BIAS_LANES: [u32; 2] = [2, 32];
+
+/// Adds the gradient of the biases of a panel, which all channels share, laid out as they are.
+pub(crate) fn gradient_bias(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, rows: &Rows<'_>, dbias: &Plane) -> Result<()> {
+    let Mix { batch, time, causal, mask, channels, .. } = *mix;
+    let (width, layout) = (rows.lgh.stride() / 3, panel.layout);
+    let count = u64::from(batch) * u64::from(width);
+    // One for each vec4 of channels and each span of 64, and the sums over lanes at the end.
+    let trips = |lanes: u64| count.div_ceil(lanes) + count.div_ceil(64 * lanes) + 56;
+    let lanes = trips::lanes(b.few_threads(), "aft: gradient of the biases over batch and channels", &BIAS_LANES, trips)?;
+    let columns = panel.bias.stride();
+    let params = BiasParams {
+        batch,
+        time,
+        cols: channels,
+        width,
+        first_row: panel.first_row,
+        rows: panel.rows,
+        causal: causal.into(),
+        masked: mix.masked(),
+        reach: layout.reach,
+        slides: layout.slide.is_some().into(),
+        ahead: layout.slide.unwrap_or(0),
+        columns,
+        period: layout.period,
+        head_channels: 1,
+        qkv_stride: rows.qkv.stride(),
+        centre_stride: width,
+        bias_stride: columns,
+        lgh_stride: rows.lgh.stride(),
+        dbias_stride: dbias.stride(),
+    };
+    let binds = [
+        Bind::Plane(rows.qkv),
+        mask.map_or(Bind::Absent, Bind::Buffer),
+        Bind::Plane(rows.centre),
+        Bind::Plane(panel.bias),
+        Bind::Plane(rows.lgh),
+        Bind::Plane(dbias),
+    ];
+    let mut variant = variant(b.placement, 0, None);
+    variant.constants.push(("LANES", lanes));
+    let threads = u64::from(panel.rows.div_ceil(4)) * u64::from(columns) * u64::from(lanes);
+    let pairs = 4.0 * f64::from(batch) * f64::from(width) * panel.pairs(time, causal);
+    let cost = Cost { flops: 14.0 * pairs, bytes: 3.0 * pairs };
+    let dispatch = b.gpu.dispatch(&GRADIENT_BIAS, &variant, &params, &binds, threads.div_ceil(64), cost)?;
+    b.program.dispatch(dispatch);
+    Ok(())
+}
+
+fn variant(placement: Placement, heads: u32, centred: Option<bool>) -> Variant {
+    let mut constants = vec![("HEADS", heads)];
+    constants.extend(centred.map(|centred| ("CENTRED", u32::from(centred))));
+    Variant { placement, constants }
+}
+
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+    let mut all = Vec::new();
+    for heads in 0..3 {
+        all.extend([false, true].map(|centred| (&FORWARD, variant(placement, heads, Some(centred)))));
+        all.push((&GRADIENT, variant(placement, heads, None)));
+    }
+    for lanes in BIAS_LANES {
+        let mut variant = variant(placement, 0, None);
+        variant.constants.push(("LANES", lanes));
+        all.push((&GRADIENT_BIAS, variant));
+    }
+    all
+}

@@ -1,0 +1,278 @@
+//! What lies outside of a window, as sums without biases (`shaders/aft/rest*.wgsl`): of keys in a forward pass, of rows in a
+//! gradient.
+
+use crate::error::Result;
+use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
+use crate::ops::Builder;
+use crate::ops::aft::mix::Mix;
+use crate::ops::aft::strips::Strips;
+
+params! {
+    /// As in `shaders/aft/rest.wgsl`.
+    RestParams {
+        batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, use_before: u32, before: u32, use_after: u32,
+        after: u32, masked: u32, qkv_stride: u32, centre_stride: u32, lgh_stride: u32, carry_before_stride: u32,
+        carry_after_stride: u32,
+    }
+}
+
+params! {
+    /// As in `shaders/aft/rest_reduce.wgsl`.
+    ReduceParams {
+        batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, ahead: u32, back: u32, masked: u32, qkv_stride: u32,
+        centre_stride: u32, lgh_stride: u32, total_stride: u32,
+    }
+}
+
+params! {
+    /// As in `shaders/aft/rest_scan.wgsl`.
+    ScanParams { batch: u32, width: u32, strips: u32, backward: u32, total_stride: u32, carry_stride: u32 }
+}
+
+macro_rules! kernels {
+    ($stem:literal, $entry:literal, $params:ident, [$($own:expr),*]) => {
+        [
+            Kernel {
+                stem: $stem,
+                entry: $entry,
+                source: &[
+                    include_str!("../../../shaders/lib/grid.wgsl"),
+                    include_str!("../../../shaders/lib/run_time.wgsl"),
+                    include_str!("../../../shaders/lib/aft_sums.wgsl"),
+                    include_str!("../../../shaders/lib/aft_strip.wgsl"),
+                    include_str!("../../../shaders/lib/aft_qkv.wgsl"),
+                    include_str!("../../../shaders/lib/aft_mask.wgsl"),
+        include_str!("../../../shaders/lib/aft_keys.wgsl"),
+                    include_str!(concat!("../../../shaders/", $stem, ".wgsl")),
+                ],
+                params: $params::FIELDS,
+                operands: &[
+                    Operand::plane("qkv", "[B T, 3 D]"),
+                    Operand::array("mask", "u32", "[B, T]"),
+                    Operand::plane("centre", "[B, D]"),
+                    $($own),*
+                ],
+            },
+            Kernel {
+                stem: $stem,
+                entry: $entry,
+                source: &[
+                    include_str!("../../../shaders/lib/grid.wgsl"),
+                    include_str!("../../../shaders/lib/run_time.wgsl"),
+                    include_str!("../../../shaders/lib/aft_sums.wgsl"),
+                    include_str!("../../../shaders/lib/aft_strip.wgsl"),
+                    include_str!("../../../shaders/lib/aft_lgh.wgsl"),
+                    include_str!(concat!("../../../shaders/", $stem, ".wgsl")),
+                ],
+                params: $params::FIELDS,
+                operands: &[Operand::plane("lgh", "[B T, 3 D]"), $($own),*],
+            },
+        ]
+    };
+}
+
+static REST: [Kernel; 2] = kernels!(
+    "aft/rest",
+    "rest_of_strip",
+    RestParams,
+    [
+        Operand::plane("carry_before", "[P B strips, D]"),
+        Operand::plane("carry_after", "[P B strips, D]"),
+        Operand::array_out("rest", "vec4<f32>", "[P, B T, D]")
+    ]
+);
+
+static REDUCE: [Kernel; 2] =
+    kernels!("aft/rest_reduce", "reduce", ReduceParams, [Operand::plane_out("total", "[P B strips, D]")]);
+
+static SCAN: Kernel = Kernel {
+    stem: "aft/rest_scan",
+    entry: "scan",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/aft_sums.wgsl"),
+        include_str!("../../../shaders/aft/rest_scan.wgsl"),
+    ],
+    params: ScanParams::FIELDS,
+    operands: &[Operand::plane("total", "[P B strips, D]"), Operand::plane_out("carry", "[P B strips, D]")],
+};
+
+/// What is summed.
+#[derive(Clone, Copy)]
+pub(crate) enum Items<'a> {
+    /// Keys and values; with a centre, values are also summed as differences from it.
+    Keys { qkv: &'a Plane, centre: Option<&'a Plane> },
+    /// Rows, as (L, G, H).
+    Rows { lgh: &'a Plane },
+}
+
+/// Which items count for position t: those with t' <= t - before, and those with t' >= t + after.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outside {
+    pub(crate) before: Option<u32>,
+    pub(crate) after: Option<u32>,
+}
+
+impl Items<'_> {
+    fn centred(&self) -> bool {
+        matches!(self, Self::Keys { centre: Some(_), .. })
+    }
+
+    /// Planes of vec4s that sums take: top, a, b, and c where values are centred.
+    fn parts(&self) -> u32 {
+        3 + u32::from(self.centred())
+    }
+
+    fn kernel(&self, kernels: &'static [Kernel; 2]) -> &'static Kernel {
+        match self {
+            Self::Keys { .. } => &kernels[0],
+            Self::Rows { .. } => &kernels[1],
+        }
+    }
+
+    /// vec4s of channels.
+    fn width(&self) -> u32 {
+        match self {
+            Self::Keys { qkv, .. } => qkv.stride() / 3,
+            Self::Rows { lgh } => lgh.stride() / 3,
+        }
+    }
+
+    fn binds<'a>(&'a self, mix: &Mix<'a>) -> Vec<Bind<'a>> {
+        match self {
+            Self::Keys { qkv, centre } => {
+                vec![Bind::Plane(qkv), mix.mask.map_or(Bind::Absent, Bind::Buffer), centre.map_or(Bind::Absent, Bind::Plane)]
+            }
+            Self::Rows { lgh } => vec![Bind::Plane(lgh)],
+        }
+    }
+
+    /// Strides of qkv, centre and lgh.
+    fn strides(&self) -> [u32; 3] {
+        match self {
+            Self::Keys { qkv, centre } => [qkv.stride(), centre.map_or(0, Plane::stride), 0],
+            Self::Rows { lgh } => [0, 0, lgh.stride()],
+        }
+    }
+
+    fn variant(&self, mut variant: Variant) -> Variant {
+        variant.constants.push(("CENTRED", u32::from(self.centred())));
+        variant
+    }
+}
+
+/// Adds the sums of all items outside, for every position: [P, B T, D4] vec4s of top, a, b and, where values are centred, c.
+pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Outside) -> Result<Buffer> {
+    let Mix { batch, time, .. } = *mix;
+    let width = items.width();
+    let strips = Strips::of(b, batch, time, width, 0)?;
+    let [before, after] = [(outside.before, false), (outside.after, true)].map(|(gap, backward)| {
+        gap.map(|gap| {
+            let total = totals(b, mix, items, strips, gap, backward)?;
+            scan(b, total, mix, items, strips, backward)
+        })
+    });
+    let (before, after) = (before.transpose()?, after.transpose()?);
+    let elements = f64::from(batch) * f64::from(time) * f64::from(width);
+    let rest = b.scratch("aft rest", 16 * u64::from(items.parts()) * u64::from(batch) * u64::from(time) * u64::from(width))?;
+    let [qkv_stride, centre_stride, lgh_stride] = items.strides();
+    let params = RestParams {
+        batch,
+        time,
+        width,
+        strip_rows: strips.rows,
+        strips: strips.count,
+        use_before: u32::from(before.is_some()),
+        before: outside.before.unwrap_or(0),
+        use_after: u32::from(after.is_some()),
+        after: outside.after.unwrap_or(0),
+        masked: mix.masked(),
+        qkv_stride,
+        centre_stride,
+        lgh_stride,
+        carry_before_stride: width,
+        carry_after_stride: width,
+    };
+    let mut binds = items.binds(mix);
+    binds.extend([&before, &after].map(|carry| carry.as_ref().map_or(Bind::Absent, Bind::Plane)));
+    binds.push(Bind::Buffer(&rest));
+    let (variant, groups) = strips.grid(b, batch, width);
+    let cost = Cost { flops: 160.0 * elements, bytes: 96.0 * elements };
+    let dispatch =
+        b.gpu.dispatch(items.kernel(&REST), &items.variant(variant), &params, &binds, groups, cost)?;
+    b.program.dispatch(dispatch);
+    [before, after].into_iter().flatten().for_each(|plane| b.recycle(plane));
+    Ok(rest)
+}
+
+fn states(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips) -> Result<Plane> {
+    b.plane("strip sums", items.parts() * mix.batch * strips.count, 4 * items.width())
+}
+
+/// Adds the sums of the items that each strip takes in while it is walked, at a distance of `gap`.
+fn totals(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, gap: u32, backward: bool) -> Result<Plane> {
+    let Mix { batch, time, .. } = *mix;
+    let width = items.width();
+    let total = states(b, mix, items, strips)?;
+    let [qkv_stride, centre_stride, lgh_stride] = items.strides();
+    let params = ReduceParams {
+        batch,
+        time,
+        width,
+        strip_rows: strips.rows,
+        strips: strips.count,
+        ahead: if backward { gap } else { 0 },
+        back: if backward { 0 } else { gap },
+        masked: mix.masked(),
+        qkv_stride,
+        centre_stride,
+        lgh_stride,
+        total_stride: width,
+    };
+    let mut binds = items.binds(mix);
+    binds.push(Bind::Plane(&total));
+    let elements = f64::from(batch) * f64::from(time) * f64::from(width);
+    let (variant, groups) = strips.grid(b, batch, width);
+    let cost = Cost { flops: 50.0 * elements, bytes: 32.0 * elements };
+    let dispatch =
+        b.gpu.dispatch(items.kernel(&REDUCE), &items.variant(variant), &params, &binds, groups, cost)?;
+    b.program.dispatch(dispatch);
+    Ok(total)
+}
+
+fn scan(b: &mut Builder, total: Plane, mix: &Mix<'_>, items: Items<'_>, strips: Strips, backward: bool) -> Result<Plane> {
+    let width = items.width();
+    let carry = states(b, mix, items, strips)?;
+    let params = ScanParams {
+        batch: mix.batch,
+        width,
+        strips: strips.count,
+        backward: u32::from(backward),
+        total_stride: width,
+        carry_stride: width,
+    };
+    let values = f64::from(total.rows) * f64::from(width);
+    let cost = Cost { flops: 40.0 * values, bytes: 32.0 * values };
+    let groups = (u64::from(mix.batch) * u64::from(width)).div_ceil(64);
+    let binds = [Bind::Plane(&total), Bind::Plane(&carry)];
+    let variant = items.variant(Variant::plain(b.placement));
+    let dispatch = b.gpu.dispatch(&SCAN, &variant, &params, &binds, groups, cost)?;
+    b.program.dispatch(dispatch);
+    b.recycle(total);
+    Ok(carry)
+}
+
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+    let with = |mut variant: Variant, centred: u32| {
+        variant.constants.push(("CENTRED", centred));
+        variant
+    };
+    let mut all = Vec::new();
+    for kernels in [&REST, &REDUCE] {
+        for (kernel, centred) in [(&kernels[0], 0), (&kernels[0], 1), (&kernels[1], 0)] {
+            all.extend(super::strips::variants(kernel, placement).map(|(kernel, variant)| (kernel, with(variant, centred))));
+        }
+    }
+    all.extend([0, 1].map(|centred| (&SCAN, with(Variant::plain(placement), centred))));
+    all
+}
