@@ -24,6 +24,8 @@ struct Params {
     ahead: u32,
     period: u32,
     head_channels: u32,
+    size: u32,
+    grid_columns: u32,
     qkv_stride: u32,
     centre_stride: u32,
     bias_stride: u32,

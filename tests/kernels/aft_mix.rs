@@ -11,7 +11,8 @@ use crate::trial;
 
 pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     vec![trial(gpu, "aft_mix::quick", |gpu| {
-        for &(b, t, d, r) in &[(1, 1, 1, 1), (1, 5, 3, 2), (2, 9, 5, 3), (1, 33, 8, 4), (2, 130, 4, 3), (1, 300, 6, 5)] {
+        for &(b, t, d, r) in &[(1, 1, 1, 1), (1, 5, 3, 2), (2, 9, 5, 3), (1, 33, 8, 4), (2, 130, 4, 3), (1, 300, 6, 5)]
+        {
             for window in [None, Some(1), Some(2), Some(5), Some(16), Some(t)] {
                 for causal in [true, false] {
                     for masked in [false, true] {
@@ -27,14 +28,24 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     })]
 }
 
-fn check(gpu: &Gpu, [b, t, d, r]: [usize; 4], window: Option<usize>, causal: bool, masked: bool, gated: bool, offset: f32) {
+fn check(
+    gpu: &Gpu,
+    [b, t, d, r]: [usize; 4],
+    window: Option<usize>,
+    causal: bool,
+    masked: bool,
+    gated: bool,
+    offset: f32,
+) {
     let n = b * t * d;
     let [q, k, mut v, dy] = [1, 2, 3, 4].map(|seed| normal(seed, n));
     v.iter_mut().for_each(|v| *v += offset);
     let (u, vf) = (normal(5, t * r), normal(6, t * r));
     let mask: Vec<u32> = (0..b * t).map(|i| u32::from(!masked || i % 3 != 0)).collect();
     let w = |row: usize, key: usize| match window {
-        Some(s) if row.abs_diff(key) < s => (0..r).map(|i| f64::from(u[row * r + i]) * f64::from(vf[key * r + i])).sum(),
+        Some(s) if row.abs_diff(key) < s => {
+            (0..r).map(|i| f64::from(u[row * r + i]) * f64::from(vf[key * r + i])).sum()
+        }
         _ => 0.0f64,
     };
     let at = |b: usize, t_: usize, c: usize| (b * t + t_) * d + c;
@@ -77,7 +88,11 @@ fn check(gpu: &Gpu, [b, t, d, r]: [usize; 4], window: Option<usize>, causal: boo
     }
     for placement in PLACEMENTS {
         let builder = &mut Builder::new(gpu, placement);
-        let what = |name: &str| format!("{name} [{b}, {t}, {d}] R = {r}, s = {window:?}, causal {causal}, masked {masked}, gated {gated}, {placement:?}");
+        let what = |name: &str| {
+            format!(
+                "{name} [{b}, {t}, {d}] R = {r}, s = {window:?}, causal {causal}, masked {masked}, gated {gated}, {placement:?}"
+            )
+        };
         let third = qkv_cols(d as u32) as usize / 3;
         let mut packed = vec![0.0; b * t * 3 * third];
         for (part, values) in [&q, &k, &v].into_iter().enumerate() {
@@ -90,23 +105,31 @@ fn check(gpu: &Gpu, [b, t, d, r]: [usize; 4], window: Option<usize>, causal: boo
         }
         let qkv = plane(builder, b * t, 3 * third, &packed);
         let mask_buffer = gpu.upload("mask", &mask).unwrap();
-        let mix = Mix { batch: b as u32, time: t as u32, channels: d as u32, causal, gated, mask: masked.then_some(&mask_buffer) };
+        let mix = Mix {
+            batch: b as u32,
+            time: t as u32,
+            channels: d as u32,
+            causal,
+            gated,
+            mask: masked.then_some(&mask_buffer),
+        };
         let (uw, vw) = (weights(builder, t, r, &u), weights(builder, t, r, &vf));
         let biases = match window {
             Some(s) => Biases::Factors { u: &uw, v: &vw, window: s as u32 },
             None => Biases::None,
         };
-        let saved = Mixed::new(builder, &mix, true).unwrap().saved.map(|s| aft_wgpu::ops::aft::mix::Saved {
-            centre: s.centre,
-            r: unwritten(builder, b * t, d),
-        });
+        let saved = Mixed::new(builder, &mix, true)
+            .unwrap()
+            .saved
+            .map(|s| aft_wgpu::ops::aft::mix::Saved { centre: s.centre, r: unwritten(builder, b * t, d) });
         let out = Mixed { y: unwritten(builder, b * t, d), log_den: unwritten(builder, b * t, d), saved };
         forward(builder, &mix, &biases, &qkv, &out).unwrap();
         let dy_plane = plane(builder, b * t, d, &dy);
         let dqkv: Plane = unwritten(builder, b * t, 3 * third);
         let gradients = Gradients::new(builder, (t, r), Some((t, r)), None);
         let dbiases = window.map(|_| &gradients.target);
-        backward(builder, &mix, &biases, &Backward { qkv: &qkv, out: &out, dy: &dy_plane, dqkv: &dqkv, dbiases }).unwrap();
+        backward(builder, &mix, &biases, &Backward { qkv: &qkv, out: &out, dy: &dy_plane, dqkv: &dqkv, dbiases })
+            .unwrap();
         run(builder);
         let scale = f64::from(offset).max(4.0);
         assert_close(&what("y"), &read(builder, &out.y), &y, 2e-6 * scale);

@@ -58,7 +58,8 @@ pub(crate) fn form(b: &mut Builder, causal: bool, panel: &Panel<'_>, u: &Weights
     let (time, rank, layout) = (u.rows, u.cols, panel.layout);
     expect_shape("aft factors: v", (time, rank), (v.rows, v.cols))?;
     trips::check("aft factors: a sum over the ranks", u64::from(u.stride()) + 4)?;
-    let columns = panel.bias.stride();
+    let bias = panel.plane()?;
+    let columns = bias.stride();
     let params = FormParams {
         time,
         rank,
@@ -74,7 +75,7 @@ pub(crate) fn form(b: &mut Builder, causal: bool, panel: &Panel<'_>, u: &Weights
         bias_stride: columns,
     };
     let tiles = u64::from(panel.rows.div_ceil(4)) * u64::from(columns);
-    let binds = [Bind::Weights(u), Bind::Weights(v), Bind::Plane(panel.bias)];
+    let binds = [Bind::Weights(u), Bind::Weights(v), Bind::Plane(bias)];
     let dispatch =
         b.gpu.dispatch(&FORM, &Variant::plain(b.placement), &params, &binds, tiles.div_ceil(64), cost(tiles, rank))?;
     b.program.dispatch(dispatch);

@@ -2,11 +2,12 @@
 //! (`shaders/aft/mix_*.wgsl`, and the passes in [`super::rest`] and [`super::pairs`]).
 
 use crate::error::{Error, Result, expect_shape};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
-use crate::ops::aft::pairs::{self, Layout, Panel, Rows};
+use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
+use crate::ops::Builder;
+use crate::ops::aft::biases::{BiasGradient, Biases};
+use crate::ops::aft::pairs::{self, Rows};
+use crate::ops::aft::qkv_cols;
 use crate::ops::aft::rest::{self, Items, Outside};
-use crate::ops::aft::{factors, qkv_cols};
-use crate::ops::{Builder, Gradient};
 
 params! {
     /// As in `shaders/aft/mix_centre.wgsl`.
@@ -79,22 +80,6 @@ pub struct Mix<'a> {
     pub mask: Option<&'a Buffer>,
 }
 
-/// The biases w of a form.
-#[derive(Clone, Copy)]
-pub enum Biases<'a> {
-    /// None: AFT-simple (Eq. 5).
-    None,
-    /// u v^T (Eq. 7), where |t - t'| < window; 0 elsewhere. A window of T or more is AFT-full.
-    Factors {
-        /// Factor of the rows [T, R].
-        u: &'a Weights,
-        /// Factor of the keys [T, R].
-        v: &'a Weights,
-        /// The window s.
-        window: u32,
-    },
-}
-
 /// What a forward pass gives.
 #[derive(Debug, Clone)]
 pub struct Mixed {
@@ -120,7 +105,7 @@ impl Mix<'_> {
         self.mask.is_some().into()
     }
 
-    fn rows(&self) -> u32 {
+    pub(crate) fn rows(&self) -> u32 {
         self.batch * self.time
     }
 
@@ -147,65 +132,13 @@ impl Mixed {
         let y = b.plane("aft y", rows, channels)?;
         let log_den = b.plane("aft log_den", rows, channels)?;
         let saved = match gradient {
-            true => Some(Saved { centre: b.plane("aft centre", mix.batch, channels)?, r: b.plane("aft r", rows, channels)? }),
+            true => Some(Saved {
+                centre: b.plane("aft centre", mix.batch, channels)?,
+                r: b.plane("aft r", rows, channels)?,
+            }),
             false => None,
         };
         Ok(Self { y, log_den, saved })
-    }
-}
-
-/// How the biases of a form are cut, and which keys are outside of them.
-struct Cut {
-    layout: Layout,
-    columns: u32,
-    /// Rows of a panel.
-    rows: u32,
-    /// The window, where there are keys outside of it.
-    outside: Option<u32>,
-}
-
-impl Biases<'_> {
-    fn cut(&self, mix: &Mix<'_>) -> Cut {
-        let time = mix.time;
-        match *self {
-            Self::None => Cut {
-                layout: Layout { reach: 0, slide: Some(0), period: 1, head_channels: None },
-                columns: 1,
-                rows: time,
-                outside: Some(0),
-            },
-            Self::Factors { window, .. } if window >= time => {
-                // A panel takes no more memory than two activations.
-                let rows = (2 * mix.channels.next_multiple_of(4)).max(64).min(time.next_multiple_of(4));
-                let layout = Layout { reach: time, slide: None, period: rows, head_channels: None };
-                Cut { layout, columns: time.div_ceil(4), rows, outside: None }
-            }
-            Self::Factors { window, .. } => {
-                let back = (window + 2) / 4;
-                let ahead = if mix.causal { 0 } else { back };
-                let layout = Layout { reach: window, slide: Some(ahead), period: time, head_channels: None };
-                Cut { layout, columns: back + ahead + 1, rows: time, outside: Some(window) }
-            }
-        }
-    }
-
-    /// Adds the biases of a panel's rows.
-    fn form(&self, b: &mut Builder, causal: bool, panel: &Panel<'_>) -> Result<()> {
-        match *self {
-            Self::None => Ok(()),
-            Self::Factors { u, v, .. } => factors::form(b, causal, panel, u, v),
-        }
-    }
-}
-
-impl Cut {
-    /// First rows of the panels.
-    fn panels(&self, time: u32) -> impl Iterator<Item = u32> + use<> {
-        (0..time).step_by(self.rows as usize)
-    }
-
-    fn bias(&self, b: &mut Builder) -> Result<Plane> {
-        b.plane("aft biases", self.layout.period, 4 * self.columns)
     }
 }
 
@@ -222,7 +155,7 @@ pub fn forward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, qkv: &Plane,
     if let Some(centre) = centre {
         add_centre(b, mix, qkv, centre)?;
     }
-    let cut = biases.cut(mix);
+    let cut = biases.cut(mix)?;
     let rest = match cut.outside {
         Some(gap) => {
             // Without a window the row's own key is among those before it.
@@ -231,14 +164,13 @@ pub fn forward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, qkv: &Plane,
         }
         None => None,
     };
-    let bias = cut.bias(b)?;
+    let bias = cut.plane(b)?;
     for first_row in cut.panels(mix.time) {
-        let rows = cut.rows.min(mix.time - first_row);
-        let panel = Panel { bias: &bias, layout: cut.layout, first_row, rows };
-        biases.form(b, mix.causal, &panel)?;
+        let panel = cut.panel(mix.time, first_row, bias.as_ref(), biases)?;
+        biases.form(b, mix, &panel)?;
         pairs::forward(b, mix, &panel, rest.as_ref(), qkv, out)?;
     }
-    b.recycle(bias);
+    bias.into_iter().for_each(|plane| b.recycle(plane));
     rest.into_iter().for_each(|rest| b.recycle_buffer(rest));
     Ok(())
 }
@@ -254,7 +186,7 @@ pub struct Backward<'a> {
     /// Output: gradients of q, k and v, laid out as they are [B T, 3 D4].
     pub dqkv: &'a Plane,
     /// Output: gradient of the biases' parameters; none for a form without.
-    pub dbiases: Option<&'a Gradient>,
+    pub dbiases: Option<BiasGradient<'a>>,
 }
 
 /// Adds the gradients of q, k, v and the biases.
@@ -266,10 +198,13 @@ pub struct Backward<'a> {
 pub fn backward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, args: &Backward<'_>) -> Result<()> {
     let Backward { qkv, out, dqkv, dbiases, .. } = *args;
     mix.check(qkv, out)?;
-    let saved = out.saved.as_ref().ok_or_else(|| Error::Config("aft: the forward pass saved nothing for the gradient".into()))?;
+    let saved = out
+        .saved
+        .as_ref()
+        .ok_or_else(|| Error::Config("aft: the forward pass saved nothing for the gradient".into()))?;
     let lgh = b.plane("aft LGH", mix.rows(), qkv.cols)?;
     add_rows(b, mix, args, saved, &lgh)?;
-    let cut = biases.cut(mix);
+    let cut = biases.cut(mix)?;
     let rest = match cut.outside {
         Some(gap) => {
             let outside = Outside { before: (!mix.causal).then_some(gap.max(1)), after: Some(gap) };
@@ -283,18 +218,17 @@ pub fn backward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, args: &Back
         true => Some(b.scratch("aft sums", 2 * 4 * u64::from(mix.rows()) * u64::from(qkv.cols / 3))?),
         false => None,
     };
-    let (bias, dbias) = (cut.bias(b)?, cut.bias(b)?);
+    let (bias, dbias) = (cut.plane(b)?, cut.plane(b)?);
     for first_row in cut.panels(mix.time) {
         let last = first_row + cut.rows >= mix.time;
-        let panel = Panel { bias: &bias, layout: cut.layout, first_row, rows: cut.rows.min(mix.time - first_row) };
-        biases.form(b, mix.causal, &panel)?;
+        let panel = cut.panel(mix.time, first_row, bias.as_ref(), biases)?;
+        biases.form(b, mix, &panel)?;
         pairs::gradient(b, mix, &panel, &rows, (sums.as_ref(), first_row == 0, last), dqkv)?;
-        if let (Biases::Factors { u, v, .. }, Some(gradient)) = (biases, dbiases) {
-            pairs::gradient_bias(b, mix, &panel, &rows, &dbias)?;
-            factors::gradient(b, mix.causal, &panel, [u, v], &dbias, gradient, first_row == 0)?;
+        if let Some(target) = dbiases {
+            biases.gradient(b, mix, &panel, &rows, dbias.as_ref(), target)?;
         }
     }
-    [bias, dbias, lgh].into_iter().for_each(|plane| b.recycle(plane));
+    [bias, dbias, Some(lgh)].into_iter().flatten().for_each(|plane| b.recycle(plane));
     [rest, sums].into_iter().flatten().for_each(|buffer| b.recycle_buffer(buffer));
     Ok(())
 }
@@ -302,8 +236,14 @@ pub fn backward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, args: &Back
 fn add_centre(b: &mut Builder, mix: &Mix<'_>, qkv: &Plane, centre: &Plane) -> Result<()> {
     let width = qkv.stride() / 3;
     let Mix { batch, time, mask, .. } = *mix;
-    let params =
-        CentreParams { batch, time, width, masked: mix.masked(), qkv_stride: qkv.stride(), centre_stride: centre.stride() };
+    let params = CentreParams {
+        batch,
+        time,
+        width,
+        masked: mix.masked(),
+        qkv_stride: qkv.stride(),
+        centre_stride: centre.stride(),
+    };
     let binds = [Bind::Plane(qkv), mask.map_or(Bind::Absent, Bind::Buffer), Bind::Plane(centre)];
     let elements = f64::from(mix.rows()) * f64::from(width);
     let cost = Cost { flops: 24.0 * elements, bytes: 32.0 * elements };

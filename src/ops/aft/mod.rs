@@ -1,7 +1,11 @@
 //! The Attention Free Transformer's own operations, causal. Queries, keys and values come as one plane.
 
 pub mod band;
+pub mod biases;
+pub mod dense;
 mod factors;
+pub mod heads;
+pub mod kernel_norm;
 pub mod local;
 pub mod local_stream;
 pub mod mix;
@@ -12,6 +16,7 @@ pub mod simple;
 pub mod simple_stream;
 pub mod stream;
 mod strips;
+pub mod taps;
 
 use crate::error::{Result, expect_shape};
 use crate::gpu::{Kernel, Placement, Plane, Variant};
@@ -72,6 +77,10 @@ pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
         all.extend(rest::catalogue(placement));
         all.extend(pairs::catalogue(placement));
         all.extend(factors::catalogue(placement));
+        all.extend(dense::catalogue(placement));
+        all.extend(taps::catalogue(placement));
+        all.extend(kernel_norm::catalogue(placement));
+        all.extend(heads::catalogue(placement));
     }
     all
 }

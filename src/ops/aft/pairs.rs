@@ -1,16 +1,17 @@
 //! AFT over the keys that a row sees through a bias, pair by pair, and its gradients (`shaders/aft/pairs*.wgsl`).
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
 use crate::ops::aft::mix::{Mix, Mixed};
+use crate::ops::aft::taps::Taps;
 use crate::ops::{Builder, trips};
 
 params! {
     /// As in `shaders/aft/pairs.wgsl`.
     ForwardParams {
         batch: u32, time: u32, cols: u32, width: u32, first_row: u32, rows: u32, causal: u32, gated: u32, masked: u32,
-        has_rest: u32, reach: u32, slides: u32, ahead: u32, period: u32, head_channels: u32, qkv_stride: u32,
-        centre_stride: u32, bias_stride: u32, y_stride: u32, log_den_stride: u32, r_stride: u32,
+        has_rest: u32, reach: u32, slides: u32, ahead: u32, period: u32, head_channels: u32, size: u32,
+        grid_columns: u32, qkv_stride: u32, centre_stride: u32, bias_stride: u32, y_stride: u32, log_den_stride: u32, r_stride: u32,
     }
 }
 
@@ -18,8 +19,8 @@ params! {
     /// As in `shaders/aft/pairs_grad.wgsl`.
     GradientParams {
         batch: u32, time: u32, cols: u32, width: u32, first_row: u32, rows: u32, causal: u32, masked: u32, has_rest: u32,
-        first: u32, last: u32, reach: u32, slides: u32, ahead: u32, period: u32, head_channels: u32, qkv_stride: u32,
-        centre_stride: u32, bias_stride: u32, lgh_stride: u32, dqkv_stride: u32,
+        first: u32, last: u32, reach: u32, slides: u32, ahead: u32, period: u32, head_channels: u32, size: u32,
+        grid_columns: u32, qkv_stride: u32, centre_stride: u32, bias_stride: u32, lgh_stride: u32, dqkv_stride: u32,
     }
 }
 
@@ -32,59 +33,64 @@ params! {
     }
 }
 
-static FORWARD: Kernel = Kernel {
-    stem: "aft/pairs",
-    entry: "forward",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/aft_sums.wgsl"),
-        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
-        include_str!("../../../shaders/lib/aft_mask.wgsl"),
-        include_str!("../../../shaders/lib/aft_keys.wgsl"),
-        include_str!("../../../shaders/lib/aft_seen.wgsl"),
-        include_str!("../../../shaders/lib/aft_biases.wgsl"),
-        include_str!("../../../shaders/lib/aft_gate.wgsl"),
-        include_str!("../../../shaders/aft/pairs.wgsl"),
-    ],
-    params: ForwardParams::FIELDS,
-    operands: &[
-        Operand::plane("qkv", "[B T, 3 D]"),
-        Operand::array("mask", "u32", "[B, T]"),
-        Operand::plane("centre", "[B, D]"),
-        Operand::plane("bias", "[heads period, columns]"),
+macro_rules! kernels {
+    ($stem:literal, $entry:literal, $params:ident, [$($fragment:literal),*], [$($before:expr),*], [$($after:expr),*]) => {
+        [
+            Kernel {
+                stem: $stem,
+                entry: $entry,
+                source: &[
+                    $(include_str!(concat!("../../../shaders/lib/", $fragment, ".wgsl")),)*
+                    include_str!("../../../shaders/lib/aft_seen.wgsl"),
+                    include_str!("../../../shaders/lib/aft_biases.wgsl"),
+                    include_str!(concat!("../../../shaders/", $stem, ".wgsl")),
+                ],
+                params: $params::FIELDS,
+                operands: &[$($before,)* Operand::plane("bias", "[heads period, columns]"), $($after),*],
+            },
+            Kernel {
+                stem: $stem,
+                entry: $entry,
+                source: &[
+                    $(include_str!(concat!("../../../shaders/lib/", $fragment, ".wgsl")),)*
+                    include_str!("../../../shaders/lib/aft_grid_biases.wgsl"),
+                    include_str!(concat!("../../../shaders/", $stem, ".wgsl")),
+                ],
+                params: $params::FIELDS,
+                operands: &[$($before,)* Operand::array("taps", "f32", "[H, S, S]"), $($after),*],
+            },
+        ]
+    };
+}
+
+/// With biases from a plane, and from taps on a grid.
+static FORWARD: [Kernel; 2] = kernels!(
+    "aft/pairs",
+    "forward",
+    ForwardParams,
+    ["grid", "run_time", "aft_sums", "aft_qkv", "aft_mask", "aft_keys", "aft_gate"],
+    [Operand::plane("qkv", "[B T, 3 D]"), Operand::array("mask", "u32", "[B, T]"), Operand::plane("centre", "[B, D]")],
+    [
         Operand::array("rest", "vec4<f32>", "[P, B T, D]"),
         Operand::plane_out("y", "[B T, D]"),
         Operand::plane_out("log_den", "[B T, D]"),
-        Operand::plane_out("r", "[B T, D]"),
-    ],
-};
+        Operand::plane_out("r", "[B T, D]")
+    ]
+);
 
-static GRADIENT: Kernel = Kernel {
-    stem: "aft/pairs_grad",
-    entry: "gradient",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/aft_sums.wgsl"),
-        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
-        include_str!("../../../shaders/lib/aft_mask.wgsl"),
-        include_str!("../../../shaders/lib/aft_seen.wgsl"),
-        include_str!("../../../shaders/lib/aft_biases.wgsl"),
-        include_str!("../../../shaders/aft/pairs_grad.wgsl"),
-    ],
-    params: GradientParams::FIELDS,
-    operands: &[
-        Operand::plane("qkv", "[B T, 3 D]"),
-        Operand::array("mask", "u32", "[B, T]"),
-        Operand::plane("centre", "[B, D]"),
-        Operand::plane("bias", "[heads period, columns]"),
+static GRADIENT: [Kernel; 2] = kernels!(
+    "aft/pairs_grad",
+    "gradient",
+    GradientParams,
+    ["grid", "run_time", "aft_sums", "aft_qkv", "aft_mask"],
+    [Operand::plane("qkv", "[B T, 3 D]"), Operand::array("mask", "u32", "[B, T]"), Operand::plane("centre", "[B, D]")],
+    [
         Operand::plane("lgh", "[B T, 3 D]"),
         Operand::array("rest", "vec4<f32>", "[3, B T, D]"),
         Operand::array_out("sums", "vec4<f32>", "[2, B T, D]"),
-        Operand::plane_out("dqkv", "[B T, 3 D]"),
-    ],
-};
+        Operand::plane_out("dqkv", "[B T, 3 D]")
+    ]
+);
 
 static GRADIENT_BIAS: Kernel = Kernel {
     stem: "aft/pairs_grad_bias",
@@ -123,16 +129,25 @@ pub(crate) struct Layout {
     pub(crate) head_channels: Option<u32>,
 }
 
+/// Where biases come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// A plane of blocks.
+    Plane(&'a Plane),
+    /// Taps on a grid of so many columns.
+    Grid(&'a Taps<'a>, u32),
+}
+
 /// Biases at hand for rows `first_row .. first_row + rows`.
 #[derive(Clone, Copy)]
 pub(crate) struct Panel<'a> {
-    pub(crate) bias: &'a Plane,
+    pub(crate) source: Source<'a>,
     pub(crate) layout: Layout,
     pub(crate) first_row: u32,
     pub(crate) rows: u32,
 }
 
-impl Panel<'_> {
+impl<'a> Panel<'a> {
     /// The constant HEADS.
     fn heads(&self) -> u32 {
         match self.layout.head_channels {
@@ -140,6 +155,33 @@ impl Panel<'_> {
             Some(channels) if channels.is_multiple_of(4) => 1,
             Some(_) => 2,
         }
+    }
+
+    /// The plane of blocks.
+    pub(crate) fn plane(&self) -> Result<&'a Plane> {
+        match self.source {
+            Source::Plane(plane) => Ok(plane),
+            Source::Grid(..) => Err(Error::Config("aft: taps on a grid are in no plane".into())),
+        }
+    }
+
+    fn bind(&self) -> Bind<'a> {
+        match self.source {
+            Source::Plane(plane) => Bind::Plane(plane),
+            Source::Grid(taps, _) => Bind::Buffer(taps.values),
+        }
+    }
+
+    /// The plane's stride, the kernel's size and the grid's columns, as far as there are such.
+    fn sizes(&self) -> [u32; 3] {
+        match self.source {
+            Source::Plane(plane) => [plane.stride(), 1, 1],
+            Source::Grid(taps, columns) => [0, taps.size, columns],
+        }
+    }
+
+    fn kernel(&self, kernels: &'static [Kernel; 2]) -> &'static Kernel {
+        &kernels[usize::from(matches!(self.source, Source::Grid(..)))]
     }
 
     /// Pairs of a row and a key that are computed, for `time` positions.
@@ -150,11 +192,19 @@ impl Panel<'_> {
 }
 
 /// Adds y, L and, for the gradient, r of the rows of a panel.
-pub(crate) fn forward(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, rest: Option<&Buffer>, qkv: &Plane, out: &Mixed) -> Result<()> {
+pub(crate) fn forward(
+    b: &mut Builder,
+    mix: &Mix<'_>,
+    panel: &Panel<'_>,
+    rest: Option<&Buffer>,
+    qkv: &Plane,
+    out: &Mixed,
+) -> Result<()> {
     let Mix { batch, time, causal, gated, mask, .. } = *mix;
     let (width, layout) = (out.y.stride(), panel.layout);
     let blocks = u64::from(layout.reach.min(time)).div_ceil(2) + 4;
     trips::check("aft: a row over its keys", blocks + blocks / 64 + 2)?;
+    let [bias_stride, size, grid_columns] = panel.sizes();
     let params = ForwardParams {
         batch,
         time,
@@ -171,9 +221,11 @@ pub(crate) fn forward(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, rest: O
         ahead: layout.slide.unwrap_or(0),
         period: layout.period,
         head_channels: layout.head_channels.unwrap_or(1),
+        size,
+        grid_columns,
         qkv_stride: qkv.stride(),
         centre_stride: width,
-        bias_stride: panel.bias.stride(),
+        bias_stride,
         y_stride: out.y.stride(),
         log_den_stride: out.log_den.stride(),
         r_stride: width,
@@ -183,7 +235,7 @@ pub(crate) fn forward(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, rest: O
         Bind::Plane(qkv),
         mask.map_or(Bind::Absent, Bind::Buffer),
         saved.map_or(Bind::Absent, |s| Bind::Plane(&s.centre)),
-        Bind::Plane(panel.bias),
+        panel.bind(),
         rest.map_or(Bind::Absent, Bind::Buffer),
         Bind::Plane(&out.y),
         Bind::Plane(&out.log_den),
@@ -193,7 +245,7 @@ pub(crate) fn forward(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, rest: O
     let threads = u64::from(batch) * u64::from(panel.rows.div_ceil(4)) * u64::from(width);
     let pairs = 4.0 * f64::from(batch) * f64::from(width) * panel.pairs(time, causal);
     let cost = Cost { flops: 14.0 * pairs, bytes: 2.0 * pairs };
-    let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, threads.div_ceil(64), cost)?;
+    let dispatch = b.gpu.dispatch(panel.kernel(&FORWARD), &variant, &params, &binds, threads.div_ceil(64), cost)?;
     b.program.dispatch(dispatch);
     Ok(())
 }
@@ -220,6 +272,7 @@ pub(crate) fn gradient(
     let (width, layout) = (rows.lgh.stride() / 3, panel.layout);
     let blocks = u64::from(layout.reach.min(time)).div_ceil(2) + 4;
     trips::check("aft: a key over its rows", blocks + blocks / 64 + 2)?;
+    let [bias_stride, size, grid_columns] = panel.sizes();
     let params = GradientParams {
         batch,
         time,
@@ -237,9 +290,11 @@ pub(crate) fn gradient(
         ahead: layout.slide.unwrap_or(0),
         period: layout.period,
         head_channels: layout.head_channels.unwrap_or(1),
+        size,
+        grid_columns,
         qkv_stride: rows.qkv.stride(),
         centre_stride: width,
-        bias_stride: panel.bias.stride(),
+        bias_stride,
         lgh_stride: rows.lgh.stride(),
         dqkv_stride: dqkv.stride(),
     };
@@ -247,7 +302,7 @@ pub(crate) fn gradient(
         Bind::Plane(rows.qkv),
         mask.map_or(Bind::Absent, Bind::Buffer),
         Bind::Plane(rows.centre),
-        Bind::Plane(panel.bias),
+        panel.bind(),
         Bind::Plane(rows.lgh),
         rows.rest.map_or(Bind::Absent, Bind::Buffer),
         sums.map_or(Bind::Absent, Bind::Buffer),
@@ -257,7 +312,7 @@ pub(crate) fn gradient(
     let pairs = 4.0 * f64::from(batch) * f64::from(width) * panel.pairs(time, causal);
     let cost = Cost { flops: 14.0 * pairs, bytes: 3.0 * pairs };
     let variant = variant(b.placement, panel.heads(), None);
-    let dispatch = b.gpu.dispatch(&GRADIENT, &variant, &params, &binds, threads.div_ceil(64), cost)?;
+    let dispatch = b.gpu.dispatch(panel.kernel(&GRADIENT), &variant, &params, &binds, threads.div_ceil(64), cost)?;
     b.program.dispatch(dispatch);
     Ok(())
 }
@@ -266,14 +321,22 @@ pub(crate) fn gradient(
 const BIAS_LANES: [u32; 2] = [2, 32];
 
 /// Adds the gradient of the biases of a panel, which all channels share, laid out as they are.
-pub(crate) fn gradient_bias(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, rows: &Rows<'_>, dbias: &Plane) -> Result<()> {
+pub(crate) fn gradient_bias(
+    b: &mut Builder,
+    mix: &Mix<'_>,
+    panel: &Panel<'_>,
+    rows: &Rows<'_>,
+    dbias: &Plane,
+) -> Result<()> {
     let Mix { batch, time, causal, mask, channels, .. } = *mix;
     let (width, layout) = (rows.lgh.stride() / 3, panel.layout);
     let count = u64::from(batch) * u64::from(width);
     // One for each vec4 of channels and each span of 64, and the sums over lanes at the end.
     let trips = |lanes: u64| count.div_ceil(lanes) + count.div_ceil(64 * lanes) + 56;
-    let lanes = trips::lanes(b.few_threads(), "aft: gradient of the biases over batch and channels", &BIAS_LANES, trips)?;
-    let columns = panel.bias.stride();
+    let lanes =
+        trips::lanes(b.few_threads(), "aft: gradient of the biases over batch and channels", &BIAS_LANES, trips)?;
+    let bias = panel.plane()?;
+    let columns = bias.stride();
     let params = BiasParams {
         batch,
         time,
@@ -299,7 +362,7 @@ pub(crate) fn gradient_bias(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, r
         Bind::Plane(rows.qkv),
         mask.map_or(Bind::Absent, Bind::Buffer),
         Bind::Plane(rows.centre),
-        Bind::Plane(panel.bias),
+        Bind::Plane(bias),
         Bind::Plane(rows.lgh),
         Bind::Plane(dbias),
     ];
@@ -322,8 +385,10 @@ fn variant(placement: Placement, heads: u32, centred: Option<bool>) -> Variant {
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
     let mut all = Vec::new();
     for heads in 0..3 {
-        all.extend([false, true].map(|centred| (&FORWARD, variant(placement, heads, Some(centred)))));
-        all.push((&GRADIENT, variant(placement, heads, None)));
+        for kernel in &FORWARD {
+            all.extend([false, true].map(|centred| (kernel, variant(placement, heads, Some(centred)))));
+        }
+        all.extend(GRADIENT.iter().map(|kernel| (kernel, variant(placement, heads, None))));
     }
     for lanes in BIAS_LANES {
         let mut variant = variant(placement, 0, None);

@@ -141,7 +141,11 @@ impl Items<'_> {
     fn binds<'a>(&'a self, mix: &Mix<'a>) -> Vec<Bind<'a>> {
         match self {
             Self::Keys { qkv, centre } => {
-                vec![Bind::Plane(qkv), mix.mask.map_or(Bind::Absent, Bind::Buffer), centre.map_or(Bind::Absent, Bind::Plane)]
+                vec![
+                    Bind::Plane(qkv),
+                    mix.mask.map_or(Bind::Absent, Bind::Buffer),
+                    centre.map_or(Bind::Absent, Bind::Plane),
+                ]
             }
             Self::Rows { lgh } => vec![Bind::Plane(lgh)],
         }
@@ -174,7 +178,8 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
     });
     let (before, after) = (before.transpose()?, after.transpose()?);
     let elements = f64::from(batch) * f64::from(time) * f64::from(width);
-    let rest = b.scratch("aft rest", 16 * u64::from(items.parts()) * u64::from(batch) * u64::from(time) * u64::from(width))?;
+    let rest =
+        b.scratch("aft rest", 16 * u64::from(items.parts()) * u64::from(batch) * u64::from(time) * u64::from(width))?;
     let [qkv_stride, centre_stride, lgh_stride] = items.strides();
     let params = RestParams {
         batch,
@@ -198,8 +203,7 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
     binds.push(Bind::Buffer(&rest));
     let (variant, groups) = strips.grid(b, batch, width);
     let cost = Cost { flops: 160.0 * elements, bytes: 96.0 * elements };
-    let dispatch =
-        b.gpu.dispatch(items.kernel(&REST), &items.variant(variant), &params, &binds, groups, cost)?;
+    let dispatch = b.gpu.dispatch(items.kernel(&REST), &items.variant(variant), &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     [before, after].into_iter().flatten().for_each(|plane| b.recycle(plane));
     Ok(rest)
@@ -234,13 +238,19 @@ fn totals(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, gap:
     let elements = f64::from(batch) * f64::from(time) * f64::from(width);
     let (variant, groups) = strips.grid(b, batch, width);
     let cost = Cost { flops: 50.0 * elements, bytes: 32.0 * elements };
-    let dispatch =
-        b.gpu.dispatch(items.kernel(&REDUCE), &items.variant(variant), &params, &binds, groups, cost)?;
+    let dispatch = b.gpu.dispatch(items.kernel(&REDUCE), &items.variant(variant), &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     Ok(total)
 }
 
-fn scan(b: &mut Builder, total: Plane, mix: &Mix<'_>, items: Items<'_>, strips: Strips, backward: bool) -> Result<Plane> {
+fn scan(
+    b: &mut Builder,
+    total: Plane,
+    mix: &Mix<'_>,
+    items: Items<'_>,
+    strips: Strips,
+    backward: bool,
+) -> Result<Plane> {
     let width = items.width();
     let carry = states(b, mix, items, strips)?;
     let params = ScanParams {
@@ -270,7 +280,9 @@ pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)>
     let mut all = Vec::new();
     for kernels in [&REST, &REDUCE] {
         for (kernel, centred) in [(&kernels[0], 0), (&kernels[0], 1), (&kernels[1], 0)] {
-            all.extend(super::strips::variants(kernel, placement).map(|(kernel, variant)| (kernel, with(variant, centred))));
+            all.extend(
+                super::strips::variants(kernel, placement).map(|(kernel, variant)| (kernel, with(variant, centred))),
+            );
         }
     }
     all.extend([0, 1].map(|centred| (&SCAN, with(Variant::plain(placement), centred))));

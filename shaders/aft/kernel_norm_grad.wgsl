@@ -1,0 +1,59 @@
+// Gradients of the re-parameterised kernel (kernel_norm.wgsl), with n = (raw - mean) / std:
+//   dgamma = sum dtap n,  dbeta = sum dtap,  draw = gamma / std (dtap - mean dtap - n mean(dtap n))
+// Where the standard deviation is 0: dgamma = draw = 0.
+//
+// A thread owns four heads: gamma's and beta's gradients are whole vec4s. Operands: raw [H, S], gamma [H], dtaps [H, S], draw
+// [H, S], daffine: dgamma [H] and, from beta_offset on, dbeta [H].
+struct Params {
+    heads: u32,
+    taps: u32,
+    accumulate: u32,
+    beta_offset: u32,
+    raw_base: u32,
+    gamma_base: u32,
+}
+
+@compute @workgroup_size(64)
+fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let quad = group_number(group, groups) * 64u + lane;
+    if 4u * quad >= params.heads { return; }
+    var dgamma = vec4(0.0);
+    var dbeta = vec4(0.0);
+    for (var i = 0u; i < 4u; i += 1u) {
+        if 4u * quad + i < params.heads {
+            let sums = head_gradient(4u * quad + i);
+            dgamma[i] = sums.x;
+            dbeta[i] = sums.y;
+        }
+    }
+    if params.accumulate != 0u {
+        dgamma += daffine[quad];
+        dbeta += daffine[params.beta_offset + quad];
+    }
+    daffine[quad] = dgamma;
+    daffine[params.beta_offset + quad] = dbeta;
+}
+
+// Stores draw of a head; returns its dgamma and dbeta.
+fn head_gradient(head: u32) -> vec2<f32> {
+    let width = (params.taps + 3u) / 4u;
+    let moments = moments_of(head);
+    var with_normal = vec4(0.0);
+    var sum = vec4(0.0);
+    for (var i = 0u; i < width; i += 1u) {
+        let dtap = select(vec4(0.0), dtaps[head * width + i], channels(i, params.taps));
+        with_normal += dtap * (raw_at(head * width + i) - moments.mean) * moments.scale;
+        sum += dtap;
+    }
+    let dgamma = with_normal.x + with_normal.y + with_normal.z + with_normal.w;
+    let dbeta = sum.x + sum.y + sum.z + sum.w;
+    let gamma = gamma_at(head / 4u)[head % 4u] * moments.scale;
+    let taps = f32(params.taps);
+    for (var i = 0u; i < width; i += 1u) {
+        let normal = (raw_at(head * width + i) - moments.mean) * moments.scale;
+        var d = select(vec4(0.0), gamma * (dtaps[head * width + i] - dbeta / taps - normal * (dgamma / taps)), channels(i, params.taps));
+        if params.accumulate != 0u { d += draw[head * width + i]; }
+        draw[head * width + i] = d;
+    }
+    return vec2(dgamma, dbeta);
+}

@@ -1,0 +1,145 @@
+//! The re-parameterised kernel of AFT-conv (Eq. 8) and its gradients (`shaders/aft/kernel_norm*.wgsl`).
+
+use crate::error::{Result, expect_shape};
+use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Variant, Weights, params};
+use crate::ops::{Builder, Gradient, trips};
+
+params! {
+    /// As in `shaders/aft/kernel_norm.wgsl`.
+    ForwardParams { heads: u32, taps: u32, raw_base: u32, gamma_base: u32, beta_base: u32 }
+}
+
+params! {
+    /// As in `shaders/aft/kernel_norm_grad.wgsl`.
+    GradientParams { heads: u32, taps: u32, accumulate: u32, beta_offset: u32, raw_base: u32, gamma_base: u32 }
+}
+
+static FORWARD: Kernel = Kernel {
+    stem: "aft/kernel_norm",
+    entry: "forward",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/aft_moments.wgsl"),
+        include_str!("../../../shaders/aft/kernel_norm.wgsl"),
+    ],
+    params: ForwardParams::FIELDS,
+    operands: &[
+        Operand::weights("raw", "[H, S]"),
+        Operand::weights("gamma", "[H]"),
+        Operand::weights("beta", "[H]"),
+        Operand::array_out("taps", "vec4<f32>", "[H, S]"),
+    ],
+};
+
+static GRADIENT: Kernel = Kernel {
+    stem: "aft/kernel_norm_grad",
+    entry: "gradient",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/aft_moments.wgsl"),
+        include_str!("../../../shaders/aft/kernel_norm_grad.wgsl"),
+    ],
+    params: GradientParams::FIELDS,
+    operands: &[
+        Operand::weights("raw", "[H, S]"),
+        Operand::weights("gamma", "[H]"),
+        Operand::array("dtaps", "vec4<f32>", "[H, S]"),
+        Operand::array_out("draw", "vec4<f32>", "[H, S]"),
+        Operand::array_out("daffine", "vec4<f32>", "[dgamma H, dbeta H]"),
+    ],
+};
+
+/// The parameters of a kernel.
+#[derive(Clone, Copy)]
+pub struct Normed<'a> {
+    /// The kernel before normalisation [H, S]; the S taps on a grid are those of a square, row by row.
+    pub raw: &'a Weights,
+    /// Its standard deviation `[H]`.
+    pub gamma: &'a Weights,
+    /// Its mean `[H]`.
+    pub beta: &'a Weights,
+}
+
+/// Gradients of the parameters.
+#[derive(Clone, Copy)]
+pub struct NormedGradient<'a> {
+    /// Of the kernel [H, S].
+    pub raw: &'a Gradient,
+    /// Of gamma and, as the second tensor, of beta `[H]` each.
+    pub affine: &'a Gradient,
+}
+
+impl Normed<'_> {
+    fn check(&self) -> Result<()> {
+        let heads = self.raw.rows;
+        expect_shape(
+            "kernel_norm: gamma and beta",
+            [(1, heads); 2],
+            [self.gamma, self.beta].map(|w| (w.rows, w.cols)),
+        )?;
+        // Four walks over the taps, of each of four heads.
+        trips::check("kernel_norm: the taps of four heads", 16 * u64::from(self.raw.stride()) + 4)
+    }
+}
+
+/// Adds the taps gamma (raw - mean) / std + beta, [H, S] with rows padded to whole vec4s.
+///
+/// # Errors
+/// [`crate::Error::Shape`] if an operand does not fit; [`crate::Error::LimitExceeded`] past about 8,000 taps.
+pub fn forward(b: &mut Builder, normed: &Normed<'_>, taps: &Buffer) -> Result<()> {
+    normed.check()?;
+    let Normed { raw, gamma, beta } = *normed;
+    let params = ForwardParams {
+        heads: raw.rows,
+        taps: raw.cols,
+        raw_base: raw.base(),
+        gamma_base: gamma.base(),
+        beta_base: beta.base(),
+    };
+    let binds = [Bind::Weights(raw), Bind::Weights(gamma), Bind::Weights(beta), Bind::Buffer(taps)];
+    let groups = u64::from(raw.rows.div_ceil(64));
+    let dispatch = b.gpu.dispatch(&FORWARD, &Variant::plain(b.placement), &params, &binds, groups, cost(raw))?;
+    b.program.dispatch(dispatch);
+    Ok(())
+}
+
+/// Adds the gradients of the parameters from that of the taps.
+///
+/// # Errors
+/// As [`forward`].
+pub fn backward(b: &mut Builder, normed: &Normed<'_>, dtaps: &Buffer, out: &NormedGradient<'_>) -> Result<()> {
+    normed.check()?;
+    let Normed { raw, gamma, .. } = *normed;
+    let params = GradientParams {
+        heads: raw.rows,
+        taps: raw.cols,
+        accumulate: out.raw.accumulate.into(),
+        beta_offset: out.affine.second_offset,
+        raw_base: raw.base(),
+        gamma_base: gamma.base(),
+    };
+    // Both may lie in one page of gradients, which is bound once to be stored to: the smaller ones go through scratch.
+    let slice = |g: &Gradient, vec4s: u32| (g.offset_bytes, 16 * u64::from(vec4s));
+    let (raw_at, affine_at) =
+        (slice(out.raw, out.raw.first_len), slice(out.affine, out.affine.second_offset + out.affine.second_len));
+    let binds = [
+        Bind::Weights(raw),
+        Bind::Weights(gamma),
+        Bind::Buffer(dtaps),
+        Bind::Slice(&out.raw.page, raw_at.0, raw_at.1),
+        Bind::Slice(&out.affine.page, affine_at.0, affine_at.1),
+    ];
+    let groups = u64::from(raw.rows.div_ceil(4).div_ceil(64));
+    let dispatch = b.gpu.dispatch(&GRADIENT, &Variant::plain(b.placement), &params, &binds, groups, cost(raw))?;
+    b.program.dispatch(dispatch);
+    Ok(())
+}
+
+fn cost(raw: &Weights) -> Cost {
+    let taps = f64::from(raw.rows) * f64::from(raw.cols);
+    Cost { flops: 20.0 * taps, bytes: 24.0 * taps }
+}
+
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+    vec![(&FORWARD, Variant::plain(placement)), (&GRADIENT, Variant::plain(placement))]
+}
