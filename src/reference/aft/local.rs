@@ -1,4 +1,4 @@
-//! AFT-local, causal (Eq. 4 with sums that end at t' = t).
+//! AFT-local (Eq. 4), in the form a language model has: causal, and without a mask.
 //!
 //! ```text
 //! y_t = sigmoid(q_t) * sum over t' <= t of e^(k_t' + w_tt') v_t' / sum over t' <= t of e^(k_t' + w_tt')
@@ -7,11 +7,9 @@
 //!
 //! The bias outside the window is 0, not minus infinity: every past key counts. The band is laid out as in
 //! [`super::band`]; its entries before the sequence are not read. A window of 0 is AFT-simple, one of T or more
-//! biases every key.
-//!
-//! The sums are taken pair by pair, O(B T T D), as the paper writes them.
+//! biases every key. The other forms are [`mix`] with a [`Band`].
 pub use super::Forward;
-use super::{band::column, gate, state::State};
+use super::{Inputs, band::Band, mix};
 use crate::reference::Dims;
 
 /// Gradients.
@@ -29,20 +27,7 @@ pub struct Gradient {
 
 /// Mixes `v` over time; q, k, v are `[B, T, D]`, `band` is `[T, s]` with s = `window`, and without `q` the gate is 1.
 pub fn forward(dims: Dims, window: usize, q: Option<&[f64]>, k: &[f64], v: &[f64], band: &[f64]) -> Forward {
-    debug_assert_eq!(k.len(), dims.size());
-    debug_assert_eq!(v.len(), dims.size());
-    debug_assert_eq!(band.len(), dims.t * window);
-    let zeros = vec![0.0; dims.size()];
-    let mut out = Forward { y: zeros.clone(), log_den: zeros };
-    for (b, d) in dims.sequences() {
-        for t in 0..dims.t {
-            let i = dims.at(b, t, d);
-            let state = row_state(dims, window, k, v, band, [b, t, d]);
-            out.y[i] = gate(q, i).0 * state.mean();
-            out.log_den[i] = state.log_den();
-        }
-    }
-    out
+    mix::forward(&Inputs::new(dims, true, q, k, v), &Band { t: dims.t, window, causal: true }, band)
 }
 
 /// The gradient of [`forward`] for `dy`, the gradient of y `[B, T, D]`.
@@ -55,43 +40,10 @@ pub fn gradient(
     band: &[f64],
     dy: &[f64],
 ) -> Gradient {
-    debug_assert_eq!(dy.len(), dims.size());
-    let zeros = vec![0.0; dims.size()];
-    let mut out = Gradient { dq: zeros.clone(), dk: zeros.clone(), dv: zeros, dband: vec![0.0; band.len()] };
-    for (b, d) in dims.sequences() {
-        for t in 0..dims.t {
-            let i = dims.at(b, t, d);
-            let state = row_state(dims, window, k, v, band, [b, t, d]);
-            let (g, slope) = gate(q, i);
-            out.dq[i] = dy[i] * state.mean() * slope;
-            for key in 0..=t {
-                let j = dims.at(b, key, d);
-                let pg = state.share(k[j] + bias(band, window, t, key)) * dy[i] * g;
-                let d_exponent = pg * (v[j] - state.mean());
-                out.dv[j] += pg;
-                out.dk[j] += d_exponent;
-                if let Some(column) = column(t, window, key) {
-                    out.dband[t * window + column] += d_exponent;
-                }
-            }
-        }
-    }
-    out
-}
-
-/// What row `[b, t, d]` sums over: every key up to its own.
-fn row_state(dims: Dims, window: usize, k: &[f64], v: &[f64], band: &[f64], [b, t, d]: [usize; 3]) -> State {
-    let mut state = State::EMPTY;
-    for key in 0..=t {
-        let j = dims.at(b, key, d);
-        state.push(k[j] + bias(band, window, t, key), v[j]);
-    }
-    state
-}
-
-/// w_tt': the band within the window, 0 outside.
-fn bias(band: &[f64], window: usize, t: usize, key: usize) -> f64 {
-    column(t, window, key).map_or(0.0, |column| band[t * window + column])
+    let inputs = Inputs::new(dims, true, q, k, v);
+    let super::Gradient { dq, dk, dv, dw } =
+        mix::gradient(&inputs, &Band { t: dims.t, window, causal: true }, band, dy);
+    Gradient { dq, dk, dv, dband: dw }
 }
 
 #[cfg(test)]

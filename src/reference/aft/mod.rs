@@ -4,8 +4,8 @@
 //! y_t = sigmoid(q_t) * R_t,  R_t = sum over t' of e^(k_t' + w_tt') v_t' / sum over t' of e^(k_t' + w_tt')
 //! ```
 //!
-//! The variants differ in w: [`simple`] has none, [`local`] has one within a window, and [`band`] factorises that
-//! window. Causal means that the sums end at t' = t. The gradients follow from G and the share p of each key:
+//! Causal means that the sums end at t' = t. A mask takes keys out of the sums; a row without any key gives 0.
+//! The gradients follow from G and the share p of each key:
 //!
 //! ```text
 //! G_t = dy_t sigmoid(q_t),  p_tt' = e^(k_t' + w_tt') / sum over t' of e^(k_t' + w_tt')
@@ -14,12 +14,39 @@
 //! dk_t'  = sum over t of p_tt' G_t (v_t' - R_t)
 //! dw_tt' = sum over batch and channels of p_tt' G_t (v_t' - R_t)
 //! ```
+//!
+//! The forms differ in w alone, so one evaluator serves them all: [`mix`] whole, [`sample`] on a few rows, heads and
+//! entries. A form is a [`Layout`], which says what entry of w a pair (t, t') reads:
+//!
+//! | form | layout | w in memory |
+//! | --- | --- | --- |
+//! | AFT-simple (Eq. 5) | [`simple::NoBias`] | none |
+//! | AFT-full (Eq. 2) | [`full::Dense`] | `[T, T]` |
+//! | AFT-local (Eq. 4) | [`band::Band`] | `[T, s]` causal, `[T, 2s - 1]` else |
+//! | AFT-conv 1-D (Eq. 6) | [`conv::Line`] | `[H, s]` |
+//! | AFT-conv 2-D | [`conv::Grid`] | `[H, s, s]` |
+//!
+//! [`factors`] makes the w of full and local from factors (Eq. 7), [`kernel_norm`] that of conv from a normalised
+//! kernel (Eq. 8); both fold dw back.
 pub mod band;
+pub mod conv;
+pub mod factors;
+pub mod full;
+pub mod kernel_norm;
+mod layout;
 pub mod local;
 pub mod local_stream;
+pub mod mix;
+pub mod sample;
+mod sequence;
 pub mod simple;
 pub mod simple_stream;
 pub mod state;
+#[cfg(test)]
+mod tests;
+
+use super::Dims;
+pub use layout::Layout;
 
 /// The logistic function, without overflow and exact to rounding in both tails.
 pub fn sigmoid(x: f64) -> f64 {
@@ -33,26 +60,68 @@ fn gate(q: Option<&[f64]>, index: usize) -> (f64, f64) {
     q.map_or((1.0, 0.0), |q| (sigmoid(q[index]), sigmoid(q[index]) * sigmoid(-q[index])))
 }
 
+/// What is mixed, whatever the form.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// B, T and D.
+    pub dims: Dims,
+    /// H, the channels of k: D, but for AFT-conv any divisor of D. Channel c of v goes with head c / (D / H).
+    pub heads: usize,
+    /// Whether the sums end at t' = t.
+    pub causal: bool,
+    /// `[B, T, D]`; without it the gate is 1.
+    pub q: Option<&'a [f64]>,
+    /// `[B, T, H]`.
+    pub k: &'a [f64],
+    /// `[B, T, D]`.
+    pub v: &'a [f64],
+    /// `[B, T]`: whether the key at t' counts. The k and v of one that does not are not read.
+    pub mask: Option<&'a [bool]>,
+}
+
+impl<'a> Inputs<'a> {
+    /// A key for every channel of v, and all of them count.
+    pub fn new(dims: Dims, causal: bool, q: Option<&'a [f64]>, k: &'a [f64], v: &'a [f64]) -> Self {
+        Self { dims, heads: dims.d, causal, q, k, v, mask: None }
+    }
+
+    /// The shape `[B, T, H]` of k.
+    pub fn key_dims(&self) -> Dims {
+        Dims { d: self.heads, ..self.dims }
+    }
+
+    /// D / H, the channels of a head.
+    pub fn head_size(&self) -> usize {
+        self.dims.d / self.heads
+    }
+
+    fn check(&self) {
+        debug_assert_eq!(self.dims.d % self.heads, 0, "H must divide D");
+        debug_assert_eq!(self.k.len(), self.key_dims().size());
+        debug_assert_eq!(self.v.len(), self.dims.size());
+        debug_assert!(self.q.is_none_or(|q| q.len() == self.dims.size()));
+        debug_assert!(self.mask.is_none_or(|mask| mask.len() == self.dims.b * self.dims.t));
+    }
+}
+
 /// What a mixing pass returns; both are `[B, T, D]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forward {
-    /// The mixed and gated values.
+    /// The mixed and gated values; 0 where no key counts.
     pub y: Vec<f64>,
-    /// L, the logarithm of the lower sum, in nats.
+    /// L, the logarithm of the lower sum, in nats; -infinity where no key counts.
     pub log_den: Vec<f64>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_saturated_gate_keeps_its_derivative() {
-        let (value, slope) = gate(Some(&[40.0]), 0);
-        assert_eq!(value, 1.0);
-        assert!((slope / (-40.0_f64).exp() - 1.0).abs() < 1e-15);
-        assert_eq!(gate(Some(&[-1e4]), 0), (0.0, 0.0));
-        assert_eq!(gate(Some(&[1e4]), 0), (1.0, 0.0));
-        assert_eq!(gate(None, 7), (1.0, 0.0));
-    }
+/// Gradients of a mixing pass, each in the shape of what it is of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradient {
+    /// Of the gate `[B, T, D]`; all zero without one.
+    pub dq: Vec<f64>,
+    /// Of the keys `[B, T, H]`; zero where they do not count.
+    pub dk: Vec<f64>,
+    /// Of the values `[B, T, D]`; zero where they do not count.
+    pub dv: Vec<f64>,
+    /// Of w, summed over the batch and the channels that share an entry; zero in entries that no pair reads.
+    pub dw: Vec<f64>,
 }

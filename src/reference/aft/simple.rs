@@ -1,20 +1,39 @@
-//! AFT-simple, causal and not (Eq. 5; the sums end at t' = t when causal).
+//! AFT-simple, causal and not (Eq. 5; the sums end at t' = t when causal), without a mask.
 //!
 //! ```text
 //! y_t = sigmoid(q_t) * sum over t' of e^(k_t') v_t' / sum over t' of e^(k_t')
 //! ```
 //!
-//! Both passes are scans over time, so that long sequences stay affordable. The gradient's scan runs backwards, over
-//! the rows t that see a key (t >= t' when causal), with m and den of the state of row t:
-//!
-//! ```text
-//! p_tt' = e^(k_t' - m_t) / den_t,  dv_t' = e^(k_t') * sum over t of e^(-m_t) (G_t / den_t)
-//! ```
-//!
-//! There m_t >= k_t', so the two exponents joined are never positive.
+//! Both passes are scans over time, so that long sequences stay affordable. With a mask it is [`mix`] with [`NoBias`].
 pub use super::Forward;
-use super::{gate, state::State};
+use super::{Inputs, Layout, mix};
 use crate::reference::Dims;
+
+/// The layout of no bias at all.
+#[derive(Clone, Copy, Debug)]
+pub struct NoBias;
+
+impl Layout for NoBias {
+    fn size(&self) -> usize {
+        0
+    }
+
+    fn reach(&self) -> (usize, usize) {
+        (0, 0)
+    }
+
+    fn entry(&self, _head: usize, _t: usize, _key: usize) -> Option<usize> {
+        None
+    }
+
+    fn head(&self, _entry: usize) -> Option<usize> {
+        None
+    }
+
+    fn key(&self, _entry: usize, _t: usize) -> Option<usize> {
+        None
+    }
+}
 
 /// Gradients, each `[B, T, D]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,58 +48,13 @@ pub struct Gradient {
 
 /// Mixes `v` over time; all slices are `[B, T, D]`, and without `q` the gate is 1.
 pub fn forward(dims: Dims, causal: bool, q: Option<&[f64]>, k: &[f64], v: &[f64]) -> Forward {
-    let states = row_states(dims, causal, k, v);
-    Forward {
-        y: states.iter().enumerate().map(|(i, state)| gate(q, i).0 * state.mean()).collect(),
-        log_den: states.iter().map(|state| state.log_den()).collect(),
-    }
+    mix::forward(&Inputs::new(dims, causal, q, k, v), &NoBias, &[])
 }
 
 /// The gradient of [`forward`] for `dy`, the gradient of y `[B, T, D]`.
 pub fn gradient(dims: Dims, causal: bool, q: Option<&[f64]>, k: &[f64], v: &[f64], dy: &[f64]) -> Gradient {
-    debug_assert_eq!(dy.len(), dims.size());
-    let states = row_states(dims, causal, k, v);
-    let zeros = vec![0.0; dims.size()];
-    let mut out = Gradient { dq: zeros.clone(), dk: zeros.clone(), dv: zeros };
-    for (b, d) in dims.sequences() {
-        // Sums over the rows that see a key: of p G and of p G R, without their common factor e^(k_t').
-        let mut sums = vec![(State::EMPTY, State::EMPTY); dims.t];
-        let (mut of_g, mut of_gr) = (State::EMPTY, State::EMPTY);
-        for t in (0..dims.t).rev() {
-            let i = dims.at(b, t, d);
-            let (state, (g, slope)) = (states[i], gate(q, i));
-            out.dq[i] = dy[i] * state.mean() * slope;
-            of_g.push(-state.max, dy[i] * g / state.den);
-            of_gr.push(-state.max, dy[i] * g / state.den * state.mean());
-            sums[t] = (of_g, of_gr);
-        }
-        for t in 0..dims.t {
-            let i = dims.at(b, t, d);
-            let (of_g, of_gr) = sums[if causal { t } else { 0 }];
-            out.dv[i] = of_g.num_times_exp(k[i]);
-            out.dk[i] = v[i] * out.dv[i] - of_gr.num_times_exp(k[i]);
-        }
-    }
-    out
-}
-
-/// What each row sums over `[B, T, D]`: the keys up to its own when causal, else all of its sequence.
-fn row_states(dims: Dims, causal: bool, k: &[f64], v: &[f64]) -> Vec<State> {
-    debug_assert_eq!(k.len(), dims.size());
-    debug_assert_eq!(v.len(), dims.size());
-    let mut states = vec![State::EMPTY; dims.size()];
-    for (b, d) in dims.sequences() {
-        let mut state = State::EMPTY;
-        for t in 0..dims.t {
-            let i = dims.at(b, t, d);
-            state.push(k[i], v[i]);
-            states[i] = state;
-        }
-        if !causal {
-            (0..dims.t).for_each(|t| states[dims.at(b, t, d)] = state);
-        }
-    }
-    states
+    let super::Gradient { dq, dk, dv, .. } = mix::gradient(&Inputs::new(dims, causal, q, k, v), &NoBias, &[], dy);
+    Gradient { dq, dk, dv }
 }
 
 #[cfg(test)]

@@ -22,17 +22,28 @@ pub struct State {
     pub den: f64,
 }
 
+impl Default for State {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
 impl State {
     /// The sum over nothing.
     pub const EMPTY: Self = Self { max: f64::NEG_INFINITY, num: 0.0, den: 0.0 };
 
+    /// Whether nothing was pushed.
+    pub fn is_empty(self) -> bool {
+        self.den == 0.0
+    }
+
     /// The sum over both sets of pairs.
     pub fn merge(self, other: Self) -> Self {
         // The difference of two infinities would be NaN.
-        if self.den == 0.0 {
+        if self.is_empty() {
             return other;
         }
-        if other.den == 0.0 {
+        if other.is_empty() {
             return self;
         }
         let max = self.max.max(other.max);
@@ -62,7 +73,7 @@ impl State {
 
     /// The sum of weighted values times e^exponent.
     pub fn num_times_exp(self, exponent: f64) -> f64 {
-        if self.den == 0.0 { 0.0 } else { (exponent + self.max).exp() * self.num }
+        if self.is_empty() { 0.0 } else { (exponent + self.max).exp() * self.num }
     }
 }
 

@@ -1,0 +1,75 @@
+//! Every form of AFT, in part: what long sequences can be held against without the cost of the whole.
+//!
+//! With S for how far w reaches (s in a band or on a line, about s columns of a grid, T where w is dense):
+//!
+//! * [`rows`] of y and log_den in all channels: O(B D (T + n S)) for n rows.
+//! * [`head`] gradients of one sequence, over all of time: O((D / H) T S).
+//! * [`entries`] of dw: O(B D (T + n S)) where they are read in n rows.
+use super::{Forward, Inputs, Layout, gate, sequence::Sequence};
+
+/// Gradients of one head of one sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// Of the gate `[T, D / H]`.
+    pub dq: Vec<f64>,
+    /// Of the keys `[T]`.
+    pub dk: Vec<f64>,
+    /// Of the values `[T, D / H]`.
+    pub dv: Vec<f64>,
+}
+
+/// The `rows` t of [`mix::forward`](super::mix::forward), each result `[B, n, D]`.
+pub fn rows(inputs: &Inputs, layout: &dyn Layout, w: &[f64], rows: &[usize]) -> Forward {
+    inputs.check();
+    let n = inputs.dims.b * rows.len() * inputs.dims.d;
+    let mut out = Forward { y: vec![0.0; n], log_den: vec![0.0; n] };
+    for (b, d) in inputs.dims.sequences() {
+        let sequence = Sequence { inputs, layout, w, b, d };
+        for (row, state) in sequence.states(rows.iter().copied()).into_iter().enumerate() {
+            let to = (b * rows.len() + row) * inputs.dims.d + d;
+            out.y[to] = if state.is_empty() { 0.0 } else { gate(inputs.q, sequence.at(rows[row])).0 * state.mean() };
+            out.log_den[to] = state.log_den();
+        }
+    }
+    out
+}
+
+/// The gradients of `head` of sequence `b` out of [`mix::gradient`](super::mix::gradient).
+pub fn head(inputs: &Inputs, layout: &dyn Layout, w: &[f64], dy: &[f64], b: usize, head: usize) -> Head {
+    inputs.check();
+    let (t_count, size) = (inputs.dims.t, inputs.head_size());
+    let mut out = Head { dq: vec![0.0; t_count * size], dk: vec![0.0; t_count], dv: vec![0.0; t_count * size] };
+    for channel in 0..size {
+        let sequence = Sequence { inputs, layout, w, b, d: head * size + channel };
+        let part = sequence.gradient(dy, |_, _| {});
+        for t in 0..t_count {
+            (out.dq[t * size + channel], out.dv[t * size + channel]) = (part.dq[t], part.dv[t]);
+            out.dk[t] += part.dk[t];
+        }
+    }
+    out
+}
+
+/// The `entries` of dw out of [`mix::gradient`](super::mix::gradient).
+pub fn entries(inputs: &Inputs, layout: &dyn Layout, w: &[f64], dy: &[f64], entries: &[usize]) -> Vec<f64> {
+    inputs.check();
+    // Every pair that reads an entry, as (index in `entries`, t, key), in order of t.
+    let of_row = |t| entries.iter().enumerate().filter_map(move |(n, &e)| Some((n, t, layout.key(e, t)?)));
+    let pairs: Vec<_> = (0..inputs.dims.t).flat_map(of_row).filter(|&(_, _, key)| key < inputs.dims.t).collect();
+    let mut rows: Vec<_> = pairs.iter().map(|&(_, t, _)| t).collect();
+    rows.dedup();
+    let mut out = vec![0.0; entries.len()];
+    for (b, d) in inputs.dims.sequences() {
+        let sequence = Sequence { inputs, layout, w, b, d };
+        let states = sequence.states(rows.iter().copied());
+        for &(n, t, key) in &pairs {
+            let in_head = layout.head(entries[n]).is_none_or(|head| head == d / inputs.head_size());
+            if let (true, true, Ok(row)) = (in_head, sequence.sees(t, key), rows.binary_search(&t)) {
+                let state = states[row];
+                let pg = state.share(sequence.exponent(t, key)) * sequence.gated(dy, t);
+                out[n] += pg * (sequence.value(key) - state.mean());
+            }
+        }
+    }
+    out
+}
