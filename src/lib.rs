@@ -7,6 +7,8 @@
 //! In reading order, from the ground up: [`mod@reference`] is the truth in f64; [`gpu`] is all that touches wgpu; [`ops`] are the
 //! operations, which record dispatches and submit nothing; [`nn`] are layers with parameters; [`models`] are made of them;
 //! [`train`] and [`generate`] run models; [`data`] has texts.
+pub mod apply;
+pub mod check;
 pub mod data;
 mod error;
 pub mod generate;

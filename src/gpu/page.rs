@@ -41,6 +41,15 @@ impl Page {
         Weights { page: self.buffer.clone(), mirror: self.mirror.clone(), offset_bytes, rows, cols }
     }
 
+    /// Submits [`Page::refresh`], if there is anything to bring up to date.
+    pub fn submit_refresh(&self, gpu: &Gpu) {
+        if let Some(command) = self.refresh() {
+            let mut encoder = gpu.device().create_command_encoder(&Default::default());
+            super::program::record(&[command], &mut encoder);
+            gpu.queue().submit([encoder.finish()]);
+        }
+    }
+
     /// The command that brings the texture up to date with the buffer; none if there is no texture.
     pub fn refresh(&self) -> Option<Command> {
         let texture = self.mirror.clone()?;
@@ -57,11 +66,7 @@ impl Weights {
         let page = Page::new(gpu, label, Self::padded_bytes(rows, cols), placement)?;
         let tensor = page.tensor(0, rows, cols);
         gpu.write(&page.buffer, 0, bytemuck::cast_slice(&tensor.pad(data)?))?;
-        if let Some(command) = page.refresh() {
-            let mut encoder = gpu.device().create_command_encoder(&Default::default());
-            super::program::record(&[command], &mut encoder);
-            gpu.queue().submit([encoder.finish()]);
-        }
+        page.submit_refresh(gpu);
         Ok(tensor)
     }
 

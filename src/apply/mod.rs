@@ -1,0 +1,155 @@
+//! One layer of AFT on host data, in every form: on a device, and by the reference, to compare them with each other and with
+//! other frameworks.
+
+mod device;
+mod truth;
+
+use crate::error::{Error, Result, expect_shape};
+use crate::reference::Dims;
+
+/// A form of AFT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// AFT-simple (Eq. 5).
+    Simple,
+    /// AFT-full (Eq. 2).
+    Full(Bias),
+    /// AFT-local (Eq. 4) with a window s.
+    Local(usize, Bias),
+    /// AFT-conv on a line (Eq. 6), with a kernel of size S.
+    Conv1d(usize),
+    /// AFT-conv on a grid of so many columns, with a kernel of S x S.
+    Conv2d(usize, usize),
+}
+
+/// How the biases of AFT-full and AFT-local are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bias {
+    /// As themselves: [T, T]; for AFT-local as a band, [T, s] if it is causal, else [T, 2 s - 1].
+    Dense,
+    /// As factors [T, R] of rows and keys (Eq. 7), by their rank R.
+    Factors(usize),
+}
+
+/// A layer with its inputs, row-major.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// B, T, D.
+    pub dims: Dims,
+    /// Heads H of AFT-conv, which divide D. Other forms have one.
+    pub heads: usize,
+    /// The form.
+    pub form: Form,
+    /// Whether the sums end at t' = t.
+    pub causal: bool,
+    /// Whether the output is gated by sigmoid(q).
+    pub gated: bool,
+    /// Queries [B, T, D].
+    pub q: Vec<f32>,
+    /// Keys [B, T, D]; of AFT-conv [B, T, H].
+    pub k: Vec<f32>,
+    /// Values [B, T, D].
+    pub v: Vec<f32>,
+    /// The biases, of AFT-conv the kernel [H, S] or [H, S, S]; or both factors. What there is none of is empty.
+    pub w: [Vec<f32>; 2],
+    /// Which keys there are [B, T].
+    pub mask: Option<Vec<bool>>,
+    /// The gradient of y [B, T, D], if gradients are wanted.
+    pub dy: Option<Vec<f32>>,
+}
+
+/// What a layer gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome<T> {
+    /// [B, T, D].
+    pub y: Vec<T>,
+    /// If dy was given.
+    pub gradients: Option<Gradients<T>>,
+}
+
+/// Gradients, each in the shape of what it is of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gradients<T> {
+    /// Of the queries.
+    pub dq: Vec<T>,
+    /// Of the keys.
+    pub dk: Vec<T>,
+    /// Of the values.
+    pub dv: Vec<T>,
+    /// Of the biases, summed over B and 0 where they are not read.
+    pub dw: [Vec<T>; 2],
+}
+
+impl Form {
+    /// Whether keys belong to heads.
+    pub fn is_conv(self) -> bool {
+        matches!(self, Self::Conv1d(_) | Self::Conv2d(..))
+    }
+
+    /// Rows and columns of both parts of the biases.
+    pub fn bias_shapes(self, time: usize, heads: usize, causal: bool) -> [[usize; 2]; 2] {
+        match self {
+            Self::Simple => [[0, 0]; 2],
+            Self::Full(Bias::Factors(rank)) | Self::Local(_, Bias::Factors(rank)) => [[time, rank]; 2],
+            Self::Full(Bias::Dense) => [[time, time], [0, 0]],
+            Self::Local(s, Bias::Dense) if causal => [[time, s], [0, 0]],
+            Self::Local(s, Bias::Dense) => [[time, (2 * s).saturating_sub(1)], [0, 0]],
+            Self::Conv1d(s) => [[heads, s], [0, 0]],
+            Self::Conv2d(s, _) => [[heads, s * s], [0, 0]],
+        }
+    }
+}
+
+impl Problem {
+    /// The shape [B, T, D or H] of the keys.
+    pub fn key_dims(&self) -> Dims {
+        if self.form.is_conv() { Dims { d: self.heads, ..self.dims } } else { self.dims }
+    }
+
+    /// Rows and columns of both parts of the biases.
+    pub fn bias_shapes(&self) -> [[usize; 2]; 2] {
+        self.form.bias_shapes(self.dims.t, self.heads, self.causal)
+    }
+
+    /// Fails unless every tensor has its shape and the sizes make a layer.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Config`].
+    pub fn check(&self) -> Result<()> {
+        let Dims { b, t, d } = self.dims;
+        if b == 0 || t == 0 || d == 0 {
+            return Err(Error::Config(format!("a layer has at least one element: B, T, D are {b}, {t}, {d}")));
+        }
+        if self.heads == 0 || !d.is_multiple_of(self.heads) {
+            return Err(Error::Config(format!("H divides D, as {} does not divide {d}", self.heads)));
+        }
+        match self.form {
+            Form::Conv1d(0) | Form::Conv2d(0, _) => {
+                return Err(Error::Config("a kernel has at least one tap".into()));
+            }
+            Form::Conv1d(s) if !self.causal && s.is_multiple_of(2) => {
+                return Err(Error::Config(format!("a kernel that is not causal has an odd size, not {s}")));
+            }
+            Form::Conv2d(s, _) if s.is_multiple_of(2) => {
+                return Err(Error::Config(format!("a kernel on a grid has an odd size, not {s}")));
+            }
+            Form::Conv2d(_, columns) if columns == 0 || !t.is_multiple_of(columns) => {
+                return Err(Error::Config(format!("{t} positions are no whole rows of {columns} columns")));
+            }
+            _ => {}
+        }
+        expect_shape("q", self.dims.size(), self.q.len())?;
+        expect_shape("k", self.key_dims().size(), self.k.len())?;
+        expect_shape("v", self.dims.size(), self.v.len())?;
+        for (shape, w) in self.bias_shapes().iter().zip(&self.w) {
+            expect_shape("w", shape[0] * shape[1], w.len())?;
+        }
+        if let Some(mask) = &self.mask {
+            expect_shape("mask", b * t, mask.len())?;
+        }
+        if let Some(dy) = &self.dy {
+            expect_shape("dy", self.dims.size(), dy.len())?;
+        }
+        Ok(())
+    }
+}

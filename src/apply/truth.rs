@@ -1,0 +1,61 @@
+//! A layer by the reference, in f64.
+
+use super::{Bias, Form, Gradients, Outcome, Problem};
+use crate::reference::aft::{Inputs, Layout, band::Band, conv, factors, full::Dense, mix, simple::NoBias};
+
+impl Problem {
+    /// What the layer gives, by the reference.
+    pub fn truth(&self) -> Outcome<f64> {
+        let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+        let (q, k, v) = (wide(&self.q), wide(&self.k), wide(&self.v));
+        let inputs = Inputs {
+            dims: self.dims,
+            heads: self.key_dims().d,
+            causal: self.causal,
+            q: self.gated.then_some(&q),
+            k: &k,
+            v: &v,
+            mask: self.mask.as_deref(),
+        };
+        let layout = self.layout();
+        let parts = [wide(&self.w[0]), wide(&self.w[1])];
+        let rank = self.rank();
+        let w = match rank {
+            Some(rank) => factors::forward(layout.as_ref(), rank, &parts[0], &parts[1]),
+            None => parts[0].clone(),
+        };
+        let y = mix::forward(&inputs, layout.as_ref(), &w).y;
+        let gradients = self.dy.as_ref().map(|dy| {
+            let all = mix::gradient(&inputs, layout.as_ref(), &w, &wide(dy));
+            let dw = match rank {
+                Some(rank) => {
+                    let both = factors::gradient(layout.as_ref(), rank, &parts[0], &parts[1], &all.dw);
+                    [both.du, both.dv]
+                }
+                None => [all.dw, Vec::new()],
+            };
+            Gradients { dq: all.dq, dk: all.dk, dv: all.dv, dw }
+        });
+        Outcome { y, gradients }
+    }
+
+    /// The rank of the factors, if the biases are given as such.
+    pub fn rank(&self) -> Option<usize> {
+        match self.form {
+            Form::Full(Bias::Factors(rank)) | Form::Local(_, Bias::Factors(rank)) => Some(rank),
+            _ => None,
+        }
+    }
+
+    /// Where the biases lie in the reference.
+    pub fn layout(&self) -> Box<dyn Layout> {
+        let (t, heads, causal) = (self.dims.t, self.heads, self.causal);
+        match self.form {
+            Form::Simple => Box::new(NoBias),
+            Form::Full(_) => Box::new(Dense { t }),
+            Form::Local(window, _) => Box::new(Band { t, window, causal }),
+            Form::Conv1d(window) => Box::new(conv::Line { heads, window, causal }),
+            Form::Conv2d(window, columns) => Box::new(conv::Grid { heads, window, rows: t / columns, columns }),
+        }
+    }
+}
