@@ -2,12 +2,13 @@
 //   dgamma = sum dtap n,  dbeta = sum dtap,  draw = gamma / std (dtap - mean dtap - n mean(dtap n))
 // Where the standard deviation is 0: dgamma = draw = 0.
 //
-// A thread owns four heads: gamma's and beta's gradients are whole vec4s. Operands: raw [H, S], gamma [H], dtaps [H, S], draw
-// [H, S], daffine: dgamma [H] and, from beta_offset on, dbeta [H].
+// A thread owns four heads: gamma's and beta's gradients are whole vec4s. Operands: raw [H, S], gamma [H], dtaps [H, S], out: draw
+// [H, S] and, from gamma_offset and beta_offset on, dgamma and dbeta [H].
 struct Params {
     heads: u32,
     taps: u32,
     accumulate: u32,
+    gamma_offset: u32,
     beta_offset: u32,
     raw_base: u32,
     gamma_base: u32,
@@ -27,11 +28,11 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
         }
     }
     if params.accumulate != 0u {
-        dgamma += daffine[quad];
-        dbeta += daffine[params.beta_offset + quad];
+        dgamma += out[params.gamma_offset + quad];
+        dbeta += out[params.beta_offset + quad];
     }
-    daffine[quad] = dgamma;
-    daffine[params.beta_offset + quad] = dbeta;
+    out[params.gamma_offset + quad] = dgamma;
+    out[params.beta_offset + quad] = dbeta;
 }
 
 // Stores draw of a head; returns its dgamma and dbeta.
@@ -52,8 +53,8 @@ fn head_gradient(head: u32) -> vec2<f32> {
     for (var i = 0u; i < width; i += 1u) {
         let normal = (raw_at(head * width + i) - moments.mean) * moments.scale;
         var d = select(vec4(0.0), gamma * (dtaps[head * width + i] - dbeta / taps - normal * (dgamma / taps)), channels(i, params.taps));
-        if params.accumulate != 0u { d += draw[head * width + i]; }
-        draw[head * width + i] = d;
+        if params.accumulate != 0u { d += out[head * width + i]; }
+        out[head * width + i] = d;
     }
     return vec2(dgamma, dbeta);
 }

@@ -1,21 +1,29 @@
-// AFT-local over a stream (Zhai et al. 2021, Eq. 4 with sums that end at t' = t), a chunk of tokens at a time:
+// AFT over a stream (Zhai et al. 2021, Eq. 2, 4 and 6 with sums that end at t' = t), a chunk of tokens at a time:
 //   y_t = sigmoid(q_t) * sum over t' <= t of e^(k_t' + w_tt') v_t' / sum over t' <= t of e^(k_t' + w_tt')
-// with w from the band where t - window < t', else 0.
+// with w from the biases where t - reach < t', else 0.
 //
-// The last `window` keys and values are kept in a ring, as each row gives them another bias; a key that leaves the window joins
+// The last `reach` keys and values are kept in a ring, as each row gives them another bias; a key that leaves the window joins
 // the sums of AFT-simple. So a token costs the same at any position. A thread owns four channels of one sequence and walks the
 // rows of the pass; rows past those stay as they are.
 //
-// Operands: qkv [N C, 3 D], band [T, ages] in blocks (band.wgsl), cursor (lib/cursor.wgsl), sums [N, 5, D]
-// (lib/aft_stream.wgsl), ring [N, window, 2, D] of keys and values, y [N C, D].
+// Operands: qkv [N C, 3 D], bias (lib/aft_biases.wgsl), cursor (lib/cursor.wgsl), sums [N, 5, D] (lib/aft_stream.wgsl), ring
+// [N, reach, 2, D] of keys and values, y [N C, D].
 // Constants: STREAM_GROUP, the threads of a workgroup.
 struct Params {
     sequences: u32,
     chunk: u32,
     width: u32,
-    window: u32,
+    cols: u32,
+    time: u32,
+    first_row: u32,
+    causal: u32,
+    reach: u32,
+    slides: u32,
+    ahead: u32,
+    period: u32,
+    head_channels: u32,
     qkv_stride: u32,
-    band_stride: u32,
+    bias_stride: u32,
     y_stride: u32,
 }
 
@@ -24,13 +32,13 @@ const SPAN: u32 = 64u;
 
 // Where the key at position t lies in the ring; its value lies `width` behind it.
 fn slot(n: u32, t: u32, c: u32) -> u32 {
-    return 2u * (n * params.window + t % params.window) * params.width + c;
+    return 2u * (n * params.reach + t % params.reach) * params.width + c;
 }
 
 // Adds the key at `at`, if it is in the window.
-fn add(part: State, at: u32, w: f32, seen: bool) -> State {
-    let x = select(vec4(ABSENT), ring[at] + vec4(w), seen);
-    return merge(part, State(x, select(vec4(0.0), ring[at + params.width], seen), vec4(1.0)));
+fn add(part: State, at: u32, w: vec4<f32>, sees: bool) -> State {
+    let x = select(vec4(ABSENT), ring[at] + w, sees);
+    return merge(part, State(x, select(vec4(0.0), ring[at + params.width], sees), vec4(1.0)));
 }
 
 @compute @workgroup_size(STREAM_GROUP)
@@ -47,22 +55,22 @@ fn stream(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
         let t = position + i;
         // The place of the new key holds the one that leaves the window.
         let own = slot(n, t, c);
-        if t >= params.window { past = push(past, t - params.window, ring[own], ring[own + params.width]); }
+        if t >= params.reach { past = push(past, t - params.reach, ring[own], ring[own + params.width]); }
         ring[own] = key(row, c);
         ring[own + params.width] = value(row, c);
 
         var sums = joined(past);
-        var block = (max(t + 1u, params.window) - params.window) / 4u;
+        var block = (max(t + 1u, params.reach) - params.reach) / 4u;
         while block <= t / 4u {
             var part = EMPTY;
             let stop = min(block + SPAN, t / 4u + 1u);
             for (; block < stop; block += 1u) {
-                let w = bounded(band_at(t, t / 4u - block));
-                let seen = in_window(t, 4u * block, params.window);
-                part = add(part, slot(n, 4u * block, c), w.x, seen.x);
-                part = add(part, slot(n, 4u * block + 1u, c), w.y, seen.y);
-                part = add(part, slot(n, 4u * block + 2u, c), w.z, seen.z);
-                part = add(part, slot(n, 4u * block + 3u, c), w.w, seen.w);
+                let w = biases(t, block, c);
+                let sees = seen(t, block);
+                part = add(part, slot(n, 4u * block, c), w[0], sees.x);
+                part = add(part, slot(n, 4u * block + 1u, c), w[1], sees.y);
+                part = add(part, slot(n, 4u * block + 2u, c), w[2], sees.z);
+                part = add(part, slot(n, 4u * block + 3u, c), w[3], sees.w);
             }
             sums = merge(sums, part);
         }

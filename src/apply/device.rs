@@ -186,14 +186,7 @@ impl DeviceBias {
                 }
                 let values = gpu.upload("taps", &values)?;
                 let gradients = nan(gpu, values.size())?;
-                let target = Gradient {
-                    page: gradients.clone(),
-                    offset_bytes: 0,
-                    first_len: rows * cols.div_ceil(4),
-                    second_offset: 0,
-                    second_len: 0,
-                    accumulate: false,
-                };
+                let target = Gradient::whole(&gradients, rows * cols.div_ceil(4));
                 Ok(Self::Taps { values, gradients, target })
             }
         }

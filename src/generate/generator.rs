@@ -9,7 +9,6 @@ use crate::generate::sampling::Sampling;
 use crate::gpu::{Buffer, Gpu, Program, Recorder};
 use crate::models::language::{Language, LanguageConfig};
 use crate::models::stream::{LanguageStream, StreamPass};
-use crate::nn::Variant;
 use crate::ops::Builder;
 use crate::ops::aft::local_stream::longest_chunk;
 use crate::ops::nn::sample::{self, Sample, Settings};
@@ -233,9 +232,6 @@ impl std::fmt::Debug for Generator {
 
 /// Tokens of a sequence that a pass over a prompt reads.
 fn chunk(config: &LanguageConfig, samples: u32) -> u32 {
-    let longest = match config.variant {
-        Variant::Simple => CHUNK,
-        Variant::Local => longest_chunk(config.length, config.window),
-    };
+    let longest = if config.reach() == 0 { CHUNK } else { longest_chunk(config.length, config.reach()) };
     CHUNK.min(config.length).min(longest).min(ROWS / samples.max(1)).max(1)
 }

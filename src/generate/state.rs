@@ -10,7 +10,6 @@ use crate::generate::generator::{Generator, RING_AHEAD};
 use crate::generate::place::Place;
 use crate::gpu::Buffer;
 use crate::models::language::LanguageConfig;
-use crate::nn::Variant;
 use crate::ops::aft::{local_stream, stream};
 
 /// The version of the format.
@@ -20,7 +19,7 @@ const VERSION: u32 = 1;
 /// generator of the same model continues it with the same bits.
 ///
 /// Its file is a safetensors file: `tokens` [count, N], all that count for what follows or were not handed on, `layers.I.sums` [N, 5, D], and for
-/// AFT-local `layers.I.window` [N, min(s, T), 2, D]; the metadata entry `aft` says the rest.
+/// a form with biases `layers.I.window` [N, min(s, T), 2, D]; the metadata entry `aft` says the rest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamState {
     head: Head,
@@ -113,11 +112,10 @@ impl Generator {
 impl Head {
     /// Names and shapes of what a layer keeps.
     fn layer_shapes(&self) -> Vec<(&'static str, Vec<usize>)> {
-        let LanguageConfig { variant, length, window, dim, .. } = self.model;
-        let [samples, dim] = [self.samples, dim].map(|n| n as usize);
+        let [samples, dim, reach] = [self.samples, self.model.dim, self.model.reach()].map(|n| n as usize);
         let mut shapes = vec![("sums", vec![samples, 5, dim])];
-        if variant == Variant::Local {
-            shapes.push(("window", vec![samples, window.min(length) as usize, 2, dim]));
+        if reach > 0 {
+            shapes.push(("window", vec![samples, reach, 2, dim]));
         }
         shapes
     }
@@ -132,7 +130,7 @@ impl Head {
         self.model.validate().map_err(|e| broken(e.to_string()))?;
         let Self { end, origin, samples, unseen, ref model } = *self;
         let sums = stream::sums_bytes(samples, model.dim);
-        let window = local_stream::ring_bytes(samples, model.length, model.window, model.dim);
+        let window = local_stream::ring_bytes(samples, model.length, model.reach(), model.dim);
         let sound = samples > 0
             && sums.max(window) <= 1 << 40
             && unseen <= RING_AHEAD

@@ -24,11 +24,11 @@ pub struct LanguageConfig {
     pub layers: u32,
     /// Channels, D.
     pub dim: u32,
-    /// Heads, H: 1 for simple and local, as in the paper.
+    /// Heads, H, which divide the channels (conv); 1 for the others, as in the paper.
     pub heads: u32,
-    /// Window, s (local).
+    /// Window, s (local), or size of the kernel (conv).
     pub window: u32,
-    /// Rank of the biases, R (local).
+    /// Rank of the biases, R (full, local).
     pub rank: u32,
     /// Positions, T.
     pub length: u32,
@@ -89,9 +89,6 @@ impl LanguageConfig {
                 return fail(format!("{name} lies between 1 and {most}, not at {value}"));
             }
         }
-        if self.heads != 1 {
-            return fail(format!("AFT-{} has 1 head, not {}", self.variant, self.heads));
-        }
         if !(0.0..1.0).contains(&self.dropout) {
             return fail(format!("dropout lies in [0, 1), not at {}", self.dropout));
         }
@@ -99,6 +96,15 @@ impl LanguageConfig {
             return fail(format!("norm_eps is positive, not {}", self.norm_eps));
         }
         Layers::declare(&mut Declarations::default(), self).map(|_| ())
+    }
+
+    /// How many of the last keys a row sees through biases.
+    pub(crate) fn reach(&self) -> u32 {
+        match self.variant {
+            Variant::Simple => 0,
+            Variant::Full => self.length,
+            Variant::Local | Variant::Conv => self.window.min(self.length),
+        }
     }
 
     /// Numbers in all parameters.
@@ -121,8 +127,8 @@ impl LanguageConfig {
         // the same at any depth.
         let std = 0.02f32.max(0.5 / (self.dim as f32).sqrt());
         let std_out = std / (2.0 * self.layers as f32).sqrt();
-        let &Self { variant, dim, length, window, rank, projection, mlp_ratio, norm_eps, .. } = self;
-        let aft = AftConfig { variant, dim, length, window, rank, projection, std, std_out };
+        let &Self { variant, dim, length, heads, window, rank, projection, mlp_ratio, norm_eps, .. } = self;
+        let aft = AftConfig { variant, dim, length, heads, window, rank, projection, std, std_out };
         BlockConfig { aft, mlp_ratio, norm_eps }
     }
 }
@@ -297,10 +303,10 @@ impl LanguageConfig {
     /// [`Error::LimitExceeded`] with the numbers.
     pub fn check_limits(&self, gpu: &Gpu, rows: u32) -> Result<()> {
         let limits = &gpu.caps().limits;
-        let local = self.variant == Variant::Local;
-        let window = if local { self.window } else { 0 };
+        let local = matches!(self.variant, Variant::Local | Variant::Full);
+        let window = if self.variant == Variant::Local { self.window } else { 0 };
         let builder = Builder::new(gpu, self.placement(gpu, rows));
-        aft::check(&builder, rows.div_ceil(self.length), self.length, self.dim, window)?;
+        aft::check(&builder, rows.div_ceil(self.length), self.length, self.dim, 0)?;
         let widest = u64::from(self.mlp_ratio.max(3)) * u64::from(self.dim);
         let plane = 4 * u64::from(rows) * widest.max(VOCABULARY.into());
         let weight = 4 * u64::from(self.dim) * widest.max(VOCABULARY.into());

@@ -3,10 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::gpu::{Buffer, Plane};
+use crate::gpu::{Buffer, Plane, Weights};
 use crate::nn::{Declarations, Init, Linear, ParameterId, Parameters, Pass, Spec};
-use crate::ops::Builder;
-use crate::ops::aft::{Output, band, local, local_stream, qkv_cols, simple, simple_stream, stream};
+use crate::ops::aft::biases::{BiasGradient, Biases, StreamBias};
+use crate::ops::aft::kernel_norm::{self, Normed};
+use crate::ops::aft::mix::{self, Mix, Mixed};
+use crate::ops::aft::taps::Taps;
+use crate::ops::aft::{heads, local_stream, qkv_cols, simple_stream, stream};
+use crate::ops::{Builder, Gradient};
 
 /// Which AFT a layer computes; all are causal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,15 +18,21 @@ use crate::ops::aft::{Output, band, local, local_stream, qkv_cols, simple, simpl
 pub enum Variant {
     /// AFT-simple (Eq. 5): no position biases.
     Simple,
+    /// AFT-full (Eq. 2) with factorised biases (Eq. 7).
+    Full,
     /// AFT-local (Eq. 4) with factorised biases (Eq. 7).
     Local,
+    /// AFT-conv (Eq. 6) on a line, with a re-parameterised kernel (Eq. 8).
+    Conv,
 }
 
 impl std::fmt::Display for Variant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Simple => "simple",
+            Self::Full => "full",
             Self::Local => "local",
+            Self::Conv => "conv",
         })
     }
 }
@@ -36,9 +46,11 @@ pub struct AftConfig {
     pub dim: u32,
     /// Positions T.
     pub length: u32,
-    /// Window s (local).
+    /// Heads H, which divide the channels (conv); else 1.
+    pub heads: u32,
+    /// Window s (local), or size of the kernel (conv).
     pub window: u32,
-    /// Rank R of the biases (local).
+    /// Rank R of the biases (full, local).
     pub rank: u32,
     /// Whether the output is projected; otherwise it is added to the residual as it is.
     pub projection: bool,
@@ -54,10 +66,21 @@ const FACTOR_STD: f32 = 0.1;
 /// An AFT layer with its parameters.
 #[derive(Debug)]
 pub struct Aft {
-    qkv: Linear,
-    factors: Option<[ParameterId; 2]>,
+    /// To q, k and v; of AFT-conv, whose keys belong to heads, to q, v and k.
+    input: Linear,
+    bias: BiasParameters,
     projection: Option<Linear>,
     config: AftConfig,
+}
+
+/// The parameters that the biases are made of.
+#[derive(Debug, Clone, Copy)]
+enum BiasParameters {
+    None,
+    /// u and v [T, R].
+    Factors([ParameterId; 2]),
+    /// The raw kernel [H, s], gamma and beta `[H]`.
+    Kernel([ParameterId; 3]),
 }
 
 /// What the backward pass needs.
@@ -65,8 +88,8 @@ pub struct Aft {
 pub struct Saved {
     x: Plane,
     qkv: Plane,
-    band: Option<Plane>,
-    out: Output,
+    taps: Option<Buffer>,
+    out: Mixed,
 }
 
 /// What a stream of sequences keeps of an AFT layer on the device, whatever its length.
@@ -74,77 +97,109 @@ pub struct Saved {
 pub struct AftStream {
     /// The sums over what was read, [N, 5, D4] vec4s.
     pub sums: Buffer,
-    /// The window of AFT-local.
+    /// What rows see through biases, where there are such.
     pub window: Option<Window>,
 }
 
-/// What the window of an AFT-local layer needs in a stream.
+/// What a stream needs of the keys that rows see through biases.
 #[derive(Debug)]
 pub struct Window {
-    /// The biases [T, ages].
-    pub band: Plane,
+    /// The biases of all positions.
+    pub bias: StreamBias,
     /// The last keys and values, [N, min(s, T), 2, D4] vec4s.
     pub ring: Buffer,
 }
 
+/// The biases of a layer on the device.
+enum LayerBias<'a> {
+    None,
+    Factors { u: Weights, v: Weights, window: u32 },
+    Taps(Taps<'a>),
+}
+
+impl LayerBias<'_> {
+    fn biases(&self) -> Biases<'_> {
+        match self {
+            Self::None => Biases::None,
+            Self::Factors { u, v, window } => Biases::Factors { u, v, window: *window },
+            Self::Taps(taps) => Biases::Taps(*taps),
+        }
+    }
+}
+
 impl Aft {
-    /// Declares `name.qkv` and, by configuration, `name.bias.u`, `name.bias.v` and `name.out`.
+    /// Declares `name.qkv` and, by configuration, `name.bias.u` and `name.bias.v`, or `name.kernel.raw`, `name.kernel.gamma` and
+    /// `name.kernel.beta`, and `name.out`.
     ///
     /// # Errors
-    /// [`Error::Config`] if the channels are not whole vec4s, or a local layer has no window or rank.
+    /// [`Error::Config`] if the channels are not whole vec4s, or the sizes make no such layer.
     pub fn declare(to: &mut Declarations, name: &str, config: AftConfig) -> Result<Self> {
-        let AftConfig { variant, dim, length, window, rank, projection, std, std_out } = config;
+        let AftConfig { variant, dim, length, heads, window, rank, projection, std, std_out } = config;
+        let fail = |text: String| Err(Error::Config(text));
         if dim == 0 || !dim.is_multiple_of(4) {
-            return Err(Error::Config(format!("an AFT layer has a multiple of 4 channels, not {dim}")));
+            return fail(format!("an AFT layer has a multiple of 4 channels, not {dim}"));
         }
-        if variant == Variant::Local && (window == 0 || rank == 0) {
-            return Err(Error::Config(
-                "AFT-local needs a window and a rank of at least 1 (a window of 0 is AFT-simple)".into(),
-            ));
+        if heads == 0 || !dim.is_multiple_of(heads) || (variant != Variant::Conv && heads != 1) {
+            return fail(match variant {
+                Variant::Conv => format!("the heads of AFT-conv divide its {dim} channels, as {heads} do not"),
+                _ => format!("AFT-{variant} has 1 head, not {heads}"),
+            });
         }
-        let qkv = Linear::declare(to, &format!("{name}.qkv"), dim, qkv_cols(dim), std);
-        let factor = |part| Spec {
-            name: format!("{name}.bias.{part}"),
-            rows: length,
-            cols: rank,
-            decay: false,
-            init: Init::Normal(FACTOR_STD),
+        let missing = match variant {
+            Variant::Simple => None,
+            Variant::Full => (rank == 0).then_some("a rank"),
+            Variant::Local => (window == 0 || rank == 0).then_some("a window and a rank"),
+            Variant::Conv => (window == 0).then_some("a window"),
         };
-        let factors = (variant == Variant::Local).then(|| to.together([factor("u"), factor("v")]));
+        if let Some(missing) = missing {
+            return fail(format!("AFT-{variant} needs {missing} of at least 1 (a window of 0 is AFT-simple)"));
+        }
+        let cols = if variant == Variant::Conv { heads::cols(dim, heads) } else { qkv_cols(dim) };
+        let input = Linear::declare(to, &format!("{name}.qkv"), dim, cols, std);
+        let spec =
+            |part: &str, rows, cols, init| Spec { name: format!("{name}.{part}"), rows, cols, decay: false, init };
+        let bias = match variant {
+            Variant::Simple => BiasParameters::None,
+            Variant::Full | Variant::Local => BiasParameters::Factors(
+                to.together(["bias.u", "bias.v"].map(|part| spec(part, length, rank, Init::Normal(FACTOR_STD)))),
+            ),
+            // The paper starts gamma and beta at 0, so that the layer starts as AFT-simple.
+            Variant::Conv => BiasParameters::Kernel(to.together([
+                spec("kernel.raw", heads, window, Init::Normal(1.0)),
+                spec("kernel.gamma", 1, heads, Init::Zeros),
+                spec("kernel.beta", 1, heads, Init::Zeros),
+            ])),
+        };
         let projection = projection.then(|| Linear::declare(to, &format!("{name}.out"), dim, dim, std_out));
-        Ok(Self { qkv, factors, projection, config })
+        Ok(Self { input, bias, projection, config })
     }
 
-    /// The layer's output for x [B T, D], plus `residual`. Takes x.
-    ///
-    /// # Errors
-    /// As [`local::forward`].
-    pub fn forward(&self, pass: &mut Pass<'_>, x: Plane, residual: Option<&Plane>) -> Result<(Plane, Saved)> {
-        let qkv = self.qkv.forward(pass, &x, None)?;
-        let rows = pass.rows();
-        let out = Output::new(pass.b, rows, self.config.dim)?;
-        let (batch, time, window) = (pass.batch, pass.length, self.config.window);
-        let band = match self.factors {
-            Some(factors) => {
-                let [u, v] = factors.map(|id| pass.parameters.weights(id));
-                let band = pass.b.plane("band", u.rows, band::cols(u.rows, window))?;
-                band::forward(pass.b, &band::Forward { window, u: &u, v: &v, band: &band })?;
-                local::forward(pass.b, &local::Forward { batch, time, window, qkv: &qkv, band: &band, out: &out })?;
-                Some(band)
+    fn mix(&self, pass: &Pass<'_>) -> Mix<'static> {
+        let (batch, time, channels) = (pass.batch, pass.length, self.config.dim);
+        Mix { batch, time, channels, causal: true, gated: true, mask: None }
+    }
+
+    fn layer_bias<'a>(&self, parameters: &Parameters, taps: Option<&'a Buffer>) -> LayerBias<'a> {
+        let AftConfig { variant, heads, window, .. } = self.config;
+        match (self.bias, taps) {
+            (BiasParameters::Factors(factors), _) => {
+                let [u, v] = factors.map(|id| parameters.weights(id));
+                LayerBias::Factors { u, v, window: if variant == Variant::Full { u32::MAX } else { window } }
             }
-            None => {
-                simple::forward(pass.b, &simple::Forward { batch, time, qkv: &qkv, out: &out })?;
-                None
+            (BiasParameters::Kernel(_), Some(values)) => {
+                LayerBias::Taps(Taps { values, heads, size: window, grid: None })
             }
-        };
-        let y = self.project(pass, &out.y, residual)?;
-        if !pass.keep {
-            [Some(x.clone()), Some(qkv.clone()), band.clone(), Some(out.y.clone()), Some(out.log_den.clone())]
-                .into_iter()
-                .flatten()
-                .for_each(|plane| pass.b.recycle(plane));
+            _ => LayerBias::None,
         }
-        Ok((y, Saved { x, qkv, band, out }))
+    }
+
+    /// Adds the taps of AFT-conv.
+    fn taps(&self, b: &mut Builder, parameters: &Parameters) -> Result<Option<Buffer>> {
+        let BiasParameters::Kernel(ids) = self.bias else { return Ok(None) };
+        let [raw, gamma, beta] = ids.map(|id| parameters.weights(id));
+        let taps = b.scratch("taps", raw.size_bytes())?;
+        kernel_norm::forward(b, &Normed { raw: &raw, gamma: &gamma, beta: &beta }, &taps)?;
+        Ok(Some(taps))
     }
 
     fn project(&self, pass: &mut Pass<'_>, mixed: &Plane, residual: Option<&Plane>) -> Result<Plane> {
@@ -158,19 +213,18 @@ impl Aft {
     /// those of the weights at the time when it runs.
     ///
     /// # Errors
-    /// As [`Plane::new`] and [`band::forward`].
+    /// As [`StreamBias::new`].
     pub fn open(&self, b: &mut Builder, parameters: &Parameters, sequences: u32) -> Result<AftStream> {
-        let AftConfig { dim, length, window, .. } = self.config;
+        let AftConfig { dim, length, .. } = self.config;
         let sums = b.gpu.storage("stream sums", stream::sums_bytes(sequences, dim))?;
-        let window = match self.factors {
-            Some(factors) => {
-                let [u, v] = factors.map(|id| parameters.weights(id));
-                let band = b.plane("band", length, band::cols(length, window))?;
-                band::forward(b, &band::Forward { window, u: &u, v: &v, band: &band })?;
-                let bytes = local_stream::ring_bytes(sequences, length, window, dim);
-                Some(Window { band, ring: b.gpu.storage("stream window", bytes)? })
+        let taps = self.taps(b, parameters)?;
+        let window = match self.layer_bias(parameters, taps.as_ref()) {
+            LayerBias::None => None,
+            bias => {
+                let bias = StreamBias::new(b, length, dim, &bias.biases())?;
+                let bytes = local_stream::ring_bytes(sequences, length, bias.reach(), dim);
+                Some(Window { ring: b.gpu.storage("stream window", bytes)?, bias })
             }
-            None => None,
         };
         Ok(AftStream { sums, window })
     }
@@ -187,13 +241,13 @@ impl Aft {
         kept: &AftStream,
         cursor: &Buffer,
     ) -> Result<Plane> {
-        let qkv = self.qkv.forward(pass, &x, None)?;
+        let projected = self.input.forward(pass, &x, None)?;
+        let qkv = &self.spread(pass, projected)?;
         let y = &pass.plane("aft y", self.config.dim)?;
-        let (sequences, chunk, sums, qkv) = (pass.batch, pass.length, &kept.sums, &qkv);
+        let (sequences, chunk, sums) = (pass.batch, pass.length, &kept.sums);
         match &kept.window {
-            Some(Window { band, ring }) => {
-                let window = self.config.window;
-                let args = local_stream::Forward { sequences, chunk, window, qkv, band, cursor, sums, ring, y };
+            Some(Window { bias, ring }) => {
+                let args = local_stream::Forward { sequences, chunk, qkv, bias, cursor, sums, ring, y };
                 local_stream::forward(pass.b, &args)?;
             }
             None => {
@@ -205,46 +259,93 @@ impl Aft {
         Ok(projected)
     }
 
+    /// The plane qkv of what the layer's first projection gives. Takes it.
+    fn spread(&self, pass: &mut Pass<'_>, projected: Plane) -> Result<Plane> {
+        if self.config.variant != Variant::Conv {
+            return Ok(projected);
+        }
+        let AftConfig { dim, heads, .. } = self.config;
+        let qkv = pass.plane("qkv", qkv_cols(dim))?;
+        heads::spread(pass.b, dim, heads, &projected, &qkv)?;
+        pass.b.recycle(projected);
+        Ok(qkv)
+    }
+
+    /// The layer's output for x [B T, D], plus `residual`. Takes x.
+    ///
+    /// # Errors
+    /// As [`mix::forward`].
+    pub fn forward(&self, pass: &mut Pass<'_>, x: Plane, residual: Option<&Plane>) -> Result<(Plane, Saved)> {
+        let projected = self.input.forward(pass, &x, None)?;
+        let qkv = self.spread(pass, projected)?;
+        let taps = self.taps(pass.b, pass.parameters)?;
+        let mix = self.mix(pass);
+        let out = Mixed::new(pass.b, &mix, pass.keep)?;
+        mix::forward(pass.b, &mix, &self.layer_bias(pass.parameters, taps.as_ref()).biases(), &qkv, &out)?;
+        let y = self.project(pass, &out.y, residual)?;
+        let saved = Saved { x, qkv, taps, out };
+        if !pass.keep {
+            Saved { x: saved.x.clone(), qkv: saved.qkv.clone(), taps: saved.taps.clone(), out: saved.out.clone() }
+                .recycle(pass);
+        }
+        Ok((y, saved))
+    }
+
     /// dx from dy, which stays the caller's.
     ///
     /// # Errors
-    /// As [`local::backward`].
+    /// As [`mix::backward`].
     pub fn backward(&self, pass: &mut Pass<'_>, saved: Saved, dy: &Plane) -> Result<Plane> {
-        let Saved { x, qkv, band, out } = saved;
         let projected = match &self.projection {
-            Some(projection) => Some(projection.backward(pass, &out.y, dy, None)?),
+            Some(projection) => Some(projection.backward(pass, &saved.out.y, dy, None)?),
             None => None,
         };
         let dmixed = projected.as_ref().unwrap_or(dy);
-        let dqkv = pass.plane("gradient", qkv.cols)?;
-        let (batch, time, window) = (pass.batch, pass.length, self.config.window);
-        if let (Some(factors), Some(band)) = (self.factors, &band) {
-            let dband = pass.b.plane("band gradient", band.rows, band.cols)?;
-            let args = local::Backward {
-                batch,
-                time,
-                window,
-                qkv: &qkv,
-                band,
-                out: &out,
-                dy: dmixed,
-                dqkv: &dqkv,
-                dband: &dband,
-            };
-            local::backward(pass.b, &args)?;
-            let [u, v] = factors.map(|id| pass.parameters.weights(id));
-            let gradient = pass.parameters.gradient(factors[0], Some(factors[1]), pass.accumulate)?;
-            band::backward(pass.b, &band::Backward { u: &u, v: &v, dband: &dband, factors: &gradient })?;
-            pass.b.recycle(dband);
-        } else {
-            let args = simple::Backward { batch, time, qkv: &qkv, out: &out, dy: dmixed, dqkv: &dqkv };
-            simple::backward(pass.b, &args)?;
+        let dqkv = pass.plane("gradient", saved.qkv.cols)?;
+        let mix = self.mix(pass);
+        let bias = self.layer_bias(pass.parameters, saved.taps.as_ref());
+        let back = |dbiases| mix::Backward { qkv: &saved.qkv, out: &saved.out, dy: dmixed, dqkv: &dqkv, dbiases };
+        match self.bias {
+            BiasParameters::None => mix::backward(pass.b, &mix, &bias.biases(), &back(None))?,
+            BiasParameters::Factors([u, v]) => {
+                let gradient = pass.parameters.gradient(u, Some(v), pass.accumulate)?;
+                mix::backward(pass.b, &mix, &bias.biases(), &back(Some(BiasGradient::Factors(&gradient))))?;
+            }
+            BiasParameters::Kernel([raw_id, gamma_id, beta_id]) => {
+                let [raw, gamma, beta] = [raw_id, gamma_id, beta_id].map(|id| pass.parameters.weights(id));
+                let dtaps = pass.b.scratch("tap gradients", raw.size_bytes())?;
+                let of_taps = Gradient::whole(&dtaps, raw.rows * raw.stride());
+                mix::backward(pass.b, &mix, &bias.biases(), &back(Some(BiasGradient::Taps(&of_taps))))?;
+                let gradient = pass.parameters.gradient(raw_id, Some(gamma_id), pass.accumulate)?;
+                kernel_norm::backward(pass.b, &Normed { raw: &raw, gamma: &gamma, beta: &beta }, &dtaps, &gradient)?;
+                pass.b.recycle_buffer(dtaps);
+            }
         }
-        let dx = self.qkv.backward(pass, &x, &dqkv, None)?;
-        [Some(x), Some(qkv), band, Some(out.y), Some(out.log_den), projected, Some(dqkv)]
-            .into_iter()
-            .flatten()
-            .for_each(|plane| pass.b.recycle(plane));
+        let dinput = self.gather(pass, dqkv)?;
+        let dx = self.input.backward(pass, &saved.x, &dinput, None)?;
+        [Some(dinput), projected].into_iter().flatten().for_each(|plane| pass.b.recycle(plane));
+        saved.recycle(pass);
         Ok(dx)
+    }
+
+    /// The inverse of [`Aft::spread`], for gradients. Takes dqkv.
+    fn gather(&self, pass: &mut Pass<'_>, dqkv: Plane) -> Result<Plane> {
+        if self.config.variant != Variant::Conv {
+            return Ok(dqkv);
+        }
+        let AftConfig { dim, heads, .. } = self.config;
+        let dinput = pass.plane("gradient", heads::cols(dim, heads))?;
+        heads::gather(pass.b, dim, heads, &dqkv, &dinput)?;
+        pass.b.recycle(dqkv);
+        Ok(dinput)
+    }
+}
+
+impl Saved {
+    fn recycle(self, pass: &mut Pass<'_>) {
+        let Self { x, qkv, taps, out } = self;
+        let planes = [x, qkv, out.y, out.log_den].into_iter();
+        planes.chain(out.saved.into_iter().flat_map(|s| [s.centre, s.r])).for_each(|plane| pass.b.recycle(plane));
+        taps.into_iter().for_each(|buffer| pass.b.recycle_buffer(buffer));
     }
 }

@@ -76,6 +76,12 @@ impl Gradient {
         })
     }
 
+    /// The gradient of one tensor of so many vec4s that fills a buffer of its own.
+    pub fn whole(buffer: &Buffer, vec4s: u32) -> Self {
+        let page = buffer.clone();
+        Self { page, offset_bytes: 0, first_len: vec4s, second_offset: 0, second_len: 0, accumulate: false }
+    }
+
     fn bytes(&self) -> u64 {
         16 * u64::from(if self.second_len > 0 { self.second_offset + self.second_len } else { self.first_len })
     }

@@ -2,6 +2,7 @@
 
 use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::ops::Builder;
+use aft_wgpu::ops::aft::biases::StreamBias;
 use aft_wgpu::ops::aft::local_stream::{Forward, forward, longest_chunk, ring_bytes};
 use aft_wgpu::ops::aft::stream::sums_bytes;
 use aft_wgpu::reference::aft::local_stream as reference;
@@ -59,10 +60,10 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
             let rows = most as usize + 1;
             let (qkv, y) = (unwritten(b, rows, 12), unwritten(b, rows, 1));
             let band = unwritten(b, 2000, aft_wgpu::ops::aft::band::cols(2000, s) as usize);
+            let bias = StreamBias::from_band(band, s);
             let [cursor, sums, ring] = [16, 80, ring_bytes(1, 2000, s, 1)].map(|n| gpu.storage("test", n).unwrap());
             let (cursor, sums, ring) = (&cursor, &sums, &ring);
-            let args =
-                Forward { sequences: 1, chunk: most + 1, window: s, qkv: &qkv, band: &band, cursor, sums, ring, y: &y };
+            let args = Forward { sequences: 1, chunk: most + 1, qkv: &qkv, bias: &bias, cursor, sums, ring, y: &y };
             let text = forward(b, &args).unwrap_err().to_string();
             assert!(text.contains("32000"), "{text}");
             assert!(b.program.commands().is_empty());
@@ -103,13 +104,13 @@ fn check(gpu: &Gpu, case: &Case, tier: Tier, chunks: &[usize], placements: &[Pla
 
 fn run_stream(b: &mut Builder, case: &Case, chunks: &[usize]) -> Vec<f32> {
     let (batch, time, window) = case.shape();
-    let (band, channels) = (case.band_plane(b), case.dims.d as u32);
+    let (bias, channels) = (StreamBias::from_band(case.band_plane(b), window), case.dims.d as u32);
     // What another stream has left must not matter.
     let left = |bytes: u64| b.gpu.upload("test", &vec![3e3f32; bytes as usize / 4]).unwrap();
     let [sums, ring] = [sums_bytes(batch, channels), ring_bytes(batch, time, window, channels)].map(left);
     read_in_chunks(b, case, chunks, |b, pass| {
         let &Pass { sequences, chunk, qkv, cursor, y } = pass;
-        let (band, sums, ring) = (&band, &sums, &ring);
-        forward(b, &Forward { sequences, chunk, window, qkv, band, cursor, sums, ring, y }).unwrap();
+        let (bias, sums, ring) = (&bias, &sums, &ring);
+        forward(b, &Forward { sequences, chunk, qkv, bias, cursor, sums, ring, y }).unwrap();
     })
 }

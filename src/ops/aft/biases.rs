@@ -38,6 +38,46 @@ pub enum Biases<'a> {
     Taps(Taps<'a>),
 }
 
+/// The biases of all positions of a causal form on a line, at hand for a stream.
+#[derive(Debug)]
+pub struct StreamBias {
+    pub(crate) plane: Plane,
+    pub(crate) layout: Layout,
+    /// Positions, T.
+    pub(crate) time: u32,
+}
+
+impl StreamBias {
+    /// Keys that a row sees through biases: min(s, T).
+    pub fn reach(&self) -> u32 {
+        self.layout.reach
+    }
+
+    /// The biases of a band that lies in blocks already, as [`super::band::forward`] forms it [T, [`super::band::cols`]].
+    pub fn from_band(plane: Plane, window: u32) -> Self {
+        let time = plane.rows;
+        let layout = Layout { reach: window.min(time), slide: Some(0), period: time, head_channels: None };
+        Self { plane, layout, time }
+    }
+
+    /// Adds the biases of T = `time` positions to the builder's program: they are those of the parameters when it runs.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a form without biases, or on a grid; as [`Plane::new`].
+    pub fn new(b: &mut Builder, time: u32, channels: u32, biases: &Biases<'_>) -> Result<Self> {
+        let mix = Mix { batch: 1, time, channels, causal: true, gated: true, mask: None };
+        let cut = match *biases {
+            Biases::Factors { window, .. } | Biases::Band { window, .. } => Cut::sliding(&mix, window.min(time), time),
+            Biases::Full(_) => Cut::sliding(&mix, time, time),
+            Biases::Taps(taps) if taps.grid.is_none() => biases.cut(&mix)?,
+            Biases::None | Biases::Taps(_) => return Err(Error::Config("aft: no stream of such biases".into())),
+        };
+        let plane = cut.plane(b)?.ok_or_else(|| Error::Config("aft: no plane for the biases".into()))?;
+        biases.form(b, &mix, &cut.panel(time, 0, Some(&plane), biases)?)?;
+        Ok(Self { plane, layout: cut.layout, time })
+    }
+}
+
 /// Where the gradient of the biases goes; of the kind of the biases, and laid out as they are.
 #[derive(Clone, Copy)]
 pub enum BiasGradient<'a> {
@@ -150,7 +190,7 @@ impl Biases<'_> {
         match *self {
             Self::None => Ok(()),
             Self::Factors { window: 0, .. } | Self::Band { window: 0, .. } => Ok(()),
-            Self::Factors { u, v, .. } => factors::form(b, causal, panel, u, v),
+            Self::Factors { u, v, .. } => factors::form(b, mix, panel, [u, v]),
             Self::Full(w) | Self::Band { w, .. } => dense::spread(b, causal, time, panel, w, columns, false),
             Self::Taps(taps) if taps.grid.is_some() => Ok(()),
             Self::Taps(taps) => dense::spread(b, causal, time, panel, taps.rowed(), columns, true),
@@ -172,7 +212,7 @@ impl Biases<'_> {
             (Self::Factors { window: 0, .. } | Self::Band { window: 0, .. }, ..) => Ok(()),
             (Self::Factors { u, v, .. }, BiasGradient::Factors(target), Some(dbias)) => {
                 pairs::gradient_bias(b, mix, panel, rows, dbias)?;
-                factors::gradient(b, mix.causal, panel, [u, v], dbias, target, first)
+                factors::gradient(b, mix, panel, [u, v], dbias, target, first)
             }
             (Self::Full(_) | Self::Band { .. }, BiasGradient::Dense(out, accumulate), Some(dbias)) => {
                 pairs::gradient_bias(b, mix, panel, rows, dbias)?;

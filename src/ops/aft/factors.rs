@@ -2,6 +2,7 @@
 
 use crate::error::{Result, expect_shape};
 use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
+use crate::ops::aft::mix::Mix;
 use crate::ops::aft::pairs::Panel;
 use crate::ops::{Builder, Gradient, trips};
 
@@ -53,10 +54,16 @@ static GRADIENT: Kernel = Kernel {
     ],
 };
 
+/// Both factors have a row for every position; what is left of longer ones is not read, and its gradient not written.
+fn check(mix: &Mix<'_>, u: &Weights, v: &Weights) -> Result<()> {
+    expect_shape("aft factors: v", (u.rows, u.cols), (v.rows, v.cols))?;
+    expect_shape("aft factors: rows for every position", true, u.rows >= mix.time)
+}
+
 /// Adds w_tt' = sum over r of u_tr v_t'r for the rows of a panel. 2 R flops an entry.
-pub(crate) fn form(b: &mut Builder, causal: bool, panel: &Panel<'_>, u: &Weights, v: &Weights) -> Result<()> {
-    let (time, rank, layout) = (u.rows, u.cols, panel.layout);
-    expect_shape("aft factors: v", (time, rank), (v.rows, v.cols))?;
+pub(crate) fn form(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, [u, v]: [&Weights; 2]) -> Result<()> {
+    let (time, rank, layout) = (mix.time, u.cols, panel.layout);
+    check(mix, u, v)?;
     trips::check("aft factors: a sum over the ranks", u64::from(u.stride()) + 4)?;
     let bias = panel.plane()?;
     let columns = bias.stride();
@@ -65,7 +72,7 @@ pub(crate) fn form(b: &mut Builder, causal: bool, panel: &Panel<'_>, u: &Weights
         rank,
         first_row: panel.first_row,
         rows: panel.rows,
-        causal: causal.into(),
+        causal: mix.causal.into(),
         reach: layout.reach,
         slides: layout.slide.is_some().into(),
         ahead: layout.slide.unwrap_or(0),
@@ -85,7 +92,7 @@ pub(crate) fn form(b: &mut Builder, causal: bool, panel: &Panel<'_>, u: &Weights
 /// Adds the gradients of both factors from that of the biases of a panel; `first` is the first panel. 4 R flops an entry.
 pub(crate) fn gradient(
     b: &mut Builder,
-    causal: bool,
+    mix: &Mix<'_>,
     panel: &Panel<'_>,
     [u, v]: [&Weights; 2],
     dbias: &Plane,
@@ -93,15 +100,17 @@ pub(crate) fn gradient(
     first: bool,
 ) -> Result<()> {
     let layout = panel.layout;
-    let blocks = u64::from(u.rows.div_ceil(4));
+    check(mix, u, v)?;
+    let time = mix.time;
+    let blocks = u64::from(time.div_ceil(4));
     trips::check("aft factors: a sum over the rows", blocks + blocks.div_ceil(64) + 4)?;
     for (transposed, factor, offset) in [(false, v, 0), (true, u, factors.second_offset)] {
         let params = GradientParams {
-            time: u.rows,
+            time,
             rank: u.cols,
             first_row: panel.first_row,
             rows: panel.rows,
-            causal: causal.into(),
+            causal: mix.causal.into(),
             reach: layout.reach,
             slides: layout.slide.is_some().into(),
             ahead: layout.slide.unwrap_or(0),
@@ -111,7 +120,7 @@ pub(crate) fn gradient(
             factor_base: factor.base(),
         };
         let out = Bind::Slice(&factors.page, factors.offset_bytes + 16 * u64::from(offset), factor.size_bytes());
-        let tiles = u64::from(if transposed { u.rows } else { panel.rows }.div_ceil(4));
+        let tiles = u64::from(if transposed { time } else { panel.rows }.div_ceil(4));
         let groups = (tiles * u64::from(u.stride())).div_ceil(64);
         let binds = [Bind::Plane(dbias), Bind::Weights(factor), out];
         let entries = u64::from(panel.rows.div_ceil(4)) * u64::from(dbias.stride());

@@ -1,6 +1,6 @@
 //! The re-parameterised kernel of AFT-conv (Eq. 8) and its gradients (`shaders/aft/kernel_norm*.wgsl`).
 
-use crate::error::{Result, expect_shape};
+use crate::error::{Error, Result, expect_shape};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Variant, Weights, params};
 use crate::ops::{Builder, Gradient, trips};
 
@@ -11,7 +11,7 @@ params! {
 
 params! {
     /// As in `shaders/aft/kernel_norm_grad.wgsl`.
-    GradientParams { heads: u32, taps: u32, accumulate: u32, beta_offset: u32, raw_base: u32, gamma_base: u32 }
+    GradientParams { heads: u32, taps: u32, accumulate: u32, gamma_offset: u32, beta_offset: u32, raw_base: u32, gamma_base: u32 }
 }
 
 static FORWARD: Kernel = Kernel {
@@ -44,8 +44,7 @@ static GRADIENT: Kernel = Kernel {
         Operand::weights("raw", "[H, S]"),
         Operand::weights("gamma", "[H]"),
         Operand::array("dtaps", "vec4<f32>", "[H, S]"),
-        Operand::array_out("draw", "vec4<f32>", "[H, S]"),
-        Operand::array_out("daffine", "vec4<f32>", "[dgamma H, dbeta H]"),
+        Operand::array_out("out", "vec4<f32>", "[draw H S, dgamma H, dbeta H]"),
     ],
 };
 
@@ -58,15 +57,6 @@ pub struct Normed<'a> {
     pub gamma: &'a Weights,
     /// Its mean `[H]`.
     pub beta: &'a Weights,
-}
-
-/// Gradients of the parameters.
-#[derive(Clone, Copy)]
-pub struct NormedGradient<'a> {
-    /// Of the kernel [H, S].
-    pub raw: &'a Gradient,
-    /// Of gamma and, as the second tensor, of beta `[H]` each.
-    pub affine: &'a Gradient,
 }
 
 impl Normed<'_> {
@@ -103,31 +93,33 @@ pub fn forward(b: &mut Builder, normed: &Normed<'_>, taps: &Buffer) -> Result<()
     Ok(())
 }
 
-/// Adds the gradients of the parameters from that of the taps.
+/// Adds the gradients of the parameters from that of the taps. They lie in one page, in the order raw, gamma, beta: `out` is the
+/// gradient of raw and, as the second tensor, gamma.
 ///
 /// # Errors
-/// As [`forward`].
-pub fn backward(b: &mut Builder, normed: &Normed<'_>, dtaps: &Buffer, out: &NormedGradient<'_>) -> Result<()> {
+/// As [`forward`]; [`crate::Error::Shape`] if they do not lie so.
+pub fn backward(b: &mut Builder, normed: &Normed<'_>, dtaps: &Buffer, out: &Gradient) -> Result<()> {
     normed.check()?;
-    let Normed { raw, gamma, .. } = *normed;
+    let Normed { raw, gamma, beta } = *normed;
+    let distance = beta.offset_bytes.checked_sub(gamma.offset_bytes).filter(|_| beta.page == gamma.page);
+    let distance =
+        distance.ok_or_else(|| Error::shape("kernel_norm: gamma and beta", "one page, in this order", "another"))?;
+    let beta_offset = out.second_offset + (distance / 16) as u32;
     let params = GradientParams {
         heads: raw.rows,
         taps: raw.cols,
-        accumulate: out.raw.accumulate.into(),
-        beta_offset: out.affine.second_offset,
+        accumulate: out.accumulate.into(),
+        gamma_offset: out.second_offset,
+        beta_offset,
         raw_base: raw.base(),
         gamma_base: gamma.base(),
     };
-    // Both may lie in one page of gradients, which is bound once to be stored to: the smaller ones go through scratch.
-    let slice = |g: &Gradient, vec4s: u32| (g.offset_bytes, 16 * u64::from(vec4s));
-    let (raw_at, affine_at) =
-        (slice(out.raw, out.raw.first_len), slice(out.affine, out.affine.second_offset + out.affine.second_len));
+    let bytes = 16 * u64::from(beta_offset + beta.stride());
     let binds = [
         Bind::Weights(raw),
         Bind::Weights(gamma),
         Bind::Buffer(dtaps),
-        Bind::Slice(&out.raw.page, raw_at.0, raw_at.1),
-        Bind::Slice(&out.affine.page, affine_at.0, affine_at.1),
+        Bind::Slice(&out.page, out.offset_bytes, bytes),
     ];
     let groups = u64::from(raw.rows.div_ceil(4).div_ceil(64));
     let dispatch = b.gpu.dispatch(&GRADIENT, &Variant::plain(b.placement), &params, &binds, groups, cost(raw))?;

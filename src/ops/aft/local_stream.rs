@@ -1,15 +1,17 @@
-//! AFT-local over a stream of tokens (`shaders/aft/local_stream.wgsl`).
+//! AFT with biases over a stream of tokens (`shaders/aft/local_stream.wgsl`).
 
-use crate::error::{Error, Result, expect_shape};
+use crate::error::{Error, Result};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
 use crate::ops::Builder;
-use crate::ops::aft::{band, stream};
+use crate::ops::aft::biases::StreamBias;
+use crate::ops::aft::stream;
 use crate::ops::trips::{self, MAX_TRIPS};
 
 params! {
     /// As in `shaders/aft/local_stream.wgsl`.
     Params {
-        sequences: u32, chunk: u32, width: u32, window: u32, qkv_stride: u32, band_stride: u32, y_stride: u32,
+        sequences: u32, chunk: u32, width: u32, cols: u32, time: u32, first_row: u32, causal: u32, reach: u32, slides: u32,
+        ahead: u32, period: u32, head_channels: u32, qkv_stride: u32, bias_stride: u32, y_stride: u32,
     }
 }
 
@@ -21,7 +23,8 @@ static STREAM: Kernel = Kernel {
         include_str!("../../../shaders/lib/cursor.wgsl"),
         include_str!("../../../shaders/lib/aft_state.wgsl"),
         include_str!("../../../shaders/lib/aft_qkv.wgsl"),
-        include_str!("../../../shaders/lib/aft_window.wgsl"),
+        include_str!("../../../shaders/lib/aft_seen.wgsl"),
+        include_str!("../../../shaders/lib/aft_biases.wgsl"),
         include_str!("../../../shaders/lib/aft_gate.wgsl"),
         include_str!("../../../shaders/lib/aft_stream.wgsl"),
         include_str!("../../../shaders/aft/local_stream.wgsl"),
@@ -29,10 +32,10 @@ static STREAM: Kernel = Kernel {
     params: Params::FIELDS,
     operands: &[
         Operand::plane("qkv", "[N C, 3 D]"),
-        Operand::plane("band", "[T, ages]"),
+        Operand::plane("bias", "[heads period, columns]"),
         Operand::array("cursor", "u32", "cursor"),
         Operand::array_out("sums", "vec4<f32>", "[N, 5, D]"),
-        Operand::array_out("ring", "vec4<f32>", "[N, window, 2, D]"),
+        Operand::array_out("ring", "vec4<f32>", "[N, reach, 2, D]"),
         Operand::plane_out("y", "[N C, D]"),
     ],
 };
@@ -43,12 +46,10 @@ pub struct Forward<'a> {
     pub sequences: u32,
     /// Tokens of a sequence that the planes have room for, C.
     pub chunk: u32,
-    /// The window s, at least 1.
-    pub window: u32,
     /// Queries, keys and values [N C, 3 D4] ([`super::qkv_cols`]).
     pub qkv: &'a Plane,
-    /// The biases of all positions, as [`band::forward`] lays them out [T, [`band::cols`]].
-    pub band: &'a Plane,
+    /// The biases of all positions.
+    pub bias: &'a StreamBias,
     /// Where the stream is ([`crate::ops::nn::cursor`]).
     pub cursor: &'a Buffer,
     /// The sums over the keys before the window, carried on ([`super::stream::sums_bytes`]).
@@ -75,7 +76,7 @@ fn row_trips(window: u32) -> u64 {
     1 + blocks + blocks.div_ceil(64)
 }
 
-/// Adds what [`super::local::forward`] gives for the rows of the pass, after all that the stream has read before. About 20 s +
+/// Adds what [`super::mix::forward`] gives for the rows of the pass, after all that the stream has read before. About 20 s +
 /// 60 flops and 8 s + 28 bytes an element, whatever the position.
 ///
 /// Exact for any finite q and |v| <= 1e30; |k| and |w| count as 1e30 beyond it.
@@ -83,30 +84,37 @@ fn row_trips(window: u32) -> u64 {
 /// # Errors
 /// [`crate::Error::Shape`] if an operand does not fit; [`crate::Error::LimitExceeded`] for a chunk past [`longest_chunk`].
 pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
-    let Forward { sequences, chunk, window, qkv, band, cursor, sums, ring, y } = *args;
-    let time = band.rows;
-    stream::check("aft local stream", sequences, chunk, qkv, sums, y)?;
-    expect_shape("aft local stream: band", (time, band::cols(time, window)), (band.rows, band.cols))?;
-    let window = window.min(time);
-    trips::check("aft local stream: a chunk", u64::from(chunk) * row_trips(window))?;
-    let needed = ring_bytes(sequences, time, window, y.cols);
+    let Forward { sequences, chunk, qkv, bias, cursor, sums, ring, y } = *args;
+    let StreamBias { plane, layout, time } = bias;
+    let window = layout.reach;
+    stream::check("aft stream", sequences, chunk, qkv, sums, y)?;
+    trips::check("aft stream: a chunk", u64::from(chunk) * row_trips(window))?;
+    let needed = ring_bytes(sequences, *time, window, y.cols);
     if window == 0 || ring.size() < needed {
         let expected = format!("a window of at least 1, {needed} bytes");
-        return Err(Error::shape("aft local stream: ring", expected, format!("{window}, {} bytes", ring.size())));
+        return Err(Error::shape("aft stream: ring", expected, format!("{window}, {} bytes", ring.size())));
     }
     let width = y.stride();
     let params = Params {
         sequences,
         chunk,
         width,
-        window,
+        cols: y.cols,
+        time: *time,
+        first_row: 0,
+        causal: 1,
+        reach: window,
+        slides: layout.slide.is_some().into(),
+        ahead: layout.slide.unwrap_or(0),
+        period: layout.period,
+        head_channels: layout.head_channels.unwrap_or(1),
         qkv_stride: qkv.stride(),
-        band_stride: band.stride(),
+        bias_stride: plane.stride(),
         y_stride: width,
     };
     let binds = [
         Bind::Plane(qkv),
-        Bind::Plane(band),
+        Bind::Plane(plane),
         Bind::Buffer(cursor),
         Bind::Buffer(sums),
         Bind::Buffer(ring),
@@ -115,12 +123,19 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let elements = 4.0 * f64::from(y.rows) * f64::from(width);
     let window = f64::from(window);
     let cost = Cost { flops: (20.0 * window + 60.0) * elements, bytes: (8.0 * window + 28.0) * elements };
-    let (variant, groups) = stream::grid(b, sequences, width);
+    let (mut variant, groups) = stream::grid(b, sequences, width);
+    variant.constants.push(("HEADS", layout.heads()));
     let dispatch = b.gpu.dispatch(&STREAM, &variant, &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     Ok(())
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    stream::variants(&STREAM, placement).into()
+    let of_heads = |heads| {
+        stream::variants(&STREAM, placement).into_iter().map(move |(kernel, mut variant)| {
+            variant.constants.push(("HEADS", heads));
+            (kernel, variant)
+        })
+    };
+    (0..3).flat_map(of_heads).collect()
 }

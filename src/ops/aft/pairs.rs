@@ -129,6 +129,17 @@ pub(crate) struct Layout {
     pub(crate) head_channels: Option<u32>,
 }
 
+impl Layout {
+    /// The constant HEADS (`shaders/lib/aft_biases.wgsl`).
+    pub(crate) fn heads(self) -> u32 {
+        match self.head_channels {
+            None => 0,
+            Some(channels) if channels.is_multiple_of(4) => 1,
+            Some(_) => 2,
+        }
+    }
+}
+
 /// Where biases come from.
 #[derive(Clone, Copy)]
 pub(crate) enum Source<'a> {
@@ -148,15 +159,6 @@ pub(crate) struct Panel<'a> {
 }
 
 impl<'a> Panel<'a> {
-    /// The constant HEADS.
-    fn heads(&self) -> u32 {
-        match self.layout.head_channels {
-            None => 0,
-            Some(channels) if channels.is_multiple_of(4) => 1,
-            Some(_) => 2,
-        }
-    }
-
     /// The plane of blocks.
     pub(crate) fn plane(&self) -> Result<&'a Plane> {
         match self.source {
@@ -241,7 +243,7 @@ pub(crate) fn forward(
         Bind::Plane(&out.log_den),
         saved.map_or(Bind::Absent, |s| Bind::Plane(&s.r)),
     ];
-    let variant = variant(b.placement, panel.heads(), Some(saved.is_some()));
+    let variant = variant(b.placement, panel.layout.heads(), Some(saved.is_some()));
     let threads = u64::from(batch) * u64::from(panel.rows.div_ceil(4)) * u64::from(width);
     let pairs = 4.0 * f64::from(batch) * f64::from(width) * panel.pairs(time, causal);
     let cost = Cost { flops: 14.0 * pairs, bytes: 2.0 * pairs };
@@ -311,7 +313,7 @@ pub(crate) fn gradient(
     let threads = u64::from(batch) * u64::from(time.div_ceil(4)) * u64::from(width);
     let pairs = 4.0 * f64::from(batch) * f64::from(width) * panel.pairs(time, causal);
     let cost = Cost { flops: 14.0 * pairs, bytes: 3.0 * pairs };
-    let variant = variant(b.placement, panel.heads(), None);
+    let variant = variant(b.placement, panel.layout.heads(), None);
     let dispatch = b.gpu.dispatch(panel.kernel(&GRADIENT), &variant, &params, &binds, threads.div_ceil(64), cost)?;
     b.program.dispatch(dispatch);
     Ok(())

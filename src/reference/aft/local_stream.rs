@@ -2,7 +2,7 @@
 //! anew, and one that leaves it joins the state of AFT-simple.
 use std::collections::VecDeque;
 
-use super::{band::column, gate, state::State};
+use super::{Layout, band::Band, gate, state::State};
 use crate::reference::Dims;
 
 /// The state of B sequences of D channels, with a window of s.
@@ -23,6 +23,7 @@ impl Stream {
     /// y `[B, T, D]` of the next T tokens, of which q, k and v are `[B, T, D]`; `band` `[positions, s]` is that of all positions,
     /// laid out as in [`super::band`], and without `q` the gate is 1.
     pub fn forward(&mut self, dims: Dims, q: Option<&[f64]>, k: &[f64], v: &[f64], band: &[f64]) -> Vec<f64> {
+        let layout = Band { t: self.position + dims.t, window: self.window, causal: true };
         let mut y = vec![0.0; dims.size()];
         for (b, d) in dims.sequences() {
             let (past, pairs) = &mut self.channels[b * dims.d + d];
@@ -34,8 +35,8 @@ impl Stream {
                 }
                 let mut state = *past;
                 for (age, &(key, value)) in pairs.iter().rev().enumerate() {
-                    let bias = column(position, self.window, position - age);
-                    state.push(key + bias.map_or(0.0, |column| band[position * self.window + column]), value);
+                    let entry = layout.entry(0, position, position - age);
+                    state.push(key + entry.map_or(0.0, |entry| band[entry]), value);
                 }
                 y[i] = gate(q, i).0 * state.mean();
             }

@@ -128,14 +128,18 @@ struct TrainArgs {
 #[derive(Clone, Copy, ValueEnum)]
 enum VariantArg {
     Simple,
+    Full,
     Local,
+    Conv,
 }
 
 impl From<VariantArg> for Variant {
     fn from(variant: VariantArg) -> Self {
         match variant {
             VariantArg::Simple => Self::Simple,
+            VariantArg::Full => Self::Full,
             VariantArg::Local => Self::Local,
+            VariantArg::Conv => Self::Conv,
         }
     }
 }
