@@ -3,6 +3,7 @@
 //! A *band* has a column for every key of a window s. Column j of row t belongs to the key t' = t - (s-1) + j: of s
 //! columns the last is the diagonal when causal, else it is the middle one of 2s - 1. Entries of keys before or behind
 //! the sequence are unused.
+pub use super::factors::Gradient;
 use super::{
     factors,
     layout::{Layout, within},
@@ -62,8 +63,6 @@ pub struct Forward {
     /// `[T, s]`.
     pub band: Vec<f64>,
 }
-
-pub use factors::Gradient;
 
 /// Forms the causal band of width `window` for `t_count` rows from `u` and `v` `[T, R]` of rank `rank` (Eq. 7).
 pub fn forward(t_count: usize, window: usize, rank: usize, u: &[f64], v: &[f64]) -> Forward {

@@ -53,21 +53,21 @@ pub fn head(inputs: &Inputs, layout: &dyn Layout, w: &[f64], dy: &[f64], b: usiz
 /// The `entries` of dw out of [`mix::gradient`](super::mix::gradient).
 pub fn entries(inputs: &Inputs, layout: &dyn Layout, w: &[f64], dy: &[f64], entries: &[usize]) -> Vec<f64> {
     inputs.check();
-    // Every pair that reads an entry, as (index in `entries`, t, key), in order of t.
-    let of_row = |t| entries.iter().enumerate().filter_map(move |(n, &e)| Some((n, t, layout.key(e, t)?)));
-    let pairs: Vec<_> = (0..inputs.dims.t).flat_map(of_row).filter(|&(_, _, key)| key < inputs.dims.t).collect();
-    let mut rows: Vec<_> = pairs.iter().map(|&(_, t, _)| t).collect();
-    rows.dedup();
+    let read = |t: &usize| entries.iter().any(|&entry| layout.key(entry, *t).is_some());
+    let rows: Vec<_> = (0..inputs.dims.t).filter(read).collect();
     let mut out = vec![0.0; entries.len()];
     for (b, d) in inputs.dims.sequences() {
+        let in_head = |entry| layout.head(entry).is_none_or(|head| head == d / inputs.head_size());
+        if !entries.iter().any(|&entry| in_head(entry)) {
+            continue;
+        }
         let sequence = Sequence { inputs, layout, w, b, d };
-        let states = sequence.states(rows.iter().copied());
-        for &(n, t, key) in &pairs {
-            let in_head = layout.head(entries[n]).is_none_or(|head| head == d / inputs.head_size());
-            if let (true, true, Ok(row)) = (in_head, sequence.sees(t, key), rows.binary_search(&t)) {
-                let state = states[row];
-                let pg = state.share(sequence.exponent(t, key)) * sequence.gated(dy, t);
-                out[n] += pg * (sequence.value(key) - state.mean());
+        for (&t, state) in rows.iter().zip(sequence.states(rows.iter().copied())) {
+            for (out, &entry) in out.iter_mut().zip(entries).filter(|(_, entry)| in_head(**entry)) {
+                if let Some(key) = layout.key(entry, t).filter(|&key| sequence.sees(t, key)) {
+                    let pg = state.share(sequence.exponent(t, key)) * sequence.gated(dy, t);
+                    *out += pg * (sequence.value(key) - state.mean());
+                }
             }
         }
     }
