@@ -1,8 +1,9 @@
 //! The truth: every operation in f64, as loops that follow the paper.
 //!
-//! Each file states its formula and source, and holds `forward` and `gradient` as plain functions on row-major,
-//! unpadded slices. Clarity comes before speed, but no sum of exponentials overflows: exponents are taken relative
-//! to their maximum. Lengths are checked by `debug_assert_eq!`; an index out of range panics as any slice does.
+//! Each file states its formula and source; `forward` and `gradient` are plain functions on row-major, unpadded slices
+//! (the forms of AFT share theirs, in [`aft::mix`]). Clarity comes before speed, but no sum of exponentials overflows:
+//! exponents are taken relative to their maximum. Lengths are checked by `debug_assert_eq!`; an index out of range
+//! panics as any slice does.
 //!
 //! * [`aft`]: the Attention Free Transformer of Zhai et al., 2021 (arXiv 2105.14103); equation numbers are that paper's.
 //! * [`nn`]: the layers around it, their loss and their optimizer.
