@@ -189,7 +189,7 @@ fn help() {
         ("eval --help", &["--split", "valid", "--text", "aft eval runs/text-001"]),
         ("generate --help", &["--prompt", "--temperature", "[default: 0.7]", "aft generate runs/text-001"]),
         ("train --help", &["text"]),
-        ("train text --help", &["[possible values: simple, local]", "Examples:"]),
+        ("train text --help", &["[possible values: simple, full, local, conv]", "Examples:"]),
         ("train text --help", &TRAIN_OPTIONS.split_whitespace().collect::<Vec<_>>()),
     ] {
         let text = place.aft(line).ok().stdout;
@@ -209,7 +209,7 @@ fn usage() {
         ("train text --colour red", "'--colour'"),
         ("train text --steps many", "'many'"),
         ("train text --steps -3", "'-3'"),
-        ("train text --variant full", "'full'"),
+        ("train text --variant whole", "'whole'"),
         ("train text --seed 9223372036854775808", "9223372036854775808"),
         ("eval", "required arguments"),
         ("eval x --split all", "'all'"),

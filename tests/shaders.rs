@@ -215,6 +215,21 @@ const HELPERS: &[(&str, &str)] = &[
         "carries sums between strips of time: hosted by ops/aft/strips.rs, tested through simple and local",
     ),
     ("aft/simple_scan", "as simple_reduce"),
+    ("aft/mix_centre", "a step of every form: hosted by ops/aft/mix.rs, whose truth and test are of the whole"),
+    ("aft/mix_rows", "as mix_centre"),
+    ("aft/rest", "the part of a form outside of its window: hosted by ops/aft/rest.rs, tested through mix"),
+    ("aft/rest_reduce", "as rest"),
+    ("aft/rest_scan", "as rest"),
+    ("aft/pairs", "the part of a form inside of its window: hosted by ops/aft/pairs.rs, tested through mix"),
+    ("aft/pairs_grad", "as pairs"),
+    ("aft/pairs_grad_bias", "as pairs"),
+    ("aft/factors", "biases from factors: hosted by ops/aft/factors.rs, tested through mix"),
+    ("aft/factors_grad", "as factors"),
+    ("aft/dense", "biases from parameters: hosted by ops/aft/dense.rs, tested through mix"),
+    ("aft/dense_grad", "as dense"),
+    ("aft/taps_grad", "the gradient of a kernel: hosted by ops/aft/taps.rs, tested through mix"),
+    ("aft/heads", "keys of heads handed to their channels: hosted by ops/aft/heads.rs, tested through mix"),
+    ("aft/heads_grad", "as heads"),
 ];
 
 /// A newcomer finds a kernel's host file, truth and test by its stem; gradients stand with their forward pass.

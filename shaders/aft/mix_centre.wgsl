@@ -3,7 +3,8 @@
 //   centre = mean of v over the keys of a channel, if max |v| > 8 max |v - mean|, else 0
 // (with an outlier in the channel, the mean would be no centre of the rest).
 //
-// A workgroup owns four channels of a sequence. Operands: qkv [B T, 3 D], mask [B, T], centre [B, D].
+// LANES neighbouring threads share four channels of a sequence (lib/row_sum.wgsl, lib/row_max.wgsl).
+// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D].
 struct Params {
     batch: u32,
     time: u32,
@@ -13,14 +14,11 @@ struct Params {
     centre_stride: u32,
 }
 
-const GROUP: u32 = 64u;
 const OFFSET: f32 = 8.0;
-var<workgroup> lanes: array<vec4<f32>, GROUP>;
-var<workgroup> counts: array<f32, GROUP>;
 
-@compute @workgroup_size(GROUP)
+@compute @workgroup_size(ROW_GROUP)
 fn centre_of(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let number = group_number(group, groups);
+    let number = group_number(group, groups) * (ROW_GROUP / LANES) + lane / LANES;
     let inside = number < params.batch * params.width;
     let c = number % params.width;
     let batch = number / params.width;
@@ -28,7 +26,7 @@ fn centre_of(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) g
     var sum = vec4(0.0);
     var largest = vec4(0.0);
     var count = 0.0;
-    for (var t = lane; t < time; t += GROUP) {
+    for (var t = lane % LANES; t < time; t += LANES) {
         let row = batch * params.time + t;
         if present(row) {
             let v = value(row, c);
@@ -37,36 +35,18 @@ fn centre_of(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) g
             count += 1.0;
         }
     }
-    lanes[lane] = sum;
-    counts[lane] = count;
-    workgroupBarrier();
-    for (var half = GROUP / 2u; half > 0u; half /= 2u) {
-        if lane < half {
-            lanes[lane] += lanes[lane + half];
-            counts[lane] += counts[lane + half];
-        }
-        workgroupBarrier();
-    }
-    let mean = lanes[0] / max(counts[0], 1.0);
-    workgroupBarrier();
+    let all = vec4(row_sum(lane, sum.xy), row_sum(lane, sum.zw));
+    let mean = all / max(row_sum(lane, vec2(count, 0.0)).x, 1.0);
     var spread = vec4(0.0);
-    for (var t = lane; t < time; t += GROUP) {
+    for (var t = lane % LANES; t < time; t += LANES) {
         let row = batch * params.time + t;
         if present(row) { spread = max(spread, abs(value(row, c) - mean)); }
     }
-    let far = join_max(lane, largest);
-    let near = join_max(lane, spread);
-    if inside && lane == 0u { set_centre(batch, c, select(vec4(0.0), mean, far > OFFSET * near)); }
+    let far = rows_max(lane, largest);
+    let near = rows_max(lane, spread);
+    if inside && lane % LANES == 0u { set_centre(batch, c, select(vec4(0.0), mean, far > OFFSET * near)); }
 }
 
-// The largest of all lanes; every lane of the workgroup must call it.
-fn join_max(lane: u32, mine: vec4<f32>) -> vec4<f32> {
-    workgroupBarrier();
-    lanes[lane] = mine;
-    workgroupBarrier();
-    for (var half = GROUP / 2u; half > 0u; half /= 2u) {
-        if lane < half { lanes[lane] = max(lanes[lane], lanes[lane + half]); }
-        workgroupBarrier();
-    }
-    return lanes[0];
+fn rows_max(lane: u32, v: vec4<f32>) -> vec4<f32> {
+    return vec4(row_max(lane, v.x), row_max(lane, v.y), row_max(lane, v.z), row_max(lane, v.w));
 }

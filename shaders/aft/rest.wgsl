@@ -1,10 +1,10 @@
 // What lies outside of a window, as sums without biases: for position t over the items t' <= t - before, t' >= t + after, or both.
 //
 // The last of three passes (rest_reduce, rest_scan). A thread walks a strip of positions forwards, from the carry of what lies
-// before it, and then backwards, from the carry of what lies after it. Carries and the strip's own sums stay apart until they
-// are stored, so that no sum is longer than a strip. Items are keys (lib/aft_keys.wgsl) or rows (lib/aft_lgh.wgsl).
+// before it, and then backwards, from the carry of what lies after it (one strip has none). Carries and the strip's own sums stay apart until they
+// are stored, so that no sum is longer than a strip. Items are keys or rows (lib/aft_items.wgsl).
 //
-// Operands: those of the items, carry_before and carry_after [P B strips, D] with P = 3 + CENTRED, rest [P, B T, D].
+// Operands: those of the items, carry_before and carry_after [P B strips, D] with P = 3 + centred, rest [P, B T, D].
 struct Params {
     batch: u32,
     time: u32,
@@ -15,42 +15,43 @@ struct Params {
     before: u32,
     use_after: u32,
     after: u32,
+    keys: u32,
+    centred: u32,
     masked: u32,
-    qkv_stride: u32,
+    items_stride: u32,
     centre_stride: u32,
-    lgh_stride: u32,
     carry_before_stride: u32,
     carry_after_stride: u32,
 }
 
-fn store(row: u32, c: u32, sums: Sums) {
+fn store(row: u32, c: u32, sums: Sums, centred: bool) {
     let at = row * params.width + c;
     let part = params.batch * params.time * params.width;
     rest[at] = sums.top;
     rest[at + part] = sums.a;
     rest[at + 2u * part] = sums.b;
-    if CENTRED == 1u { rest[at + 3u * part] = sums.c; }
+    if centred { rest[at + 3u * part] = sums.c; }
 }
 
-fn stored(row: u32, c: u32) -> Sums {
+fn stored(row: u32, c: u32, centred: bool) -> Sums {
     let at = row * params.width + c;
     let part = params.batch * params.time * params.width;
     var sums = Sums(rest[at], rest[at + part], rest[at + 2u * part], vec4(0.0));
-    if CENTRED == 1u { sums.c = rest[at + 3u * part]; }
+    if centred { sums.c = rest[at + 3u * part]; }
     return sums;
 }
 
-fn carry_from_before(row: u32, c: u32) -> Sums {
-    let first = row * (3u + CENTRED);
+fn carry_from_before(row: u32, c: u32, centred: bool) -> Sums {
+    let first = row * (3u + params.centred);
     var sums = Sums(carry_before_at(first, c), carry_before_at(first + 1u, c), carry_before_at(first + 2u, c), vec4(0.0));
-    if CENTRED == 1u { sums.c = carry_before_at(first + 3u, c); }
+    if centred { sums.c = carry_before_at(first + 3u, c); }
     return sums;
 }
 
-fn carry_from_after(row: u32, c: u32) -> Sums {
-    let first = row * (3u + CENTRED);
+fn carry_from_after(row: u32, c: u32, centred: bool) -> Sums {
+    let first = row * (3u + params.centred);
     var sums = Sums(carry_after_at(first, c), carry_after_at(first + 1u, c), carry_after_at(first + 2u, c), vec4(0.0));
-    if CENTRED == 1u { sums.c = carry_after_at(first + 3u, c); }
+    if centred { sums.c = carry_after_at(first + 3u, c); }
     return sums;
 }
 
@@ -63,25 +64,28 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     let number = strip.batch * params.strips + strip.number;
     let first = strip.number * params.strip_rows;
     let end = min(first + params.strip_rows, params.time);
+    let centred = at_run_time(params.centred, lane) != 0u;
     let both = (params.use_before != 0u) & (params.use_after != 0u);
 
     if at_run_time(params.use_before, lane) != 0u {
-        let before = carry_from_before(number, c);
+        var before = NOTHING;
+        if at_run_time(params.strips, lane) > 1u { before = carry_from_before(number, c, centred); }
         var own = NOTHING;
         for (var t = first; t < end; t += 1u) {
             if t >= params.before { own = merge(own, item(strip.batch, base + t - params.before, c)); }
-            store(base + t, c, merge(before, own));
+            store(base + t, c, merge(before, own), centred);
         }
     }
     if at_run_time(params.use_after, lane) != 0u {
-        let after = carry_from_after(number, c);
+        var after = NOTHING;
+        if at_run_time(params.strips, lane) > 1u { after = carry_from_after(number, c, centred); }
         var own = NOTHING;
         for (var t = end; t > first; t -= 1u) {
             let row = base + t - 1u;
             if t - 1u + params.after < params.time { own = merge(own, item(strip.batch, row + params.after, c)); }
             var sums = merge(after, own);
-            if both { sums = merge(stored(row, c), sums); }
-            store(row, c, sums);
+            if both { sums = merge(stored(row, c, centred), sums); }
+            store(row, c, sums, centred);
         }
     }
 }

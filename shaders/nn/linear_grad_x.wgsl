@@ -1,8 +1,8 @@
 // Gradient of a linear layer's input, with the derivative of the GELU that made that input fused into the store:
 //   dx = (dy W^T) gelu'(pre) + skip
 //
-// Operands: dy [M, N], w [K, N], pre [M, K] (if HAS_PRE), skip [M, K] (if has_skip), dx [M, K].
-// Constants: of lib/gemm_*.wgsl; HAS_PRE.
+// Operands: dy [M, N], w [K, N], pre [M, K] (if has_pre), skip [M, K] (if has_skip), dx [M, K].
+// Constants: of lib/gemm_*.wgsl.
 struct Params {
     rows: u32,
     inner: u32, // N
@@ -12,6 +12,7 @@ struct Params {
     skip_stride: u32,
     dx_stride: u32,
     w_base: u32,
+    has_pre: u32,
     has_skip: u32,
 }
 
@@ -38,7 +39,7 @@ fn b_block(d: u32, j: u32) -> mat4x4<f32> {
 
 fn store(row: u32, c: u32, value: vec4<f32>, slice: u32) {
     var dx = value;
-    if HAS_PRE != 0u { dx *= gelu_derivative(pre_at(row, c)); }
+    if params.has_pre != 0u { dx *= gelu_derivative(pre_at(row, c)); }
     if params.has_skip != 0u { dx += skip_at(row, c); }
     // A weight of one row has no padding rows: what was read for them is not zero.
     set_dx(row, c, select(vec4(0.0), dx, channels(c, params.cols)));

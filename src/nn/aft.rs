@@ -280,7 +280,8 @@ impl Aft {
         let qkv = self.spread(pass, projected)?;
         let taps = self.taps(pass.b, pass.parameters)?;
         let mix = self.mix(pass);
-        let out = Mixed::new(pass.b, &mix, pass.keep)?;
+        // A model in training also evaluates by the kernels that it trains by: fewer have to be compiled.
+        let out = Mixed::new(pass.b, &mix, pass.parameters.trains())?;
         mix::forward(pass.b, &mix, &self.layer_bias(pass.parameters, taps.as_ref()).biases(), &qkv, &out)?;
         let y = self.project(pass, &out.y, residual)?;
         let saved = Saved { x, qkv, taps, out };

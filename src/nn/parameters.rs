@@ -134,6 +134,11 @@ impl Parameters {
         &self.pages
     }
 
+    /// Whether they have gradients and moments.
+    pub fn trains(&self) -> bool {
+        self.pages.iter().any(|page| page.training.is_some())
+    }
+
     /// A tensor, as operations bind it.
     pub fn weights(&self, id: ParameterId) -> Weights {
         let ((page, offset), spec) = (self.places[id.0], &self.specs[id.0]);

@@ -7,6 +7,7 @@ mod harness;
 mod adamw;
 mod aft_band;
 mod aft_common;
+mod aft_kernel_norm;
 mod aft_local;
 mod aft_local_stream;
 mod aft_mix;
@@ -46,6 +47,7 @@ fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     [
         adamw::trials(gpu),
         aft_band::trials(gpu),
+        aft_kernel_norm::trials(gpu),
         aft_local::trials(gpu),
         aft_local_stream::trials(gpu),
         aft_mix::trials(gpu),

@@ -3,11 +3,11 @@
 
 use crate::error::{Error, Result, expect_shape};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
-use crate::ops::Builder;
 use crate::ops::aft::biases::{BiasGradient, Biases};
 use crate::ops::aft::pairs::{self, Rows};
 use crate::ops::aft::qkv_cols;
 use crate::ops::aft::rest::{self, Items, Outside};
+use crate::ops::{Builder, trips};
 
 params! {
     /// As in `shaders/aft/mix_centre.wgsl`.
@@ -27,6 +27,8 @@ static CENTRE: Kernel = Kernel {
     entry: "centre_of",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/row_sum.wgsl"),
+        include_str!("../../../shaders/lib/row_max.wgsl"),
         include_str!("../../../shaders/lib/aft_sums.wgsl"),
         include_str!("../../../shaders/lib/aft_qkv.wgsl"),
         include_str!("../../../shaders/lib/aft_mask.wgsl"),
@@ -61,6 +63,9 @@ static ROWS: Kernel = Kernel {
         Operand::plane_out("lgh", "[B T, 3 D]"),
     ],
 };
+
+/// Threads that share the mean of a channel's values, in the plans for processors and for GPUs.
+const CENTRE_LANES: [u32; 2] = [1, 64];
 
 /// What is mixed, apart from the biases.
 #[derive(Clone, Copy)]
@@ -247,8 +252,11 @@ fn add_centre(b: &mut Builder, mix: &Mix<'_>, qkv: &Plane, centre: &Plane) -> Re
     let binds = [Bind::Plane(qkv), mask.map_or(Bind::Absent, Bind::Buffer), Bind::Plane(centre)];
     let elements = f64::from(mix.rows()) * f64::from(width);
     let cost = Cost { flops: 24.0 * elements, bytes: 32.0 * elements };
-    let groups = u64::from(batch) * u64::from(width);
-    let dispatch = b.gpu.dispatch(&CENTRE, &Variant::plain(b.placement), &params, &binds, groups, cost)?;
+    // Two walks over the positions, and the joins.
+    let trips = |lanes: u64| 2 * u64::from(time).div_ceil(lanes) + 80;
+    let lanes = trips::lanes(b.few_threads(), "aft: the mean of the values", &CENTRE_LANES, trips)?;
+    let groups = (u64::from(batch) * u64::from(width) * u64::from(lanes)).div_ceil(64);
+    let dispatch = b.gpu.dispatch(&CENTRE, &centre_variant(b.placement, lanes), &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     Ok(())
 }
@@ -280,6 +288,11 @@ fn add_rows(b: &mut Builder, mix: &Mix<'_>, args: &Backward<'_>, saved: &Saved, 
     Ok(())
 }
 
+fn centre_variant(placement: Placement, lanes: u32) -> Variant {
+    Variant { placement, constants: vec![("LANES", lanes)] }
+}
+
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    vec![(&CENTRE, Variant::plain(placement)), (&ROWS, Variant::plain(placement))]
+    let [few, many] = CENTRE_LANES.map(|lanes| (&CENTRE, centre_variant(placement, lanes)));
+    vec![few, many, (&ROWS, Variant::plain(placement))]
 }

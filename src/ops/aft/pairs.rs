@@ -68,7 +68,7 @@ static FORWARD: [Kernel; 2] = kernels!(
     "aft/pairs",
     "forward",
     ForwardParams,
-    ["grid", "run_time", "aft_sums", "aft_qkv", "aft_mask", "aft_keys", "aft_gate"],
+    ["grid", "run_time", "aft_sums", "aft_qkv", "aft_mask", "aft_gate"],
     [Operand::plane("qkv", "[B T, 3 D]"), Operand::array("mask", "u32", "[B, T]"), Operand::plane("centre", "[B, D]")],
     [
         Operand::array("rest", "vec4<f32>", "[P, B T, D]"),

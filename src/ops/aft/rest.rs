@@ -5,13 +5,13 @@ use crate::error::Result;
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
 use crate::ops::Builder;
 use crate::ops::aft::mix::Mix;
-use crate::ops::aft::strips::Strips;
+use crate::ops::aft::strips::{Strips, variants};
 
 params! {
     /// As in `shaders/aft/rest.wgsl`.
     RestParams {
         batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, use_before: u32, before: u32, use_after: u32,
-        after: u32, masked: u32, qkv_stride: u32, centre_stride: u32, lgh_stride: u32, carry_before_stride: u32,
+        after: u32, keys: u32, centred: u32, masked: u32, items_stride: u32, centre_stride: u32, carry_before_stride: u32,
         carry_after_stride: u32,
     }
 }
@@ -19,77 +19,68 @@ params! {
 params! {
     /// As in `shaders/aft/rest_reduce.wgsl`.
     ReduceParams {
-        batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, ahead: u32, back: u32, masked: u32, qkv_stride: u32,
-        centre_stride: u32, lgh_stride: u32, total_stride: u32,
+        batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, ahead: u32, back: u32, keys: u32, centred: u32,
+        masked: u32, items_stride: u32, centre_stride: u32, total_stride: u32,
     }
 }
 
 params! {
     /// As in `shaders/aft/rest_scan.wgsl`.
-    ScanParams { batch: u32, width: u32, strips: u32, backward: u32, total_stride: u32, carry_stride: u32 }
+    ScanParams {
+        batch: u32, width: u32, strips: u32, backward: u32, centred: u32, total_stride: u32, carry_stride: u32,
+    }
 }
 
-macro_rules! kernels {
-    ($stem:literal, $entry:literal, $params:ident, [$($own:expr),*]) => {
-        [
-            Kernel {
-                stem: $stem,
-                entry: $entry,
-                source: &[
-                    include_str!("../../../shaders/lib/grid.wgsl"),
-                    include_str!("../../../shaders/lib/run_time.wgsl"),
-                    include_str!("../../../shaders/lib/aft_sums.wgsl"),
-                    include_str!("../../../shaders/lib/aft_strip.wgsl"),
-                    include_str!("../../../shaders/lib/aft_qkv.wgsl"),
-                    include_str!("../../../shaders/lib/aft_mask.wgsl"),
-        include_str!("../../../shaders/lib/aft_keys.wgsl"),
-                    include_str!(concat!("../../../shaders/", $stem, ".wgsl")),
-                ],
-                params: $params::FIELDS,
-                operands: &[
-                    Operand::plane("qkv", "[B T, 3 D]"),
-                    Operand::array("mask", "u32", "[B, T]"),
-                    Operand::plane("centre", "[B, D]"),
-                    $($own),*
-                ],
-            },
-            Kernel {
-                stem: $stem,
-                entry: $entry,
-                source: &[
-                    include_str!("../../../shaders/lib/grid.wgsl"),
-                    include_str!("../../../shaders/lib/run_time.wgsl"),
-                    include_str!("../../../shaders/lib/aft_sums.wgsl"),
-                    include_str!("../../../shaders/lib/aft_strip.wgsl"),
-                    include_str!("../../../shaders/lib/aft_lgh.wgsl"),
-                    include_str!(concat!("../../../shaders/", $stem, ".wgsl")),
-                ],
-                params: $params::FIELDS,
-                operands: &[Operand::plane("lgh", "[B T, 3 D]"), $($own),*],
-            },
-        ]
-    };
-}
-
-static REST: [Kernel; 2] = kernels!(
-    "aft/rest",
-    "rest_of_strip",
-    RestParams,
-    [
+static REST: Kernel = Kernel {
+    stem: "aft/rest",
+    entry: "rest_of_strip",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
+        include_str!("../../../shaders/lib/aft_sums.wgsl"),
+        include_str!("../../../shaders/lib/aft_strip.wgsl"),
+        include_str!("../../../shaders/lib/aft_mask.wgsl"),
+        include_str!("../../../shaders/lib/aft_items.wgsl"),
+        include_str!("../../../shaders/aft/rest.wgsl"),
+    ],
+    params: RestParams::FIELDS,
+    operands: &[
+        Operand::plane("items", "[B T, 3 D]"),
+        Operand::array("mask", "u32", "[B, T]"),
+        Operand::plane("centre", "[B, D]"),
         Operand::plane("carry_before", "[P B strips, D]"),
         Operand::plane("carry_after", "[P B strips, D]"),
-        Operand::array_out("rest", "vec4<f32>", "[P, B T, D]")
-    ]
-);
+        Operand::array_out("rest", "vec4<f32>", "[P, B T, D]"),
+    ],
+};
 
-static REDUCE: [Kernel; 2] =
-    kernels!("aft/rest_reduce", "reduce", ReduceParams, [Operand::plane_out("total", "[P B strips, D]")]);
+static REDUCE: Kernel = Kernel {
+    stem: "aft/rest_reduce",
+    entry: "reduce",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
+        include_str!("../../../shaders/lib/aft_sums.wgsl"),
+        include_str!("../../../shaders/lib/aft_strip.wgsl"),
+        include_str!("../../../shaders/lib/aft_mask.wgsl"),
+        include_str!("../../../shaders/lib/aft_items.wgsl"),
+        include_str!("../../../shaders/aft/rest_reduce.wgsl"),
+    ],
+    params: ReduceParams::FIELDS,
+    operands: &[
+        Operand::plane("items", "[B T, 3 D]"),
+        Operand::array("mask", "u32", "[B, T]"),
+        Operand::plane("centre", "[B, D]"),
+        Operand::plane_out("total", "[P B strips, D]"),
+    ],
+};
 
 static SCAN: Kernel = Kernel {
     stem: "aft/rest_scan",
     entry: "scan",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
         include_str!("../../../shaders/lib/aft_sums.wgsl"),
         include_str!("../../../shaders/aft/rest_scan.wgsl"),
     ],
@@ -123,45 +114,39 @@ impl Items<'_> {
         3 + u32::from(self.centred())
     }
 
-    fn kernel(&self, kernels: &'static [Kernel; 2]) -> &'static Kernel {
+    /// q, k and v, or L, G and H, side by side.
+    fn plane(&self) -> &Plane {
         match self {
-            Self::Keys { .. } => &kernels[0],
-            Self::Rows { .. } => &kernels[1],
+            Self::Keys { qkv, .. } => qkv,
+            Self::Rows { lgh } => lgh,
         }
     }
 
     /// vec4s of channels.
     fn width(&self) -> u32 {
-        match self {
-            Self::Keys { qkv, .. } => qkv.stride() / 3,
-            Self::Rows { lgh } => lgh.stride() / 3,
-        }
+        self.plane().stride() / 3
+    }
+
+    fn keys(&self) -> u32 {
+        matches!(self, Self::Keys { .. }).into()
+    }
+
+    /// Whether a mask applies: rows are all there.
+    fn masked(&self, mix: &Mix<'_>) -> u32 {
+        self.keys() * mix.masked()
     }
 
     fn binds<'a>(&'a self, mix: &Mix<'a>) -> Vec<Bind<'a>> {
-        match self {
-            Self::Keys { qkv, centre } => {
-                vec![
-                    Bind::Plane(qkv),
-                    mix.mask.map_or(Bind::Absent, Bind::Buffer),
-                    centre.map_or(Bind::Absent, Bind::Plane),
-                ]
-            }
-            Self::Rows { lgh } => vec![Bind::Plane(lgh)],
-        }
-    }
-
-    /// Strides of qkv, centre and lgh.
-    fn strides(&self) -> [u32; 3] {
-        match self {
-            Self::Keys { qkv, centre } => [qkv.stride(), centre.map_or(0, Plane::stride), 0],
-            Self::Rows { lgh } => [0, 0, lgh.stride()],
-        }
-    }
-
-    fn variant(&self, mut variant: Variant) -> Variant {
-        variant.constants.push(("CENTRED", u32::from(self.centred())));
-        variant
+        let centre = match self {
+            Self::Keys { centre, .. } => *centre,
+            Self::Rows { .. } => None,
+        };
+        let mask = mix.mask.filter(|_| self.keys() != 0);
+        vec![
+            Bind::Plane(self.plane()),
+            mask.map_or(Bind::Absent, Bind::Buffer),
+            centre.map_or(Bind::Absent, Bind::Plane),
+        ]
     }
 }
 
@@ -171,7 +156,8 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
     let width = items.width();
     let strips = Strips::of(b, batch, time, width, 0)?;
     let [before, after] = [(outside.before, false), (outside.after, true)].map(|(gap, backward)| {
-        gap.map(|gap| {
+        // One strip walks over all items itself.
+        gap.filter(|_| strips.count > 1).map(|gap| {
             let total = totals(b, mix, items, strips, gap, backward)?;
             scan(b, total, mix, items, strips, backward)
         })
@@ -180,21 +166,21 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
     let elements = f64::from(batch) * f64::from(time) * f64::from(width);
     let rest =
         b.scratch("aft rest", 16 * u64::from(items.parts()) * u64::from(batch) * u64::from(time) * u64::from(width))?;
-    let [qkv_stride, centre_stride, lgh_stride] = items.strides();
     let params = RestParams {
         batch,
         time,
         width,
         strip_rows: strips.rows,
         strips: strips.count,
-        use_before: u32::from(before.is_some()),
+        use_before: u32::from(outside.before.is_some()),
         before: outside.before.unwrap_or(0),
-        use_after: u32::from(after.is_some()),
+        use_after: u32::from(outside.after.is_some()),
         after: outside.after.unwrap_or(0),
-        masked: mix.masked(),
-        qkv_stride,
-        centre_stride,
-        lgh_stride,
+        keys: items.keys(),
+        centred: items.centred().into(),
+        masked: items.masked(mix),
+        items_stride: items.plane().stride(),
+        centre_stride: width,
         carry_before_stride: width,
         carry_after_stride: width,
     };
@@ -203,7 +189,7 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
     binds.push(Bind::Buffer(&rest));
     let (variant, groups) = strips.grid(b, batch, width);
     let cost = Cost { flops: 160.0 * elements, bytes: 96.0 * elements };
-    let dispatch = b.gpu.dispatch(items.kernel(&REST), &items.variant(variant), &params, &binds, groups, cost)?;
+    let dispatch = b.gpu.dispatch(&REST, &variant, &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     [before, after].into_iter().flatten().for_each(|plane| b.recycle(plane));
     Ok(rest)
@@ -218,7 +204,6 @@ fn totals(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, gap:
     let Mix { batch, time, .. } = *mix;
     let width = items.width();
     let total = states(b, mix, items, strips)?;
-    let [qkv_stride, centre_stride, lgh_stride] = items.strides();
     let params = ReduceParams {
         batch,
         time,
@@ -227,10 +212,11 @@ fn totals(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, gap:
         strips: strips.count,
         ahead: if backward { gap } else { 0 },
         back: if backward { 0 } else { gap },
-        masked: mix.masked(),
-        qkv_stride,
-        centre_stride,
-        lgh_stride,
+        keys: items.keys(),
+        centred: items.centred().into(),
+        masked: items.masked(mix),
+        items_stride: items.plane().stride(),
+        centre_stride: width,
         total_stride: width,
     };
     let mut binds = items.binds(mix);
@@ -238,7 +224,7 @@ fn totals(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, gap:
     let elements = f64::from(batch) * f64::from(time) * f64::from(width);
     let (variant, groups) = strips.grid(b, batch, width);
     let cost = Cost { flops: 50.0 * elements, bytes: 32.0 * elements };
-    let dispatch = b.gpu.dispatch(items.kernel(&REDUCE), &items.variant(variant), &params, &binds, groups, cost)?;
+    let dispatch = b.gpu.dispatch(&REDUCE, &variant, &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     Ok(total)
 }
@@ -258,6 +244,7 @@ fn scan(
         width,
         strips: strips.count,
         backward: u32::from(backward),
+        centred: items.centred().into(),
         total_stride: width,
         carry_stride: width,
     };
@@ -265,26 +252,14 @@ fn scan(
     let cost = Cost { flops: 40.0 * values, bytes: 32.0 * values };
     let groups = (u64::from(mix.batch) * u64::from(width)).div_ceil(64);
     let binds = [Bind::Plane(&total), Bind::Plane(&carry)];
-    let variant = items.variant(Variant::plain(b.placement));
-    let dispatch = b.gpu.dispatch(&SCAN, &variant, &params, &binds, groups, cost)?;
+    let dispatch = b.gpu.dispatch(&SCAN, &Variant::plain(b.placement), &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     b.recycle(total);
     Ok(carry)
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let with = |mut variant: Variant, centred: u32| {
-        variant.constants.push(("CENTRED", centred));
-        variant
-    };
-    let mut all = Vec::new();
-    for kernels in [&REST, &REDUCE] {
-        for (kernel, centred) in [(&kernels[0], 0), (&kernels[0], 1), (&kernels[1], 0)] {
-            all.extend(
-                super::strips::variants(kernel, placement).map(|(kernel, variant)| (kernel, with(variant, centred))),
-            );
-        }
-    }
-    all.extend([0, 1].map(|centred| (&SCAN, with(Variant::plain(placement), centred))));
+    let mut all = [variants(&REST, placement), variants(&REDUCE, placement)].concat();
+    all.push((&SCAN, Variant::plain(placement)));
     all
 }

@@ -9,7 +9,7 @@ params! {
     /// As in `shaders/nn/linear.wgsl`.
     ForwardParams {
         rows: u32, inner: u32, cols: u32, x_stride: u32, residual_stride: u32, y_stride: u32, pre_stride: u32, w_base: u32,
-        bias_base: u32, has_bias: u32, has_residual: u32,
+        bias_base: u32, has_bias: u32, has_residual: u32, has_gelu: u32,
     }
 }
 
@@ -17,7 +17,7 @@ params! {
     /// As in `shaders/nn/linear_grad_x.wgsl`.
     InputParams {
         rows: u32, inner: u32, cols: u32, dy_stride: u32, pre_stride: u32, skip_stride: u32, dx_stride: u32, w_base: u32,
-        has_skip: u32,
+        has_pre: u32, has_skip: u32,
     }
 }
 
@@ -176,6 +176,7 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
         bias_base: bias.map_or(0, Weights::base),
         has_bias: u32::from(bias.is_some()),
         has_residual: u32::from(residual.is_some()),
+        has_gelu: u32::from(pre.is_some()),
     };
     let binds = [
         Bind::Plane(x),
@@ -186,15 +187,7 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
         pre.map_or(Bind::Absent, Bind::Plane),
     ];
     let plan = Plan::new(b);
-    plan.dispatch(
-        b,
-        &FORWARD,
-        &[SUMS[0], ("GELU", u32::from(pre.is_some()))],
-        &params,
-        &binds,
-        [x.rows, x.cols, y.cols],
-        1,
-    )
+    plan.dispatch(b, &FORWARD, &[SUMS[0]], &params, &binds, [x.rows, x.cols, y.cols], 1)
 }
 
 /// Adds the gradients of the input (unless `dx` is none) and of the parameters. 4 M K N flops.
@@ -223,6 +216,7 @@ fn gradient_x(b: &mut Builder, args: &Backward<'_>, dx: &Plane) -> Result<()> {
         skip_stride: skip.map_or(0, Plane::stride),
         dx_stride: dx.stride(),
         w_base: w.base(),
+        has_pre: u32::from(pre.is_some()),
         has_skip: u32::from(skip.is_some()),
     };
     let binds = [
@@ -233,15 +227,7 @@ fn gradient_x(b: &mut Builder, args: &Backward<'_>, dx: &Plane) -> Result<()> {
         Bind::Plane(dx),
     ];
     let plan = Plan::new(b);
-    plan.dispatch(
-        b,
-        &GRADIENT_X,
-        &[SUMS[0], ("HAS_PRE", u32::from(pre.is_some()))],
-        &params,
-        &binds,
-        [dy.rows, dy.cols, dx.cols],
-        1,
-    )
+    plan.dispatch(b, &GRADIENT_X, &[SUMS[0]], &params, &binds, [dy.rows, dy.cols, dx.cols], 1)
 }
 
 fn gradient_w(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
@@ -340,11 +326,9 @@ impl Plan {
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let flags: [(&Bodies, Vec<_>); 6] = [
-        (&FORWARD, vec![SUMS[0], ("GELU", 0)]),
-        (&FORWARD, vec![SUMS[0], ("GELU", 1)]),
-        (&GRADIENT_X, vec![SUMS[0], ("HAS_PRE", 0)]),
-        (&GRADIENT_X, vec![SUMS[0], ("HAS_PRE", 1)]),
+    let flags: [(&Bodies, Vec<_>); 4] = [
+        (&FORWARD, vec![SUMS[0]]),
+        (&GRADIENT_X, vec![SUMS[0]]),
         (&GRADIENT_W, vec![SUMS[0]]),
         (&GRADIENT_W, vec![SUMS[1]]),
     ];

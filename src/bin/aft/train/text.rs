@@ -80,13 +80,13 @@ struct ModelArgs {
     /// Channels, D: a multiple of 4
     #[arg(long, value_name = "N")]
     dim: Option<u32>,
-    /// Heads, H: 1 for simple and local
+    /// Heads, H, which divide D (conv; a quarter of D by default); 1 for the others
     #[arg(long, value_name = "N")]
     heads: Option<u32>,
-    /// Window of the position biases, s (local)
+    /// Window of the position biases, s (local), or size of the kernel (conv)
     #[arg(long, value_name = "N")]
     window: Option<u32>,
-    /// Rank of the position biases, R (local)
+    /// Rank of the position biases, R (full, local)
     #[arg(long, value_name = "N")]
     rank: Option<u32>,
     /// Positions, T: the bytes that the model sees at once
@@ -219,22 +219,29 @@ impl Args {
 impl ModelArgs {
     /// `config` with what was asked for in its place.
     fn over(&self, mut config: LanguageConfig) -> Result<LanguageConfig> {
-        if let Some(variant) = self.variant {
-            config.variant = variant.into();
-        }
-        if config.variant == Variant::Simple {
-            for (name, given) in [("--window", self.window), ("--rank", self.rank)] {
-                if given.is_some() {
-                    return Err(Error::Config(format!(
-                        "{name} is of no use to AFT-simple, which has no position biases"
-                    )));
-                }
+        let before = config.variant;
+        config.variant = self.variant.map_or(before, Variant::from);
+        // What a variant has no use for is 0 in its configuration.
+        let unused = match config.variant {
+            Variant::Simple => [true, true],
+            Variant::Full => [true, false],
+            Variant::Local => [false, false],
+            Variant::Conv => [false, true],
+        };
+        let options = [("--window", self.window, &mut config.window), ("--rank", self.rank, &mut config.rank)];
+        for ((name, given, field), _) in options.into_iter().zip(unused).filter(|(_, unused)| *unused) {
+            if given.is_some() {
+                return Err(Error::Config(format!("{name} is of no use to AFT-{}", config.variant)));
             }
-            (config.window, config.rank) = (0, 0);
+            *field = 0;
         }
         let replace = |field: &mut u32, given: Option<u32>| *field = given.unwrap_or(*field);
         replace(&mut config.layers, self.layers);
         replace(&mut config.dim, self.dim);
+        if config.variant == Variant::Conv && before != Variant::Conv {
+            // A head of four channels: many heads are what makes AFT-conv good (paper, Table 7).
+            config.heads = (config.dim / 4).max(1);
+        }
         replace(&mut config.heads, self.heads);
         replace(&mut config.window, self.window);
         replace(&mut config.rank, self.rank);
