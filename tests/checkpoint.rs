@@ -61,8 +61,11 @@ fn resumed_equals_uninterrupted(gpu: &Gpu) {
         small(),
         LanguageConfig { variant: Variant::Simple, dropout: 0.2, ..small() },
         LanguageConfig { projection: false, dim: 20, ..small() },
+        LanguageConfig { variant: Variant::Full, ..small() },
+        LanguageConfig { variant: Variant::Conv, heads: 4, ..small() },
     ];
-    let configs = [settings(), TrainConfig { accumulate: 2, batch: 2, seed: 1 << 40 | 7, ..settings() }, settings()];
+    let accumulated = TrainConfig { accumulate: 2, batch: 2, seed: 1 << 40 | 7, ..settings() };
+    let configs = [settings(), accumulated.clone(), settings(), settings(), accumulated];
     for (model, config) in models.iter().zip(&configs) {
         let whole = run(gpu, model, config, 23, &[]);
         for breaks in [&[0][..], &[3, 11], &[9, 9, 10]] {

@@ -132,8 +132,11 @@ fn logits(gpu: &Gpu) {
             (Variant::Local, 1, false),
             (Variant::Local, 90, true),
             (Variant::Simple, 0, true),
+            (Variant::Full, 0, true),
+            (Variant::Conv, 6, true),
         ] {
-            let model = decided(gpu, &LanguageConfig { variant, window, projection, length: 70, ..small() });
+            let heads = if variant == Variant::Conv { 8 } else { 1 };
+            let model = decided(gpu, &LanguageConfig { variant, heads, window, projection, length: 70, ..small() });
             let text = text(70);
             let whole = parallel(gpu, &model, &text);
             let largest = whole.iter().fold(0f32, |m, v| m.max(v.abs()));
@@ -275,7 +278,9 @@ fn sliding(gpu: &Gpu) {
 
 fn save_and_fork(gpu: &Gpu) {
     let sampling = Sampling { temperature: 1.0, seed: 2, ..Default::default() };
-    for (variant, length) in [(Variant::Local, 24), (Variant::Simple, 24), (Variant::Local, 3)] {
+    for (variant, length) in
+        [(Variant::Local, 24), (Variant::Simple, 24), (Variant::Local, 3), (Variant::Full, 24), (Variant::Conv, 24)]
+    {
         let model = decided(gpu, &LanguageConfig { variant, length, ..small() });
         for count in [0, 5, 40] {
             let mut first = generator(gpu, &model, 2);
@@ -417,7 +422,7 @@ fn catalogue(_: &Gpu) {
     let listed: Vec<String> = aft_wgpu::ops::catalogue().iter().map(|(kernel, variant)| kernel.wgsl(variant)).collect();
     let gpu = Gpu::request_blocking(&Default::default()).unwrap();
     for class in [AdapterClass::Software, AdapterClass::Discrete] {
-        for variant in [Variant::Local, Variant::Simple] {
+        for variant in [Variant::Local, Variant::Simple, Variant::Full, Variant::Conv] {
             let gpu = &gpu.plan_as(class);
             let model = model(gpu, &LanguageConfig { variant, ..small() });
             made(&mut generator(gpu, &model, 2), 30, &Sampling::default());

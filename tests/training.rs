@@ -97,9 +97,21 @@ fn gradient_predicts_loss(gpu: &Gpu) {
     // A text of one window: every batch is the same. A rate of nearly 0: no step moves a parameter.
     let window: Arc<dyn Text> = Arc::new(MemoryText::new("the quick brown fox jumps"));
     let frozen = TrainConfig { lr: 1e-30, weight_decay: 0.0, ..settings() };
-    for (variant, projection) in [(Variant::Local, true), (Variant::Local, false), (Variant::Simple, true)] {
-        let model = LanguageConfig { variant, projection, ..small() };
+    for (variant, projection) in [
+        (Variant::Local, true),
+        (Variant::Local, false),
+        (Variant::Simple, true),
+        (Variant::Full, true),
+        (Variant::Conv, true),
+    ] {
+        let heads = if variant == Variant::Conv { 4 } else { 1 };
+        let model = LanguageConfig { variant, heads, projection, ..small() };
         let mut trainer = trainer_on(gpu, &model, &frozen, Arc::clone(&window));
+        // At its start of 0, gamma hides the gradient of the raw kernel.
+        if let Some(gamma) = trainer.model.parameters.find("blocks.0.aft.kernel.gamma") {
+            trainer.model.parameters.write(gpu, gamma, &[0.5; 4]).unwrap();
+            trainer.model.parameters.refresh(gpu);
+        }
         block_on(trainer.advance(1)).unwrap();
         let start = block_on(trainer.model.parameters.read(gpu)).unwrap();
         let gradient = block_on(trainer.model.parameters.gradients(gpu)).unwrap();
@@ -151,6 +163,8 @@ fn every_setting_learns(gpu: &Gpu) {
     let settings = TrainConfig { steps: 48, ..settings() };
     for (name, model, config) in [
         ("simple", LanguageConfig { variant: Variant::Simple, ..small() }, settings.clone()),
+        ("full", LanguageConfig { variant: Variant::Full, ..small() }, settings.clone()),
+        ("conv", LanguageConfig { variant: Variant::Conv, heads: 8, ..small() }, settings.clone()),
         ("no projection", LanguageConfig { projection: false, ..small() }, settings.clone()),
         ("no projection, dropout", LanguageConfig { projection: false, dropout: 0.1, ..small() }, settings.clone()),
         ("dropout", LanguageConfig { dropout: 0.1, ..small() }, settings.clone()),
@@ -304,8 +318,15 @@ fn catalogue(_: &Gpu) {
     let listed: Vec<String> = aft_wgpu::ops::catalogue().iter().map(|(kernel, variant)| kernel.wgsl(variant)).collect();
     let gpu = Gpu::request_blocking(&Default::default()).unwrap();
     for class in [AdapterClass::Software, AdapterClass::Discrete] {
-        for (variant, length) in [(Variant::Local, 24), (Variant::Local, 300), (Variant::Simple, 300)] {
-            let model = LanguageConfig { variant, length, dropout: 0.1, projection: false, ..small() };
+        for (variant, length, heads) in [
+            (Variant::Local, 24, 1),
+            (Variant::Local, 300, 1),
+            (Variant::Simple, 300, 1),
+            (Variant::Full, 300, 1),
+            (Variant::Conv, 24, 4),
+            (Variant::Conv, 24, 8),
+        ] {
+            let model = LanguageConfig { variant, length, heads, dropout: 0.1, projection: false, ..small() };
             let mut trainer = trainer(&gpu.plan_as(class), &model, &TrainConfig { accumulate: 2, ..settings() });
             block_on(trainer.advance(1)).unwrap();
         }

@@ -13,7 +13,7 @@ use crate::ops::{Builder, Gradient};
 /// The biases of a problem on the device, and where their gradient goes.
 enum DeviceBias {
     None,
-    Factors { u: Weights, v: Weights, gradients: Buffer, target: Gradient },
+    Factors { factors: Box<[Weights; 2]>, gradients: Buffer, target: Gradient },
     Dense { w: Buffer, gradients: Buffer, columns: u32 },
     Taps { values: Buffer, gradients: Buffer, target: Gradient },
 }
@@ -172,7 +172,7 @@ impl DeviceBias {
                 page.submit_refresh(gpu);
                 let gradients = nan(gpu, 2 * bytes)?;
                 let target = Gradient::of(&gradients, &u, Some(&v), false)?;
-                Ok(Self::Factors { u, v, gradients, target })
+                Ok(Self::Factors { factors: Box::new([u, v]), gradients, target })
             }
             Form::Full(_) | Form::Local(..) => {
                 let w = gpu.upload("biases", &problem.w[0])?;
@@ -194,9 +194,9 @@ impl DeviceBias {
 
     fn biases<'a>(&'a self, problem: &Problem) -> Biases<'a> {
         match (self, problem.form) {
-            (Self::Factors { u, v, .. }, form) => {
+            (Self::Factors { factors, .. }, form) => {
                 let window = if let Form::Local(window, _) = form { window as u32 } else { u32::MAX };
-                Biases::Factors { u, v, window }
+                Biases::Factors { u: &factors[0], v: &factors[1], window }
             }
             (Self::Dense { w, columns, .. }, Form::Local(window, _)) => {
                 Biases::Band { w: rowed(w, *columns), window: window as u32 }
@@ -229,9 +229,9 @@ impl DeviceBias {
         match self {
             // A window of 0 reads no bias: its gradient is 0.
             Self::None => Ok(shapes.map(|[rows, cols]| vec![0.0; rows * cols])),
-            Self::Factors { u, v, gradients, .. } => {
+            Self::Factors { factors, gradients, .. } => {
                 let mut parts = [Vec::new(), Vec::new()];
-                for (part, w) in parts.iter_mut().zip([u, v]) {
+                for (part, w) in parts.iter_mut().zip(factors.iter()) {
                     *part = w.unpad(&read(gradients, w.offset_bytes, w.size_bytes()).await?);
                 }
                 Ok(parts)

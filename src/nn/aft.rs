@@ -113,7 +113,7 @@ pub struct Window {
 /// The biases of a layer on the device.
 enum LayerBias<'a> {
     None,
-    Factors { u: Weights, v: Weights, window: u32 },
+    Factors(Box<[Weights; 2]>, u32),
     Taps(Taps<'a>),
 }
 
@@ -121,7 +121,7 @@ impl LayerBias<'_> {
     fn biases(&self) -> Biases<'_> {
         match self {
             Self::None => Biases::None,
-            Self::Factors { u, v, window } => Biases::Factors { u, v, window: *window },
+            Self::Factors(factors, window) => Biases::Factors { u: &factors[0], v: &factors[1], window: *window },
             Self::Taps(taps) => Biases::Taps(*taps),
         }
     }
@@ -183,8 +183,8 @@ impl Aft {
         let AftConfig { variant, heads, window, .. } = self.config;
         match (self.bias, taps) {
             (BiasParameters::Factors(factors), _) => {
-                let [u, v] = factors.map(|id| parameters.weights(id));
-                LayerBias::Factors { u, v, window: if variant == Variant::Full { u32::MAX } else { window } }
+                let window = if variant == Variant::Full { u32::MAX } else { window };
+                LayerBias::Factors(Box::new(factors.map(|id| parameters.weights(id))), window)
             }
             (BiasParameters::Kernel(_), Some(values)) => {
                 LayerBias::Taps(Taps { values, heads, size: window, grid: None })
