@@ -2,9 +2,11 @@
 //!
 //! `cargo run --release --example borrowed_device`
 
-use aft_wgpu::gpu::{Gpu, Placement, Plane, Weights};
-use aft_wgpu::ops::Builder;
-use aft_wgpu::ops::aft::{Output, band, local, qkv_cols};
+use aft_wgpu::gpu::{Gpu, Page, Placement, Plane};
+use aft_wgpu::ops::aft::biases::{BiasGradient, Biases};
+use aft_wgpu::ops::aft::mix::{self, Mix, Mixed};
+use aft_wgpu::ops::aft::qkv_cols;
+use aft_wgpu::ops::{Builder, Gradient};
 use aft_wgpu::wgpu;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,29 +22,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let wave = |len: u32, step: f32| (0..len).map(|i| (i as f32 * step).sin()).collect::<Vec<_>>();
     let qkv = Plane::upload(&gpu, "qkv", rows, width, &wave(rows * width, 0.7), b.placement)?;
     let dy = Plane::upload(&gpu, "dy", rows, channels, &wave(rows * channels, 0.3), b.placement)?;
-    let factor = |step| Weights::upload(&gpu, "factor", time, rank, &wave(time * rank, step), b.placement);
-    let (u, v) = (factor(0.2)?, factor(0.5)?);
+    // Both factors of the biases lie in one page, and their gradients in another of the same plan.
+    let bytes = u64::from(4 * time * rank).next_multiple_of(256);
+    let page = Page::new(&gpu, "factors", 2 * bytes, b.placement)?;
+    let [u, v] = [0, bytes].map(|offset| page.tensor(offset, time, rank));
+    for (factor, step) in [(&u, 0.2), (&v, 0.5)] {
+        gpu.write(&page.buffer, factor.offset_bytes, bytemuck::cast_slice(&factor.pad(&wave(time * rank, step))?))?;
+    }
+    let dpage = gpu.storage("gradients of the factors", 2 * bytes)?;
+    let dfactors = Gradient::of(&dpage, &u, Some(&v), false)?;
 
     // Outputs, which may be buffers of the program's own (`Plane::from_buffer`).
-    let biases = b.plane("band", time, band::cols(time, window))?;
-    let dband = b.plane("band gradient", time, band::cols(time, window))?;
+    let mix = Mix { batch, time, channels, causal: true, gated: true, mask: None };
+    let biases = Biases::Factors { u: &u, v: &v, window };
     let dqkv = b.plane("gradient", rows, width)?;
-    let out = Output::new(b, rows, channels)?;
+    let out = Mixed::new(b, &mix, true)?;
 
-    band::forward(b, &band::Forward { window, u: &u, v: &v, band: &biases })?;
-    local::forward(b, &local::Forward { batch, time, window, qkv: &qkv, band: &biases, out: &out })?;
-    let args = local::Backward {
-        batch,
-        time,
-        window,
-        qkv: &qkv,
-        band: &biases,
-        out: &out,
-        dy: &dy,
-        dqkv: &dqkv,
-        dband: &dband,
-    };
-    local::backward(b, &args)?;
+    mix::forward(b, &mix, &biases, &qkv, &out)?;
+    let dbiases = Some(BiasGradient::Factors(&dfactors));
+    mix::backward(b, &mix, &biases, &mix::Backward { qkv: &qkv, out: &out, dy: &dy, dqkv: &dqkv, dbiases })?;
     let program = b.take_program();
 
     // The program is recorded as often as it likes; nothing is submitted but by the program.

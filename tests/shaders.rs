@@ -210,11 +210,6 @@ fn every_shader_file_is_part_of_a_kernel() {
 /// Shaders without a family of files, and why.
 const HELPERS: &[(&str, &str)] = &[
     ("nn/sum_slices", "a part of every sliced gradient: hosted by ops/gradient.rs, tested by each that uses it"),
-    (
-        "aft/simple_reduce",
-        "carries sums between strips of time: hosted by ops/aft/strips.rs, tested through simple and local",
-    ),
-    ("aft/simple_scan", "as simple_reduce"),
     ("aft/mix_centre", "a step of every form: hosted by ops/aft/mix.rs, whose truth and test are of the whole"),
     ("aft/mix_rows", "as mix_centre"),
     ("aft/rest", "the part of a form outside of its window: hosted by ops/aft/rest.rs, tested through mix"),

@@ -303,16 +303,19 @@ impl LanguageConfig {
     /// [`Error::LimitExceeded`] with the numbers.
     pub fn check_limits(&self, gpu: &Gpu, rows: u32) -> Result<()> {
         let limits = &gpu.caps().limits;
-        let local = matches!(self.variant, Variant::Local | Variant::Full);
-        let window = if self.variant == Variant::Local { self.window } else { 0 };
         let builder = Builder::new(gpu, self.placement(gpu, rows));
         aft::check(&builder, rows.div_ceil(self.length), self.length, self.dim, 0)?;
         let widest = u64::from(self.mlp_ratio.max(3)) * u64::from(self.dim);
         let plane = 4 * u64::from(rows) * widest.max(VOCABULARY.into());
         let weight = 4 * u64::from(self.dim) * widest.max(VOCABULARY.into());
         let tables = 4 * u64::from(self.dim) * (u64::from(VOCABULARY) + u64::from(self.length));
-        let factors = if local { 8 * u64::from(self.length) * u64::from(self.rank) } else { 0 };
-        let band = if local { 4 * u64::from(self.length) * u64::from(aft::band::cols(self.length, window)) } else { 0 };
+        let (length, factors) = (u64::from(self.length), 8 * u64::from(self.length) * u64::from(self.rank));
+        // Of AFT-full a panel of rows is at hand at a time.
+        let (factors, band) = match self.variant {
+            Variant::Simple | Variant::Conv => (0, 0),
+            Variant::Local => (factors, 4 * length * u64::from(aft::biases::band_cols(self.length, self.window))),
+            Variant::Full => (factors, 4 * length * length.min(2 * u64::from(self.dim) + 64)),
+        };
         let granted = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
         for (what, needed, advice) in [
             ("an activation (bytes)", plane, "a smaller --batch, --length or --dim"),

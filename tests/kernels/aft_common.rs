@@ -2,7 +2,10 @@
 
 use aft_wgpu::gpu::Plane;
 use aft_wgpu::ops::Builder;
-use aft_wgpu::ops::aft::{band, qkv_cols};
+use aft_wgpu::ops::aft::biases::{BiasGradient, Biases, band_cols, band_index};
+use aft_wgpu::ops::aft::dense::Rowed;
+use aft_wgpu::ops::aft::mix::{self, Mix, Mixed, Saved};
+use aft_wgpu::ops::aft::qkv_cols;
 use aft_wgpu::reference::compare::worst;
 use aft_wgpu::reference::{Dims, aft};
 
@@ -104,22 +107,12 @@ impl Case {
 
     /// The band in the blocks of its plane. What no kernel may use would outweigh all the rest (a NaN may vanish in a clamp).
     pub fn band_plane(&self, b: &Builder) -> Plane {
-        let (t, cols) = (self.dims.t, band::cols(self.dims.t as u32, self.window as u32) as usize);
+        let (t, cols) = (self.dims.t, band_cols(self.dims.t as u32, self.window as u32) as usize);
         let mut blocks = vec![1e5; t * cols];
         for (row, key, at) in entries(t, self.window) {
-            blocks[row * cols + band::index(row as u32, key as u32) as usize] = self.band[at];
+            blocks[row * cols + band_index(row as u32, key as u32) as usize] = self.band[at];
         }
         plane(b, t, cols, &blocks)
-    }
-
-    /// The band [T, s] of a plane of blocks; its unused entries are 0.
-    pub fn band_of(&self, blocks: &[f32]) -> Vec<f32> {
-        let cols = band::cols(self.dims.t as u32, self.window as u32) as usize;
-        let mut band = vec![0.0; self.dims.t * self.window];
-        for (row, key, at) in entries(self.dims.t, self.window) {
-            band[at] = blocks[row * cols + band::index(row as u32, key as u32) as usize];
-        }
-        band
     }
 
     /// X of the tolerances: the largest exponents.
@@ -280,6 +273,67 @@ pub fn beyond(window: usize) -> Vec<Case> {
 
 fn edit(values: &mut [f32], dims: Dims, f: impl Fn(f32, usize, usize) -> f32) {
     values.iter_mut().enumerate().for_each(|(i, v)| *v = f(*v, i / dims.d % dims.t, i % dims.d));
+}
+
+/// What a causal, gated form gives for a case.
+pub struct Actual {
+    pub y: Vec<f32>,
+    pub log_den: Vec<f32>,
+    pub dq: Vec<f32>,
+    pub dk: Vec<f32>,
+    pub dv: Vec<f32>,
+    pub dband: Vec<f32>,
+}
+
+impl Actual {
+    pub fn parts(&self) -> [&[f32]; 6] {
+        [&self.y, &self.log_den, &self.dq, &self.dk, &self.dv, &self.dband]
+    }
+    pub fn bits(&self) -> Vec<u32> {
+        self.parts().iter().flat_map(|part| part.iter().map(|v| v.to_bits())).collect()
+    }
+}
+
+fn mix(case: &Case) -> Mix<'static> {
+    let ((batch, time, _), channels) = (case.shape(), case.dims.d as u32);
+    Mix { batch, time, channels, causal: true, gated: true, mask: None }
+}
+
+/// y and log_den.
+pub fn run_forward(b: &mut Builder, case: &Case) -> (Vec<f32>, Vec<f32>) {
+    let (rows, d, window) = (case.rows(), case.dims.d, case.window as u32);
+    let out = Mixed { y: unwritten(b, rows, d), log_den: unwritten(b, rows, d), saved: None };
+    let band = b.gpu.upload("band", &[&case.band[..], &[f32::NAN]].concat()).unwrap();
+    let w = Rowed { buffer: &band, offset_bytes: 0, columns: window, stride: window };
+    let biases = if window == 0 { Biases::None } else { Biases::Band { w, window } };
+    mix::forward(b, &mix(case), &biases, &case.qkv(b), &out).unwrap();
+    run(b);
+    (read(b, &out.y), read(b, &out.log_den))
+}
+
+pub fn run_both(b: &mut Builder, case: &Case) -> Actual {
+    let (rows, d, window) = (case.rows(), case.dims.d, case.window as u32);
+    let saved = Saved { centre: unwritten(b, case.dims.b, d), r: unwritten(b, rows, d) };
+    let out = Mixed { y: unwritten(b, rows, d), log_den: unwritten(b, rows, d), saved: Some(saved) };
+    let (qkv, dy) = (case.qkv(b), case.rows_of(b, &case.dy));
+    let dqkv = unwritten(b, rows, qkv.cols as usize);
+    // A word behind the band that nothing may read or write.
+    let [band, dband] = [&case.band[..], &vec![f32::NAN; case.band.len()]]
+        .map(|values| b.gpu.upload("band", &[values, &[12_345.5]].concat()).unwrap());
+    let rowed = |buffer| Rowed { buffer, offset_bytes: 0, columns: window, stride: window };
+    let (biases, dbiases) = match window {
+        0 => (Biases::None, None),
+        _ => (Biases::Band { w: rowed(&band), window }, Some(BiasGradient::Dense(rowed(&dband), false))),
+    };
+    mix::forward(b, &mix(case), &biases, &qkv, &out).unwrap();
+    mix::backward(b, &mix(case), &biases, &mix::Backward { qkv: &qkv, out: &out, dy: &dy, dqkv: &dqkv, dbiases })
+        .unwrap();
+    run(b);
+    let [dq, dk, dv] = case.unpacked(&read(b, &dqkv));
+    let len = case.band.len();
+    let mut dband: Vec<f32> = pollster::block_on(b.gpu.read(&dband, 0, 4 * (len as u64 + 1))).unwrap();
+    assert_eq!(dband.pop(), Some(12_345.5), "a store behind the band's gradient");
+    Actual { y: read(b, &out.y), log_den: read(b, &out.log_den), dq, dk, dv, dband }
 }
 
 /// The tier of a tolerance: relative errors of y in units of the largest |v| of its channel.

@@ -59,7 +59,7 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
             let b = &mut Builder::new(gpu, Placement::Buffer);
             let rows = most as usize + 1;
             let (qkv, y) = (unwritten(b, rows, 12), unwritten(b, rows, 1));
-            let band = unwritten(b, 2000, aft_wgpu::ops::aft::band::cols(2000, s) as usize);
+            let band = unwritten(b, 2000, aft_wgpu::ops::aft::biases::band_cols(2000, s) as usize);
             let bias = StreamBias::from_band(band, s);
             let [cursor, sums, ring] = [16, 80, ring_bytes(1, 2000, s, 1)].map(|n| gpu.storage("test", n).unwrap());
             let (cursor, sums, ring) = (&cursor, &sums, &ring);

@@ -1,9 +1,9 @@
-//! `aft/simple`: forward and gradients.
+//! AFT-simple, causal: forward and gradients.
 
 use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::ops::Builder;
-use aft_wgpu::ops::aft::Output;
-use aft_wgpu::ops::aft::simple::{Backward, Forward, backward, forward};
+use aft_wgpu::ops::aft::biases::Biases;
+use aft_wgpu::ops::aft::mix::{Mix, Mixed, forward};
 use aft_wgpu::reference::aft::simple as reference;
 use libtest_mimic::Trial;
 
@@ -40,9 +40,9 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         trial(gpu, "aft_simple::sequences_that_are_too_long_are_refused", |gpu| {
             let b = &mut Builder::new(gpu, Placement::Buffer);
             let case = Case::normal(1, 131_073, 1, 0);
-            let out = Output::new(b, 131_073, 1).unwrap();
-            let args = Forward { batch: 1, time: 131_073, qkv: &case.qkv(b), out: &out };
-            let text = forward(b, &args).unwrap_err().to_string();
+            let mix = Mix { batch: 1, time: 131_073, channels: 1, causal: true, gated: true, mask: None };
+            let out = Mixed::new(b, &mix, false).unwrap();
+            let text = forward(b, &mix, &Biases::None, &case.qkv(b), &out).unwrap_err().to_string();
             assert!(text.contains("131073") && text.contains("131072"), "{text}");
         }),
         trial(gpu, "aft_simple::regression_the_sum_is_normalised_after_it_is_accumulated", |gpu| {
@@ -77,25 +77,4 @@ fn check(gpu: &Gpu, case: &Case, tier: Tier, placements: &[Placement]) {
         close(&what("dv"), &actual.dv, &gradient.dv, relative, &sizes.dv);
         check_convex(&what("y"), case, &actual.y, relative);
     }
-}
-
-struct Actual {
-    y: Vec<f32>,
-    log_den: Vec<f32>,
-    dq: Vec<f32>,
-    dk: Vec<f32>,
-    dv: Vec<f32>,
-}
-
-fn run_both(b: &mut Builder, case: &Case) -> Actual {
-    let (rows, d) = (case.rows(), case.dims.d);
-    let (batch, time, _) = case.shape();
-    let out = Output { y: unwritten(b, rows, d), log_den: unwritten(b, rows, d) };
-    let (qkv, dy) = (case.qkv(b), case.rows_of(b, &case.dy));
-    let dqkv = unwritten(b, rows, qkv.cols as usize);
-    forward(b, &Forward { batch, time, qkv: &qkv, out: &out }).unwrap();
-    backward(b, &Backward { batch, time, qkv: &qkv, out: &out, dy: &dy, dqkv: &dqkv }).unwrap();
-    run(b);
-    let [dq, dk, dv] = case.unpacked(&read(b, &dqkv));
-    Actual { y: read(b, &out.y), log_den: read(b, &out.log_den), dq, dk, dv }
 }

@@ -5,7 +5,6 @@
 mod harness;
 
 mod adamw;
-mod aft_band;
 mod aft_common;
 mod aft_kernel_norm;
 mod aft_local;
@@ -46,7 +45,6 @@ fn main() {
 fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     [
         adamw::trials(gpu),
-        aft_band::trials(gpu),
         aft_kernel_norm::trials(gpu),
         aft_local::trials(gpu),
         aft_local_stream::trials(gpu),

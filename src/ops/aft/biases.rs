@@ -53,7 +53,7 @@ impl StreamBias {
         self.layout.reach
     }
 
-    /// The biases of a band that lies in blocks already, as [`super::band::forward`] forms it [T, [`super::band::cols`]].
+    /// The biases of a band that lies in blocks already [T, [`band_cols`]], at [`band_index`].
     pub fn from_band(plane: Plane, window: u32) -> Self {
         let time = plane.rows;
         let layout = Layout { reach: window.min(time), slide: Some(0), period: time, head_channels: None };
@@ -87,6 +87,16 @@ pub enum BiasGradient<'a> {
     Dense(Rowed<'a>, bool),
     /// Of the taps.
     Taps(&'a Gradient),
+}
+
+/// Columns of the plane of blocks of a causal form, for `time` positions and a window of `window`.
+pub fn band_cols(time: u32, window: u32) -> u32 {
+    4 * ((window.min(time) + 2) / 4 + 1)
+}
+
+/// Where the bias of key `key` lies in row `t` of such a plane; the key is in the window of the row.
+pub fn band_index(t: u32, key: u32) -> u32 {
+    4 * (t / 4 - key / 4) + key % 4
 }
 
 /// How the biases of a form are cut, and which keys are outside of them.

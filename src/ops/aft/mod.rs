@@ -1,57 +1,27 @@
 //! The Attention Free Transformer's own operations, causal. Queries, keys and values come as one plane.
 
-pub mod band;
 pub mod biases;
 pub mod dense;
 mod factors;
 pub mod heads;
 pub mod kernel_norm;
-pub mod local;
 pub mod local_stream;
 pub mod mix;
 mod pairs;
 mod rest;
-mod rows;
-pub mod simple;
 pub mod simple_stream;
 pub mod stream;
 mod strips;
 pub mod taps;
 
-use crate::error::{Result, expect_shape};
-use crate::gpu::{Kernel, Placement, Plane, Variant};
+use crate::error::Result;
+use crate::gpu::{Kernel, Placement, Variant};
 use crate::ops::Builder;
 
 /// Columns of a plane `qkv` or `dqkv` [B T, 3 D4] of `channels` channels, where D4 is `channels` in whole vec4s: q from
 /// column 0, k from D4, v from 2 D4, each padded with zeros.
 pub fn qkv_cols(channels: u32) -> u32 {
     12 * channels.div_ceil(4)
-}
-
-/// What a forward pass gives, and its gradient needs again; both are [B T, D].
-#[derive(Debug, Clone)]
-pub struct Output {
-    /// The mixed and gated values.
-    pub y: Plane,
-    /// L, the logarithm of the sum of weights of each row and channel, in nats.
-    pub log_den: Plane,
-}
-
-impl Output {
-    /// Planes for `rows` = B T rows of `channels` channels.
-    ///
-    /// # Errors
-    /// As [`Plane::new`].
-    pub fn new(b: &mut Builder, rows: u32, channels: u32) -> Result<Self> {
-        Ok(Self { y: b.plane("aft y", rows, channels)?, log_den: b.plane("aft log_den", rows, channels)? })
-    }
-
-    fn check(&self, op: &str, batch: u32, time: u32, qkv: &Plane) -> Result<()> {
-        let Self { y, log_den } = self;
-        expect_shape(&format!("{op}: rows of y"), u64::from(batch) * u64::from(time), y.rows.into())?;
-        expect_shape(&format!("{op}: log_den"), (y.rows, y.cols), (log_den.rows, log_den.cols))?;
-        expect_shape(&format!("{op}: qkv"), (y.rows, qkv_cols(y.cols)), (qkv.rows, qkv.cols))
-    }
 }
 
 /// Fails where no plan serves B sequences of T positions and `channels` channels with a window; nothing is made.
@@ -66,11 +36,6 @@ pub fn check(b: &Builder, batch: u32, time: u32, channels: u32, window: u32) -> 
 pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
     let mut all = Vec::new();
     for placement in [Placement::Buffer, Placement::Texture] {
-        all.extend(strips::catalogue(placement));
-        all.extend(rows::catalogue(placement));
-        all.extend(simple::catalogue(placement));
-        all.extend(band::catalogue(placement));
-        all.extend(local::catalogue(placement));
         all.extend(simple_stream::catalogue(placement));
         all.extend(local_stream::catalogue(placement));
         all.extend(mix::catalogue(placement));

@@ -1,49 +1,9 @@
-//! How time is cut into strips that run in parallel, and the kernels that carry sums from strip to strip
-//! (`shaders/aft/simple_{reduce,scan}.wgsl`), in either direction of time.
+//! How time is cut into strips that run in parallel (`shaders/lib/aft_strip.wgsl`).
 
 use crate::error::{Error, Result};
-use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, params};
+use crate::gpu::{Kernel, Placement, Variant};
 use crate::ops::Builder;
 use crate::ops::trips::MAX_TRIPS;
-
-params! {
-    /// As in `shaders/aft/simple_reduce.wgsl`.
-    ReduceParams {
-        batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, window: u32, qkv_stride: u32, total_stride: u32,
-    }
-}
-
-params! {
-    /// As in `shaders/aft/simple_scan.wgsl`.
-    ScanParams { batch: u32, width: u32, strips: u32, backward: u32, total_stride: u32, carry_stride: u32 }
-}
-
-static REDUCE: Kernel = Kernel {
-    stem: "aft/simple_reduce",
-    entry: "reduce",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/aft_state.wgsl"),
-        include_str!("../../../shaders/lib/aft_strip.wgsl"),
-        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
-        include_str!("../../../shaders/lib/aft_total.wgsl"),
-        include_str!("../../../shaders/aft/simple_reduce.wgsl"),
-    ],
-    params: ReduceParams::FIELDS,
-    operands: &[Operand::plane("qkv", "[B T, 3 D]"), Operand::plane_out("total", "[3 B strips, D]")],
-};
-
-static SCAN: Kernel = Kernel {
-    stem: "aft/simple_scan",
-    entry: "scan",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/aft_state.wgsl"),
-        include_str!("../../../shaders/aft/simple_scan.wgsl"),
-    ],
-    params: ScanParams::FIELDS,
-    operands: &[Operand::plane("total", "[3 B strips, D]"), Operand::plane_out("carry", "[3 B strips, D]")],
-};
 
 /// The longest sequence.
 const MAX_TIME: u32 = 131_072;
@@ -119,73 +79,6 @@ pub(crate) fn variants(kernel: &'static Kernel, placement: Placement) -> [(&'sta
 fn trips(rows: u32, window: u32) -> u64 {
     let blocks = u64::from(window.div_ceil(4)) + 1;
     u64::from(rows / 4) * (12 + 25 * blocks + 5 * blocks.div_ceil(64))
-}
-
-/// A plane of states, three rows each, for `strips` strips of every sequence. Its columns are whole vec4s: an empty state is
-/// not zero in any channel.
-pub(crate) fn states(b: &mut Builder, label: &str, batch: u32, strips: u32, width: u32) -> Result<Plane> {
-    b.plane(label, 3 * batch * strips, 4 * width)
-}
-
-/// Adds the carries of the forward pass: for each strip the state of the keys that its first row's prefix begins with. None if
-/// there is one strip.
-pub(crate) fn carries(
-    b: &mut Builder,
-    qkv: &Plane,
-    batch: u32,
-    time: u32,
-    window: u32,
-    strips: Strips,
-) -> Result<Option<Plane>> {
-    if strips.count == 1 {
-        return Ok(None);
-    }
-    let width = qkv.stride() / 3;
-    let total = states(b, "strip totals", batch, strips.count, width)?;
-    let params = ReduceParams {
-        batch,
-        time,
-        width,
-        strip_rows: strips.rows,
-        strips: strips.count,
-        window,
-        qkv_stride: qkv.stride(),
-        total_stride: total.stride(),
-    };
-    let binds = [Bind::Plane(qkv), Bind::Plane(&total)];
-    let elements = 4.0 * f64::from(qkv.rows) * f64::from(width);
-    let cost = Cost { flops: 10.0 * elements, bytes: 8.0 * elements };
-    let (variant, groups) = strips.grid(b, batch, width);
-    let dispatch = b.gpu.dispatch(&REDUCE, &variant, &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
-    scan(b, total, batch, strips.count, false).map(Some)
-}
-
-/// Adds the scan that turns the totals of `strips` strips a sequence into carries; in reverse order if `backward`.
-pub(crate) fn scan(b: &mut Builder, total: Plane, batch: u32, strips: u32, backward: bool) -> Result<Plane> {
-    let width = total.stride();
-    let carry = states(b, "strip carries", batch, strips, width)?;
-    let params = ScanParams {
-        batch,
-        width,
-        strips,
-        backward: u32::from(backward),
-        total_stride: width,
-        carry_stride: carry.stride(),
-    };
-    let values = 12.0 * f64::from(batch) * f64::from(strips) * f64::from(width);
-    let cost = Cost { flops: 10.0 * values, bytes: 8.0 * values };
-    let groups = (u64::from(batch) * u64::from(width)).div_ceil(64);
-    let binds = [Bind::Plane(&total), Bind::Plane(&carry)];
-    let dispatch = b.gpu.dispatch(&SCAN, &Variant::plain(b.placement), &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
-    b.recycle(total);
-    Ok(carry)
-}
-
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let [few, many] = variants(&REDUCE, placement);
-    vec![few, many, (&SCAN, Variant::plain(placement))]
 }
 
 #[cfg(test)]
