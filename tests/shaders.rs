@@ -192,7 +192,7 @@ fn stems(folder: &str) -> Vec<String> {
 #[test]
 fn every_shader_file_is_part_of_a_kernel() {
     let kernels: Vec<_> = aft_wgpu::ops::catalogue().into_iter().map(|(kernel, _)| kernel).collect();
-    for folder in ["lib", "aft", "nn"] {
+    for folder in ["lib", "aft", "nn", "check"] {
         for stem in stems(folder) {
             let stem = format!("{folder}/{stem}");
             let text = std::fs::read_to_string(root().join(format!("shaders/{stem}.wgsl"))).unwrap();

@@ -1,8 +1,13 @@
 //! One layer of AFT on host data, in every form: on a device, and by the reference, to compare them with each other and with
 //! other frameworks.
 
+mod answer;
 mod device;
+mod request;
+mod tensors;
 mod truth;
+
+pub use request::{Input, Request, Variant};
 
 use crate::error::{Error, Result, expect_shape};
 use crate::reference::Dims;

@@ -1,17 +1,9 @@
 //! An outcome against the truth, in units of the tolerance.
 
+use super::exp::ExpError;
 use super::sizes::Sizes;
 use crate::apply::{Outcome, Problem};
 use crate::reference::compare::worst;
-
-/// By how much an adapter's exp may be off: relative error base + slope |x|.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ExpError {
-    /// At 0.
-    pub base: f64,
-    /// For each nat of |x|.
-    pub slope: f64,
-}
 
 /// How far off an output is.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +12,7 @@ pub struct Verdict {
     pub output: &'static str,
     /// The largest error in units of its tolerance; infinite if anything is not finite.
     pub ratio: f64,
-    /// The largest error relative to the largest magnitude of the output.
+    /// The largest error relative to the largest sum of magnitudes that an element of the output is made of.
     pub relative: f64,
 }
 
@@ -30,21 +22,27 @@ const BLOCK: f64 = 256.0;
 /// The relative error allowed of a sum: rounding of sums of [`BLOCK`] terms, of K + w, of its exponential, and what the adapter's
 /// exp adds to that.
 fn allowed(exponent: f64, exp: ExpError) -> f64 {
-    f64::from(f32::EPSILON) * (32.0 + exponent + BLOCK / 4.0) + 2.0 * (exp.base + exp.slope * exponent)
+    f64::from(f32::EPSILON) * (32.0 + exponent + BLOCK / 4.0) + 2.0 * exp.excused().at(exponent)
+}
+
+impl Verdict {
+    /// Holds what a device gave against the truth, whose size is `size`; `tolerance(i)` is the absolute error that element i may
+    /// have.
+    pub fn of(output: &'static str, got: &[f32], truth: &[f64], size: f64, tolerance: impl Fn(usize) -> f64) -> Self {
+        let error = got.iter().zip(truth).fold(0.0f64, |m, (got, truth)| m.max((f64::from(*got) - truth).abs()));
+        let finite = got.len() == truth.len() && got.iter().all(|v| v.is_finite());
+        let ratio = if finite { worst(got, truth, tolerance).ratio } else { f64::INFINITY };
+        Self { output, ratio, relative: if size > 0.0 { error / size } else { error } }
+    }
 }
 
 /// Holds what a device gave against the truth.
 pub fn judge(problem: &Problem, truth: &Outcome<f64>, outcome: &Outcome<f32>, exp: ExpError) -> Vec<Verdict> {
     let sizes = Sizes::of(problem, truth);
-    let unit = allowed(sizes.exponent, exp);
+    let (unit, floor) = (allowed(sizes.exponent, exp), sizes.floor);
     let verdict = |output, got: &[f32], truth: &[f64], sizes: &[f64]| {
-        // Underflow may cost the smallest numbers there are.
-        let tolerance = |i: usize| unit * sizes[i] + 1e-36;
-        let largest = truth.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-        let error = got.iter().zip(truth).fold(0.0f64, |m, (got, truth)| m.max((f64::from(*got) - truth).abs()));
-        let finite = got.len() == truth.len() && got.iter().all(|v| v.is_finite());
-        let ratio = if finite { worst(got, truth, tolerance).ratio } else { f64::INFINITY };
-        Verdict { output, ratio, relative: if largest > 0.0 { error / largest } else { error } }
+        let size = sizes.iter().fold(0.0f64, |m, size| m.max(*size));
+        Verdict::of(output, got, truth, size, |i| unit * sizes[i] + floor)
     };
     let mut verdicts = vec![verdict("y", &outcome.y, &truth.y, &sizes.y)];
     if let (Some(got), Some(truth)) = (&outcome.gradients, &truth.gradients) {

@@ -1,8 +1,18 @@
-//! Whether a device computes AFT as it should: problems of every form, judged by the reference in units of a tolerance.
+//! Whether a device computes AFT as it should: every kernel against its reference, in units of a tolerance that is made from the
+//! adapter's own exponential.
 
+mod around;
+mod bench;
 mod cases;
+mod exp;
+mod forms;
 mod judge;
+mod report;
 mod sizes;
 
+pub(crate) use exp::catalogue;
+
 pub use cases::{VALUES, Values, forms, masked, problem, with};
-pub use judge::{ExpError, Verdict, judge};
+pub use exp::{ExpError, Exponential};
+pub use judge::{Verdict, judge};
+pub use report::{Line, Report, check};

@@ -15,6 +15,8 @@ pub(super) struct Sizes {
     pub(super) dv: Vec<f64>,
     /// The sum of p |G| (|v| + |R|) over what an entry of the biases is summed over.
     pub(super) dw: [Vec<f64>; 2],
+    /// What underflow may cost anywhere: a gate of e^-87 stands for all smaller ones, times a value and dy.
+    pub(super) floor: f64,
     /// X: the largest exponent, |K| + |w|.
     pub(super) exponent: f64,
 }
@@ -101,6 +103,7 @@ impl Sizes {
             None => [dw, Vec::new()],
         };
         debug_assert_eq!(truth.y.len(), y.len());
-        Self { y, dq, dk, dv: sums, dw, exponent }
+        let floor = 1e-36 * largest(&y).max(1.0) * largest(&dy).max(1.0);
+        Self { y, dq, dk, dv: sums, dw, floor, exponent }
     }
 }

@@ -16,5 +16,6 @@ use crate::gpu::{Kernel, Variant};
 pub fn catalogue() -> Vec<(&'static Kernel, Variant)> {
     let mut all = nn::catalogue();
     all.extend(aft::catalogue());
+    all.extend(crate::check::catalogue());
     all
 }

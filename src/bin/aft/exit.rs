@@ -12,7 +12,7 @@ use crate::train::interrupt::{self, Interrupted};
 pub const HELP: &str = "\
 Exit codes:
   0  success
-  1  any other error, such as output that cannot be written
+  1  any other error, such as output that cannot be written; of aft check: a result that is wrong
   2  wrong usage, or settings that make no sense or exceed what the device grants
   3  no adapter, an unknown one, or one that gives no device
   4  a file: missing, unreadable, empty, too short, not writable, or not what it should be

@@ -1,8 +1,10 @@
-//! The program `aft`: adapters, training, evaluation and generation from the command line.
+//! The program `aft`: adapters, checks, single layers, training, evaluation and generation from the command line.
 //!
 //! Results go to stdout, progress and logs to stderr. The program only orchestrates: what computes lives in the library.
 
 mod adapters;
+mod apply;
+mod check;
 mod eval;
 mod exit;
 mod generate;
@@ -31,6 +33,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Adapters(adapters::Args),
+    Check(check::Args),
+    Apply(apply::Args),
     #[command(subcommand)]
     Train(train::Task),
     Eval(eval::Args),
@@ -42,6 +46,8 @@ fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(LOG)).init();
     let result = match Cli::parse().command {
         Command::Adapters(args) => adapters::run(&args),
+        Command::Check(args) => check::run(&args, start),
+        Command::Apply(args) => apply::run(&args),
         Command::Train(train::Task::Text(args)) => train::text::run(&args, start),
         Command::Eval(args) => eval::run(&args, start),
         Command::Generate(args) => generate::run(&args),

@@ -2,7 +2,7 @@
 
 pub mod checkpoints;
 mod curve;
-mod files;
+pub mod files;
 mod inject;
 pub mod interrupt;
 mod job;

@@ -1,0 +1,220 @@
+//! A layer whose tensors lie in a safetensors file: which tensors there must be, and their shapes.
+
+use super::tensors::{Tensors, broken};
+use super::{Bias, Form, Problem};
+use crate::error::{Error, Result};
+use crate::reference::Dims;
+
+/// A variant of AFT, as the paper names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variant {
+    /// AFT-simple (Eq. 5).
+    Simple,
+    /// AFT-full (Eq. 2).
+    Full,
+    /// AFT-local (Eq. 4).
+    Local,
+    /// AFT-conv on a line (Eq. 6).
+    Conv1d,
+    /// AFT-conv on a grid.
+    Conv2d,
+}
+
+/// What the tensors of a file do not say about the layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// The variant.
+    pub variant: Variant,
+    /// Whether the sums end at t' = t.
+    pub causal: bool,
+    /// The window s of AFT-local; T or more is the whole.
+    pub window: Option<usize>,
+    /// Rows and columns of the grid of AFT-conv in two dimensions.
+    pub grid: Option<[usize; 2]>,
+    /// Whether the output is gated by sigmoid(q).
+    pub gated: bool,
+}
+
+/// A layer that was read from a file.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The layer.
+    pub problem: Problem,
+    /// Whether the file has queries, which a layer without a gate does not need.
+    pub(super) queries: bool,
+    /// The shape of `w` in the file, if it has one.
+    pub(super) w: Option<Vec<usize>>,
+}
+
+/// The tensors that a layer may have.
+const NAMES: [&str; 8] = ["q", "k", "v", "w", "w_u", "w_v", "mask", "dy"];
+
+impl Variant {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Simple => "simple",
+            Self::Full => "full",
+            Self::Local => "local",
+            Self::Conv1d => "conv1d",
+            Self::Conv2d => "conv2d",
+        }
+    }
+
+    fn is_conv(self) -> bool {
+        matches!(self, Self::Conv1d | Self::Conv2d)
+    }
+
+    /// The tensors that say something to this variant.
+    pub(super) fn reads(self) -> &'static [&'static str] {
+        match self {
+            Self::Simple => &["q", "k", "v", "mask", "dy"],
+            Self::Full | Self::Local => &NAMES,
+            Self::Conv1d | Self::Conv2d => &["q", "k", "v", "w", "mask", "dy"],
+        }
+    }
+}
+
+impl Request {
+    /// Fails unless the settings fit the variant.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub fn check(&self) -> Result<()> {
+        let variant = self.variant.name();
+        let refuse = |text: String| Err(Error::Config(text));
+        match (self.variant, self.window) {
+            (Variant::Local, None) => return refuse("variant local needs a window (--window)".into()),
+            (Variant::Conv1d | Variant::Conv2d, Some(_)) => {
+                return refuse(format!("variant {variant} takes its window from w: no --window"));
+            }
+            (Variant::Simple | Variant::Full, Some(_)) => {
+                return refuse(format!("variant {variant} has no window (--window)"));
+            }
+            _ => {}
+        }
+        match (self.variant, self.grid) {
+            (Variant::Conv2d, None) => refuse("variant conv2d needs a grid (--grid ROWSxCOLS)".into()),
+            (Variant::Conv2d, Some([rows, columns])) if rows == 0 || columns == 0 => {
+                refuse(format!("a grid has rows and columns, not {rows}x{columns}"))
+            }
+            (Variant::Simple | Variant::Full | Variant::Local | Variant::Conv1d, Some(_)) => {
+                refuse(format!("variant {variant} has no grid (--grid)"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The layer in the bytes of a file. What tensors hold is taken as it is: NaN and infinity too.
+    ///
+    /// # Errors
+    /// As [`Request::check`]; [`Error::Format`] if a tensor is missing, unknown or has another type or shape than the others ask
+    /// for.
+    pub fn read(&self, bytes: &[u8]) -> Result<Input> {
+        self.check()?;
+        let tensors = Tensors::read(bytes)?;
+        tensors.check_names(self.variant)?;
+        let [b, t, d] = tensors.shape("v", "[B, T, D]")?;
+        let dims = Dims { b, t, d };
+        self.check_sizes(dims)?;
+        let all = [("B", b), ("T", t), ("D", d)];
+        let v = tensors.floats("v", &all)?;
+        let heads = if self.variant.is_conv() { tensors.heads(dims)? } else { 1 };
+        let keys = if self.variant.is_conv() { [all[0], all[1], ("H", heads)] } else { all };
+        let k = tensors.floats("k", &keys)?;
+        let queries = self.gated || tensors.has("q");
+        let q = if queries { tensors.floats("q", &all)? } else { vec![0.0; dims.size()] };
+        let dy = tensors.has("dy").then(|| tensors.floats("dy", &all)).transpose()?;
+        let mask = tensors.has("mask").then(|| tensors.mask(b, t)).transpose()?;
+        let Biases { form, values, shape } = self.biases(&tensors, t, heads)?;
+        let Request { causal, gated, .. } = *self;
+        let mut problem = Problem { dims, heads, form, causal, gated, q, k, v, w: values, mask, dy };
+        if let Form::Local(_, Bias::Dense) = form {
+            problem.w[0] = problem.band(&problem.w[0]);
+        }
+        problem.check().map_err(|error| broken(error.to_string()))?;
+        Ok(Input { problem, queries, w: shape })
+    }
+
+    fn check_sizes(&self, Dims { b, t, d }: Dims) -> Result<()> {
+        if b == 0 || t == 0 || d == 0 {
+            return Err(broken(format!("the tensor v is [{b}, {t}, {d}]: a layer has at least one element")));
+        }
+        match self.grid {
+            Some([rows, columns]) if rows.checked_mul(columns) != Some(t) => Err(broken(format!(
+                "the tensor v has T = {t} positions, a grid of {rows}x{columns} has another number"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn biases(&self, tensors: &Tensors<'_>, t: usize, heads: usize) -> Result<Biases> {
+        let dense = |bias: Bias| match (self.variant, self.window) {
+            (Variant::Local, Some(window)) => Form::Local(window.min(t), bias),
+            _ => Form::Full(bias),
+        };
+        let (form, shape) = match self.variant {
+            Variant::Simple => return Ok(Biases { form: Form::Simple, values: Default::default(), shape: None }),
+            Variant::Full | Variant::Local if tensors.has("w_u") || tensors.has("w_v") => {
+                if tensors.has("w") {
+                    return Err(broken("the tensors w and w_u are both there: biases are one or the other".into()));
+                }
+                let [_, rank] = tensors.shape("w_u", "[T, R]")?;
+                if rank == 0 {
+                    return Err(broken(format!("the tensor w_u is [{t}, 0]: factors have at least one column")));
+                }
+                let factor = |name| tensors.floats(name, &[("T", t), ("R", rank)]);
+                let values = [factor("w_u")?, factor("w_v")?];
+                return Ok(Biases { form: dense(Bias::Factors(rank)), values, shape: None });
+            }
+            Variant::Full | Variant::Local => (dense(Bias::Dense), vec![("T", t), ("T", t)]),
+            Variant::Conv1d => {
+                let [_, size] = tensors.shape("w", "[H, S]")?;
+                (Form::Conv1d(size), vec![("H", heads), ("S", size)])
+            }
+            Variant::Conv2d => {
+                let [_, size, _] = tensors.shape("w", "[H, S, S]")?;
+                let columns = self.grid.map_or(t, |[_, columns]| columns);
+                (Form::Conv2d(size, columns), vec![("H", heads), ("S", size), ("S", size)])
+            }
+        };
+        let values = [tensors.floats("w", &shape)?, Vec::new()];
+        Ok(Biases { form, values, shape: Some(shape.iter().map(|(_, size)| *size).collect()) })
+    }
+}
+
+/// The biases of a file.
+struct Biases {
+    form: Form,
+    values: [Vec<f32>; 2],
+    shape: Option<Vec<usize>>,
+}
+
+impl Problem {
+    /// The entries of a matrix [T, T] that a band reads, as that band. What lies before or behind the sequence is 0.
+    fn band(&self, matrix: &[f32]) -> Vec<f32> {
+        let layout = self.layout();
+        let mut band = vec![0.0; layout.size()];
+        for_band(self, |entry, pair| band[entry] = matrix[pair]);
+        band
+    }
+
+    /// The inverse: a matrix [T, T] that is 0 where the band does not reach.
+    pub(super) fn matrix(&self, band: &[f32]) -> Vec<f32> {
+        let mut matrix = vec![0.0; self.dims.t * self.dims.t];
+        for_band(self, |entry, pair| matrix[pair] = band[entry]);
+        matrix
+    }
+}
+
+/// Calls `each` with an entry of the band and where it lies in a matrix [T, T], for all that lie in it.
+fn for_band(problem: &Problem, mut each: impl FnMut(usize, usize)) {
+    let (layout, t_count) = (problem.layout(), problem.dims.t);
+    let (before, after) = layout.reach();
+    for t in 0..t_count {
+        for key in t.saturating_sub(before)..(t + after + 1).min(t_count) {
+            if let Some(entry) = layout.entry(0, t, key) {
+                each(entry, t * t_count + key);
+            }
+        }
+    }
+}

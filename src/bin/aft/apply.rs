@@ -1,0 +1,128 @@
+//! `aft apply`: one layer applied to the tensors of a file, to compare with any other framework.
+
+use std::path::{Path, PathBuf};
+
+use aft_wgpu::apply::{Request, Variant};
+use aft_wgpu::gpu::{AdapterClass, Gpu, Placement};
+use aft_wgpu::{Error, Result};
+use clap::ValueEnum;
+
+use crate::shared::{AdapterArgs, about, read_file, say};
+use crate::train::files;
+
+/// Apply one layer of AFT, and its gradients, to tensors of a safetensors file
+#[derive(clap::Args)]
+#[command(after_help = "\
+IN holds f32 tensors, row-major:
+  q, v      [B, T, D]
+  k         [B, T, D]; conv1d and conv2d: [B, T, H], where H divides D and channel c belongs to head c / (D / H)
+  w         full, local: [T, T], row t and key t'; local reads the keys with |t - t'| < S
+            conv1d: [H, S]; conv2d: [H, S, S], rows, then columns
+  w_u, w_v  full, local: [T, R] instead of w, which is their product w_u w_v^T
+  mask      optional, u8 [B, T]: 1 where there is a key
+  dy        optional [B, T, D]: the gradient of y
+
+Entry i of a kernel stands for the key t + i - (S - 1) / 2 and S is odd; of causal conv1d for t - (S - 1) + i and S is any.
+Causal conv2d ends at t in raster order and has the entries of conv2d. A row that sees no key gives 0. q may be missing with
+--gate none. Values are taken as they are: NaN or infinity in a key or value shows in every row that sees it.
+
+OUT holds y [B, T, D]; with dy also dq, dk, dv, and dw, or dw_u and dw_v, each in the shape of what it is the gradient of. dw is
+summed over B, and 0 where w is not read.
+
+Examples:
+  aft apply --variant simple --causal in.safetensors -o out.safetensors
+  aft apply --variant local --window 32 in.safetensors -o out.safetensors
+  aft apply --variant conv2d --grid 14x14 --gate none in.safetensors -o out.safetensors")]
+pub struct Args {
+    /// The variant of AFT
+    #[arg(long)]
+    variant: VariantName,
+    /// Row t sees the keys up to t only
+    #[arg(long)]
+    causal: bool,
+    /// Window of local: biases where |t - t'| < S; 0 has none, T or more is full
+    #[arg(long, value_name = "S")]
+    window: Option<usize>,
+    /// Grid of conv2d, with ROWS x COLS = T
+    #[arg(long, value_name = "ROWSxCOLS", value_parser = grid)]
+    grid: Option<[usize; 2]>,
+    /// What y is multiplied with: sigmoid(q), or nothing
+    #[arg(long, default_value = "sigmoid")]
+    gate: Gate,
+    #[command(flatten)]
+    adapter: AdapterArgs,
+    /// File of the tensors
+    #[arg(value_name = "IN.safetensors")]
+    input: PathBuf,
+    /// File for the results; one of this name is replaced
+    #[arg(short, long = "out", value_name = "OUT.safetensors")]
+    output: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum VariantName {
+    Simple,
+    Full,
+    Local,
+    Conv1d,
+    Conv2d,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum Gate {
+    Sigmoid,
+    None,
+}
+
+/// Rows and columns of "4x3".
+fn grid(text: &str) -> Result<[usize; 2], String> {
+    let parsed = text.split_once('x').and_then(|(rows, columns)| Some([rows.parse().ok()?, columns.parse().ok()?]));
+    parsed.ok_or_else(|| "a grid is written as ROWSxCOLS, such as 4x3".into())
+}
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let request = args.request();
+    request.check()?;
+    if same_file(&args.input, &args.output) {
+        return Err(Error::Config(format!("{} is the input: -o names another file", args.output.display())).into());
+    }
+    let bytes = read_file(&args.input)?;
+    let input = request.read(&bytes).map_err(|error| about(&args.input, error))?;
+    drop(bytes);
+    let gpu = Gpu::request_blocking(&args.adapter.options())?;
+    let placement = match gpu.planned_as() {
+        AdapterClass::Software => Placement::Texture,
+        _ => Placement::Buffer,
+    };
+    let outcome = pollster::block_on(async {
+        match input.problem.run(&gpu, placement).await {
+            // Textures end before buffers do.
+            Err(Error::LimitExceeded { .. }) if placement == Placement::Texture => {
+                input.problem.run(&gpu, Placement::Buffer).await
+            }
+            outcome => outcome,
+        }
+    })?;
+    files::write(&args.output, &input.answer(&outcome)?)?;
+    let names = if outcome.gradients.is_some() { "y and its gradients" } else { "y" };
+    say(format_args!("{names} in {} by {}", args.output.display(), gpu.caps().adapter))
+}
+
+impl Args {
+    fn request(&self) -> Request {
+        let variant = match self.variant {
+            VariantName::Simple => Variant::Simple,
+            VariantName::Full => Variant::Full,
+            VariantName::Local => Variant::Local,
+            VariantName::Conv1d => Variant::Conv1d,
+            VariantName::Conv2d => Variant::Conv2d,
+        };
+        let gated = self.gate == Gate::Sigmoid;
+        Request { variant, causal: self.causal, window: self.window, grid: self.grid, gated }
+    }
+}
+
+/// Whether both names lead to one file that exists.
+fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}

@@ -1,0 +1,98 @@
+//! The table of forms: each with its gradients, over families of values, windows, sizes, masks and without a gate.
+
+use super::cases::{VALUES, Values, masked, problem, with};
+use super::exp::ExpError;
+use super::judge::judge;
+use super::report::{Line, placements};
+use crate::apply::{Bias, Form, Problem};
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::reference::Dims;
+
+/// A line of the table: a form of AFT, causal or not, in the shapes that it may have.
+pub(super) struct Row {
+    name: String,
+    /// The first of them is gone through with every family of values.
+    shapes: Vec<(Form, Dims, usize)>,
+    causal: bool,
+}
+
+/// Small and odd.
+const SMALL: Dims = Dims { b: 2, t: 37, d: 6 };
+/// Several tiles and blocks of time.
+const LONG: Dims = Dims { b: 1, t: 300, d: 8 };
+
+/// Every line.
+pub(super) fn table() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for causal in [true, false] {
+        let mut row = |name: &str, shapes: Vec<(Form, Dims, usize)>| {
+            let end = if causal { ", causal" } else { "" };
+            rows.push(Row { name: format!("AFT-{name}{end}"), shapes, causal });
+        };
+        row("simple", vec![(Form::Simple, SMALL, 1), (Form::Simple, LONG, 1)]);
+        for (bias, how) in [(Bias::Dense, ""), (Bias::Factors(5), ", factorised")] {
+            row(&format!("full{how}"), [SMALL, LONG].map(|dims| (Form::Full(bias), dims, 1)).into());
+            let windows = [(7, SMALL), (0, SMALL), (1, SMALL), (36, SMALL), (37, SMALL), (60, SMALL), (32, LONG)];
+            row(&format!("local{how}"), windows.map(|(window, dims)| (Form::Local(window, bias), dims, 1)).into());
+        }
+        let lines = [(5, SMALL, 3), (1, SMALL, 1), (101, SMALL, 6), (33, LONG, 2)];
+        let mut lines: Vec<_> = lines.map(|(size, dims, heads)| (Form::Conv1d(size), dims, heads)).into();
+        if causal {
+            lines.push((Form::Conv1d(4), SMALL, 2));
+        }
+        row("conv 1-D", lines);
+        let grid = |t, d| Dims { b: 2, t, d };
+        row(
+            "conv 2-D",
+            vec![
+                (Form::Conv2d(3, 7), grid(35, 6), 3),
+                (Form::Conv2d(1, 5), grid(35, 6), 1),
+                (Form::Conv2d(9, 3), grid(12, 6), 2),
+                (Form::Conv2d(5, 19), grid(19 * 15, 8), 2),
+            ],
+        );
+    }
+    rows
+}
+
+impl Row {
+    /// Goes through all of it.
+    pub(super) async fn check(&self, gpu: &Gpu, exp: ExpError) -> Result<Line> {
+        let mut line = Line::new(self.name.clone());
+        for (i, &(form, dims, heads)) in self.shapes.iter().enumerate() {
+            let plain = problem(form, dims, heads, self.causal);
+            if i == 0 {
+                for values in VALUES {
+                    let case = with(plain.clone(), values);
+                    Self::hold(&mut line, gpu, exp, values, "", &case).await?;
+                }
+                Self::hold(&mut line, gpu, exp, Values::Normal, ", masked", &masked(plain.clone())).await?;
+                Self::hold(&mut line, gpu, exp, Values::Normal, ", no gate", &Problem { gated: false, ..plain })
+                    .await?;
+            } else {
+                Self::hold(&mut line, gpu, exp, Values::Normal, "", &plain).await?;
+            }
+        }
+        Ok(line)
+    }
+
+    async fn hold(
+        line: &mut Line,
+        gpu: &Gpu,
+        exp: ExpError,
+        values: Values,
+        how: &str,
+        problem: &Problem,
+    ) -> Result<()> {
+        let truth = problem.truth();
+        for placement in placements(gpu) {
+            let outcome = problem.run(gpu, placement).await?;
+            let Problem { form, dims: Dims { b, t, d }, .. } = problem;
+            let case = format!("{values:?} values{how}, {form:?}, [{b}, {t}, {d}], {placement:?}");
+            let verdicts = judge(problem, &truth, &outcome, exp);
+            if values == Values::Normal { line.add(&case, &verdicts) } else { line.add_hostile(&case, &verdicts) }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,113 @@
+//! Every check, one line each.
+
+use serde::Serialize;
+
+use super::exp::Exponential;
+use super::judge::Verdict;
+use super::{around, forms};
+use crate::error::Result;
+use crate::gpu::{AdapterClass, Gpu, Placement};
+
+/// What was found about one form of AFT, or one kernel around it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Line {
+    /// What was checked.
+    pub name: String,
+    /// The largest error in units of its tolerance: at most 1 passes. Infinite (JSON: null) if a result is not finite.
+    pub ratio: f64,
+    /// Where values are normal, the largest error relative to the magnitudes that an output is a sum of.
+    pub relative: f64,
+    /// The output and the case that gave `ratio`.
+    pub worst: String,
+    /// How many outputs were compared.
+    pub outputs: usize,
+}
+
+/// What was found about a device.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The adapter.
+    pub adapter: String,
+    /// Its exponential.
+    pub exp: Exponential,
+    /// Every form of AFT, and every kernel around it.
+    pub forms: Vec<Line>,
+    /// Whether all of them passed.
+    pub passed: bool,
+}
+
+impl Line {
+    /// A line of nothing compared yet.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ratio: 0.0, relative: 0.0, worst: String::new(), outputs: 0 }
+    }
+
+    /// Takes the verdicts on a case of normal values into account.
+    pub fn add(&mut self, case: &str, verdicts: &[Verdict]) {
+        self.add_hostile(case, verdicts);
+        self.relative = verdicts.iter().fold(self.relative, |m, verdict| m.max(verdict.relative));
+    }
+
+    /// Takes the verdicts on a case into account whose values make f32 itself inexact.
+    pub fn add_hostile(&mut self, case: &str, verdicts: &[Verdict]) {
+        for Verdict { output, ratio, .. } in verdicts {
+            let ratio = if ratio.is_nan() { f64::INFINITY } else { *ratio };
+            if self.worst.is_empty() || ratio > self.ratio {
+                self.ratio = ratio;
+                self.worst = format!("{output}, {case}");
+            }
+            self.outputs += 1;
+        }
+    }
+
+    /// Whether there was something to compare, and all of it was within its tolerance.
+    pub fn passes(&self) -> bool {
+        self.outputs > 0 && self.ratio <= 1.0
+    }
+}
+
+/// Both homes of planes, that of the adapter's class first.
+pub(super) fn placements(gpu: &Gpu) -> [Placement; 2] {
+    match gpu.planned_as() {
+        AdapterClass::Software => [Placement::Texture, Placement::Buffer],
+        _ => [Placement::Buffer, Placement::Texture],
+    }
+}
+
+/// Checks a device: first its exponential, then every form of AFT with its gradients, then the kernels around it. `each` is told
+/// every line as soon as it is there.
+///
+/// # Errors
+/// [`crate::Error::DeviceLost`], [`crate::Error::OutOfMemory`], [`crate::Error::Rejected`]: a wrong result is none.
+pub async fn check(gpu: &Gpu, exp: Exponential, mut each: impl FnMut(&Line)) -> Result<Report> {
+    let mut lines = Vec::new();
+    for form in forms::table() {
+        lines.push(form.check(gpu, exp.error).await?);
+        lines.last().into_iter().for_each(&mut each);
+    }
+    for kernel in around::KERNELS {
+        lines.push(kernel.check(gpu, exp.error).await?);
+        lines.last().into_iter().for_each(&mut each);
+    }
+    let passed = lines.iter().all(Line::passes);
+    Ok(Report { adapter: gpu.caps().adapter.to_string(), exp, forms: lines, passed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_as_good_as_its_worst_output() {
+        let verdict = |output, ratio| Verdict { output, ratio, relative: 1e-7 };
+        let mut line = Line::new("AFT-simple");
+        assert!(!line.passes(), "nothing was compared");
+        line.add("all normal", &[verdict("y", 0.25), verdict("dq", 0.5), verdict("dk", 0.125)]);
+        assert!(line.passes() && line.ratio == 0.5 && line.worst == "dq, all normal" && line.outputs == 3);
+        for bad in [1.001, f64::INFINITY, f64::NAN] {
+            let mut line = line.clone();
+            line.add_hostile("hostile", &[verdict("dv", bad), verdict("y", 0.0)]);
+            assert!(!line.passes() && line.worst == "dv, hostile", "{line:?}");
+        }
+    }
+}
