@@ -1,0 +1,135 @@
+//! Sequences longer than a loop of some drivers may run, than a dispatch is wide, and as long as there may be: samples of each
+//! output against the reference.
+
+use aft_wgpu::Error;
+use aft_wgpu::apply::{Bias, Form, Problem};
+use aft_wgpu::check::problem;
+use aft_wgpu::gpu::{Gpu, Placement};
+use aft_wgpu::reference::aft::{Inputs, sample};
+use aft_wgpu::reference::{Dims, compare::widen};
+use libtest_mimic::Trial;
+
+use crate::common::*;
+use crate::harness::trial;
+
+const LENGTHS: [usize; 4] = [65_535, 65_536, 70_000, 131_072];
+
+pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
+    let mut all = vec![trial(gpu, "long::beyond_131072_is_refused_with_numbers", refused)];
+    for t in LENGTHS {
+        all.push(trial(gpu, format!("long::simple_local_and_conv_over_{t}"), move |gpu| {
+            let dims = Dims { b: 1, t, d: 4 };
+            for causal in [true, false] {
+                check(gpu, &problem(Form::Simple, dims, 1, causal), &[0, 3]);
+                check(gpu, &problem(Form::Local(5, Bias::Dense), dims, 1, causal), &[0, 3]);
+                check(gpu, &problem(Form::Conv1d(5), dims, 4, causal), &[0, 3]);
+            }
+        }));
+    }
+    all.push(trial(gpu, "long::equal_terms_do_not_drift", |gpu| {
+        for causal in [true, false] {
+            let mut problem = problem(Form::Simple, Dims { b: 1, t: 131_072, d: 4 }, 1, causal);
+            problem.k.fill(-0.3);
+            problem.v.fill(0.7);
+            check(gpu, &problem, &[]);
+        }
+    }));
+    // A row of AFT-full walks over all keys: from about 63,000 on that is refused.
+    if std::env::var_os("AFT_TEST_ALL").is_some() {
+        all.push(trial(gpu, "long::full_over_62000", |gpu| {
+            let dims = Dims { b: 1, t: 62_000, d: 4 };
+            let start = std::time::Instant::now();
+            let problem = problem(Form::Full(Bias::Factors(4)), dims, 1, true);
+            check(gpu, &problem, &[0]);
+            eprintln!("AFT-full over 62,000 positions, with its reference: {:.0} s", start.elapsed().as_secs_f64());
+        }));
+    }
+    all
+}
+
+/// Holds 8 rows of y, dk and dv of the `heads`, and, where biases are not factors, 64 entries of dw against the reference.
+fn check(gpu: &Gpu, problem: &Problem, heads: &[usize]) {
+    // Textures end at 8,192 rows.
+    let outcome = run(gpu, problem, Placement::Buffer);
+    let got = outcome.gradients.unwrap();
+    let Dims { t, d, .. } = problem.dims;
+    let (q, k, v) = (widen(&problem.q), widen(&problem.k), widen(&problem.v));
+    let dy = widen(problem.dy.as_ref().unwrap());
+    let (dims, causal) = (problem.dims, problem.causal);
+    let inputs = Inputs { dims, heads: problem.key_dims().d, causal, q: Some(&q), k: &k, v: &v, mask: None };
+    let layout = problem.layout();
+    let parts = [widen(&problem.w[0]), widen(&problem.w[1])];
+    let rows = [0, 1, 255, t / 3, t / 2 + 1, 65_534, t - 2, t - 1];
+    if let Some(rank) = problem.rank() {
+        full(problem, &outcome.y, &got.dk, &got.dv, rank);
+        return;
+    }
+    let y = sample::rows(&inputs, layout.as_ref(), &parts[0], &rows).y;
+    let y_got: Vec<f32> = rows.iter().flat_map(|row| &outcome.y[row * d..][..d]).copied().collect();
+    close(problem, "y", &y_got, &y);
+    for &head in heads {
+        let truth = sample::head(&inputs, layout.as_ref(), &parts[0], &dy, 0, head);
+        let column = |all: &[f32], width: usize| all.iter().skip(head).step_by(width).copied().collect::<Vec<_>>();
+        close(problem, "dk", &column(&got.dk, problem.key_dims().d), &truth.dk);
+        close(problem, "dv", &column(&got.dv, d), &truth.dv);
+        close(problem, "dq", &column(&got.dq, d), &truth.dq);
+    }
+    let entries: Vec<_> = (0..64usize).map(|i| i * layout.size().saturating_sub(1) / 63).collect();
+    if layout.size() > 0 {
+        let truth = sample::entries(&inputs, layout.as_ref(), &parts[0], &dy, &entries);
+        close(problem, "dw", &entries.iter().map(|entry| got.dw[0][*entry]).collect::<Vec<_>>(), &truth);
+    }
+}
+
+/// AFT-full in channel 0, without an array of T x T: biases of a row are made when they are read.
+fn full(problem: &Problem, y: &[f32], dk: &[f32], dv: &[f32], rank: usize) {
+    let Dims { t: t_count, d, .. } = problem.dims;
+    let at = |values: &[f32]| values.iter().step_by(d).map(|v| f64::from(*v)).collect::<Vec<_>>();
+    let (q, k, v, dy) = (at(&problem.q), at(&problem.k), at(&problem.v), at(problem.dy.as_ref().unwrap()));
+    let [u, w] = [widen(&problem.w[0]), widen(&problem.w[1])];
+    let (mut y_truth, mut dk_truth, mut dv_truth) = (Vec::new(), vec![0.0; t_count], vec![0.0; t_count]);
+    let mut weights = vec![0.0; t_count];
+    for t in 0..t_count {
+        let u = &u[t * rank..][..rank];
+        let bias = |key: usize| u.iter().zip(&w[key * rank..][..rank]).map(|(u, v)| u * v).sum::<f64>();
+        let (mut num, mut den) = (0.0, 0.0);
+        for key in 0..=t {
+            weights[key] = (k[key] + bias(key)).exp();
+            (num, den) = (num + weights[key] * v[key], den + weights[key]);
+        }
+        let (gate, mean) = (1.0 / (1.0 + (-q[t]).exp()), num / den);
+        y_truth.push(gate * mean);
+        let share = gate * dy[t] / den;
+        for key in 0..=t {
+            let pg = weights[key] * share;
+            dv_truth[key] += pg;
+            dk_truth[key] += pg * (v[key] - mean);
+        }
+    }
+    let column = |all: &[f32]| all.iter().step_by(d).copied().collect::<Vec<_>>();
+    close(problem, "y", &column(y), &y_truth);
+    close(problem, "dk", &column(dk), &dk_truth);
+    close(problem, "dv", &column(dv), &dv_truth);
+}
+
+/// Two-level sums are good to 1e-5 of the largest, whatever T is.
+fn close(problem: &Problem, name: &str, got: &[f32], truth: &[f64]) {
+    let largest = truth.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    assert_eq!(got.len(), truth.len());
+    for (i, (got, truth)) in got.iter().zip(truth).enumerate() {
+        let error = (f64::from(*got) - truth).abs();
+        assert!(error <= 1e-5 * largest, "{}: {name}[{i}] is {got}, expected {truth}", describe(problem));
+    }
+}
+
+fn refused(gpu: &Gpu) {
+    let dims = Dims { b: 1, t: 131_073, d: 1 };
+    for causal in [true, false] {
+        for form in [Form::Simple, Form::Local(5, RANK_1), Form::Full(RANK_1), Form::Conv1d(5)] {
+            match pollster::block_on(problem(form, dims, 1, causal).run(gpu, Placement::Buffer)) {
+                Err(Error::LimitExceeded { needed, granted, .. }) => assert!(needed > granted, "{form:?}"),
+                other => panic!("{form:?}: {other:?}"),
+            }
+        }
+    }
+}

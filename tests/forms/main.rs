@@ -1,0 +1,62 @@
+//! Every form of AFT on the adapter of this machine: what other frameworks make of it, what the paper promises, and what has gone
+//! wrong elsewhere.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+
+#[path = "../harness.rs"]
+mod harness;
+
+mod causality;
+mod common;
+mod failures;
+mod golden;
+mod gradients;
+mod judging;
+mod long;
+mod memory;
+mod program;
+mod properties;
+
+use aft_wgpu::gpu::{AdapterClass, Gpu, GpuOptions};
+use libtest_mimic::Trial;
+
+fn main() {
+    let floor = GpuOptions { floor: true, ..Default::default() };
+    harness::run(&floor, |gpu| {
+        // Kernels are planned differently for processors and for GPUs: every form is tested with both plans.
+        let mut all = match &gpu {
+            Some(gpu) => {
+                let classes = [AdapterClass::Software, AdapterClass::Discrete];
+                classes.into_iter().flat_map(|class| planned(&Some(gpu.plan_as(class)))).collect()
+            }
+            None => planned(&None),
+        };
+        all.extend(
+            [judging::trials(&gpu), long::trials(&gpu), memory::trials(&gpu), program::trials(&gpu)]
+                .into_iter()
+                .flatten(),
+        );
+        all
+    });
+}
+
+/// Tests of which the plan in use is a part.
+fn planned(gpu: &Option<Gpu>) -> Vec<Trial> {
+    let rooms = [
+        causality::trials(gpu),
+        failures::trials(gpu),
+        golden::trials(gpu),
+        gradients::trials(gpu),
+        properties::trials(gpu),
+    ];
+    rooms.into_iter().flatten().collect()
+}
+
+/// A test that needs a device, named after the plan in use.
+fn trial(gpu: &Option<Gpu>, name: &str, test: impl FnOnce(&Gpu) + Send + 'static) -> Trial {
+    let plan = match gpu.as_ref().map(Gpu::planned_as) {
+        Some(AdapterClass::Software) => " (processor plan)",
+        Some(_) => " (GPU plan)",
+        None => "",
+    };
+    harness::trial(gpu, format!("{name}{plan}"), test)
+}
