@@ -47,7 +47,7 @@ pub struct Forward<'a> {
     pub y: &'a Plane,
 }
 
-/// Adds what [`super::simple::forward`] gives for the rows of the pass, after all that the stream has read before. About 30
+/// Adds what [`super::mix::forward`] gives for the rows of the pass, after all that the stream has read before. About 30
 /// flops and 20 bytes an element, whatever the position.
 ///
 /// Exact for any finite q and |v| <= 1e30; |k| counts as 1e30 beyond it.
