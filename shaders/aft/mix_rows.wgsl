@@ -2,7 +2,7 @@
 //   dq = dy y sigmoid(-q),  G = dy sigmoid(q),  H = G r     (without a gate: dq = 0, G = dy)
 // with y, L and r from the forward pass, where r is the mean of v - centre. A row without any key hands nothing on.
 //
-// Operands: qkv [B T, 3 D], dy, y, log_den, r [B T, D], dqkv [B T, 3 D] (its columns of dq), lgh [B T, 3 D].
+// Operands: qkv [B T, 3 D], dy, y, log_den, r [B T, D], dqkv [B T, 3 D] (its columns of dq), gh [B T, 2 D].
 struct Params {
     rows: u32,
     cols: u32,
@@ -14,7 +14,7 @@ struct Params {
     log_den_stride: u32,
     r_stride: u32,
     dqkv_stride: u32,
-    lgh_stride: u32,
+    gh_stride: u32,
 }
 
 // L of a row without keys (pairs.wgsl) is far beyond that of any other.
@@ -35,7 +35,6 @@ fn rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let slope = select(none, sigmoid(-q), params.gated != 0u);
     let g = select(none, dy * gate, keys);
     set_dqkv(row, c, select(none, dy * y_at(row, c) * slope, keys));
-    set_lgh(row, c, l);
-    set_lgh(row, params.width + c, g);
-    set_lgh(row, 2u * params.width + c, select(none, g * r_at(row, c), keys));
+    set_gh(row, c, g);
+    set_gh(row, params.width + c, select(none, g * r_at(row, c), keys));
 }

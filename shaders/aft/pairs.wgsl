@@ -5,7 +5,7 @@
 // A thread owns a tile of four rows and four channels and walks the blocks of four keys that its rows see. No quantity of a row
 // is taken over a key that it does not see. What a row sees without a bias comes as sums (rest.wgsl).
 //
-// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias (lib/aft_biases.wgsl), rest [3 + CENTRED, B T, D] (read where
+// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias (lib/aft_biases.wgsl), rest [3, B T, D] (lib/aft_rest.wgsl; read where
 // has_rest), y, log_den, r [B T, D]. Rows first_row .. + rows of every sequence are computed.
 struct Params {
     batch: u32,
@@ -84,9 +84,7 @@ fn add(sums: Sums, keys: Keys, w: mat4x4<f32>, sees: vec4<bool>, batch: u32, c: 
 fn rest_of(row: u32, c: u32) -> Sums {
     let at = row * params.width + c;
     let part = params.batch * params.time * params.width;
-    var sums = Sums(rest[at], rest[at + part], rest[at + 2u * part], vec4(0.0));
-    if CENTRED == 1u { sums.c = rest[at + 3u * part]; }
-    return sums;
+    return kept_keys(rest[at], rest[at + part], rest[at + 2u * part]);
 }
 
 fn store(base: u32, t: u32, c: u32, biased: Sums, end: u32, lane: u32) {

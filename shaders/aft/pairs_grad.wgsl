@@ -1,12 +1,13 @@
-// Gradients of AFT (pairs.wgsl) with respect to keys and values, with (L, G, H) of each row from mix_rows.wgsl:
+// Gradients of AFT (pairs.wgsl) with respect to keys and values, with G and H of each row from mix_rows.wgsl:
 //   dv_t' = sum over t of p_tt' G_t,  dk_t' = sum over t of p_tt' (G_t (v_t' - centre) - H_t),  p_tt' = e^(k_t' + w_tt' - L_t)
 //
 // A thread owns a tile of four keys and four channels and walks the blocks of four rows that see them. Rows that see a key
 // without a bias come as sums (rest.wgsl). Where not all rows are at hand at once, a dispatch takes rows first_row .. + rows and
-// adds to what those before it left in `sums`; the last one stores the gradients.
+// adds to what those before it left in `kept`; the last one stores the gradients.
 //
-// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias (lib/aft_biases.wgsl), lgh [B T, 3 D], rest [3, B T, D] (read where
-// has_rest), sums [2, B T, D] (used where first or last is 0), dqkv [B T, 3 D] (its columns of dk and dv).
+// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias (lib/aft_biases.wgsl), log_den [B T, D], gh [B T, 2 D], kept:
+// where has_rest the sums of rest.wgsl [3, B T, D], else those of the dispatches before [2, B T, D]; dqkv [B T, 3 D] (its columns of
+// dk and dv).
 struct Params {
     batch: u32,
     time: u32,
@@ -29,7 +30,8 @@ struct Params {
     qkv_stride: u32,
     centre_stride: u32,
     bias_stride: u32,
-    lgh_stride: u32,
+    log_den_stride: u32,
+    gh_stride: u32,
     dqkv_stride: u32,
 }
 
@@ -45,9 +47,9 @@ struct Shares {
 // What row t adds for the keys of a tile.
 fn add_row(shares: Shares, base: u32, t: u32, end: u32, k: mat4x4<f32>, block: u32, c: u32) -> Shares {
     let row = base + min(t, params.time - 1u);
-    let l = lgh_at(row, c);
-    let g = lgh_at(row, params.width + c);
-    let h = lgh_at(row, 2u * params.width + c);
+    let l = log_den_at(row, c);
+    let g = gh_at(row, c);
+    let h = gh_at(row, params.width + c);
     let w = biases(min(t, end - 1u), block, c);
     let sees = seen(t, block) & vec4(t < end);
     let none = vec4(0.0);
@@ -69,19 +71,19 @@ fn store(batch: u32, t: u32, c: u32, pairs_g: vec4<f32>, pairs_h: vec4<f32>, lan
     var g = pairs_g;
     var h = pairs_h;
     if at_run_time(params.first, lane) == 0u {
-        g += sums[at];
-        h += sums[at + part];
+        g += kept[at];
+        h += kept[at + part];
     }
     if at_run_time(params.last, lane) == 0u {
-        sums[at] = g;
-        sums[at + part] = h;
+        kept[at] = g;
+        kept[at + part] = h;
         return;
     }
     if at_run_time(params.has_rest, lane) != 0u {
         // p <= 1: no row's L is below a key that it sees.
-        let p = exp(min(key(row, c) + rest[at], vec4(0.0)));
-        g += p * rest[at + part];
-        h += p * rest[at + 2u * part];
+        let p = exp(min(key(row, c) + kept[at], vec4(0.0)));
+        g += p * kept[at + part];
+        h += p * kept[at + 2u * part];
     }
     var dk = vec4(0.0);
     var dv = vec4(0.0);

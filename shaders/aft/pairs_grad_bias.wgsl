@@ -4,7 +4,7 @@
 // LANES neighbouring threads share a tile of four rows and a block of four keys: neighbours take neighbouring channels, and
 // what they found is added in a fixed order. A thread sums SPAN channels at a time before it adds them to the rest.
 //
-// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias and dbias (lib/aft_biases.wgsl), lgh [B T, 3 D]. Rows first_row .. + rows
+// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias and dbias (lib/aft_biases.wgsl), log_den [B T, D], gh [B T, 2 D]. Rows first_row .. + rows
 // are computed. Constants: LANES (lib/row_sum.wgsl).
 struct Params {
     batch: u32,
@@ -24,7 +24,8 @@ struct Params {
     qkv_stride: u32,
     centre_stride: u32,
     bias_stride: u32,
-    lgh_stride: u32,
+    log_den_stride: u32,
+    gh_stride: u32,
     dbias_stride: u32,
 }
 
@@ -85,9 +86,9 @@ fn bias_row(t: u32, j: u32) -> vec4<f32> {
 
 // What four channels of a row give for the four keys of a block.
 fn row_terms(row: u32, c: u32, k: mat4x4<f32>, v: mat4x4<f32>, w: vec4<f32>, here: vec4<bool>) -> vec4<f32> {
-    let l = lgh_at(row, c);
-    let g = lgh_at(row, params.width + c);
-    let h = lgh_at(row, 2u * params.width + c);
+    let l = log_den_at(row, c);
+    let g = gh_at(row, c);
+    let h = gh_at(row, params.width + c);
     let none = vec4(0.0);
     let terms = vec4(
         dot(exp(min(k[0] + w.x - l, none)), g * v[0] - h), dot(exp(min(k[1] + w.y - l, none)), g * v[1] - h),

@@ -1,10 +1,10 @@
 // What lies outside of a window, as sums without biases: for position t over the items t' <= t - before, t' >= t + after, or both.
 //
 // The last of three passes (rest_reduce, rest_scan). A thread walks a strip of positions forwards, from the carry of what lies
-// before it, and then backwards, from the carry of what lies after it (one strip has none). Carries and the strip's own sums stay apart until they
-// are stored, so that no sum is longer than a strip. Items are keys or rows (lib/aft_items.wgsl).
+// before it, and then backwards, from the carry of what lies after it (one strip has none). Carries and the strip's own sums stay
+// apart until they are stored, so that no sum is longer than a strip. Items are keys or rows (lib/aft_items.wgsl).
 //
-// Operands: those of the items, carry_before and carry_after [P B strips, D] with P = 3 + centred, rest [P, B T, D].
+// Operands: those of the items, carry_before and carry_after [4 B strips, D], rest [3, B T, D] (lib/aft_rest.wgsl).
 struct Params {
     batch: u32,
     time: u32,
@@ -19,40 +19,39 @@ struct Params {
     centred: u32,
     masked: u32,
     items_stride: u32,
+    log_den_stride: u32,
     centre_stride: u32,
     carry_before_stride: u32,
     carry_after_stride: u32,
 }
 
-fn store(row: u32, c: u32, sums: Sums, centred: bool) {
+fn store(row: u32, c: u32, sums: Sums) {
     let at = row * params.width + c;
     let part = params.batch * params.time * params.width;
-    rest[at] = sums.top;
-    rest[at + part] = sums.a;
-    rest[at + 2u * part] = sums.b;
-    if centred { rest[at + 3u * part] = sums.c; }
+    let keys = vec4(params.keys != 0u);
+    let empty = sums.b == vec4(0.0);
+    let den = select(sums.b, vec4(1.0), empty);
+    rest[at] = select(sums.top, select(sums.top + log(den), vec4(ABSENT), empty), keys);
+    rest[at + part] = select(sums.a, sums.a / den, keys);
+    rest[at + 2u * part] = select(sums.b, sums.c / den, keys);
 }
 
-fn stored(row: u32, c: u32, centred: bool) -> Sums {
+fn stored(row: u32, c: u32) -> Sums {
     let at = row * params.width + c;
     let part = params.batch * params.time * params.width;
-    var sums = Sums(rest[at], rest[at + part], rest[at + 2u * part], vec4(0.0));
-    if centred { sums.c = rest[at + 3u * part]; }
-    return sums;
+    let of_keys = kept_keys(rest[at], rest[at + part], rest[at + 2u * part]);
+    let keys = vec4(params.keys != 0u);
+    return Sums(of_keys.top, of_keys.a, select(rest[at + 2u * part], of_keys.b, keys), select(vec4(0.0), of_keys.c, keys));
 }
 
-fn carry_from_before(row: u32, c: u32, centred: bool) -> Sums {
-    let first = row * (3u + params.centred);
-    var sums = Sums(carry_before_at(first, c), carry_before_at(first + 1u, c), carry_before_at(first + 2u, c), vec4(0.0));
-    if centred { sums.c = carry_before_at(first + 3u, c); }
-    return sums;
+fn carry_from_before(row: u32, c: u32) -> Sums {
+    let i = 4u * row;
+    return Sums(carry_before_at(i, c), carry_before_at(i + 1u, c), carry_before_at(i + 2u, c), carry_before_at(i + 3u, c));
 }
 
-fn carry_from_after(row: u32, c: u32, centred: bool) -> Sums {
-    let first = row * (3u + params.centred);
-    var sums = Sums(carry_after_at(first, c), carry_after_at(first + 1u, c), carry_after_at(first + 2u, c), vec4(0.0));
-    if centred { sums.c = carry_after_at(first + 3u, c); }
-    return sums;
+fn carry_from_after(row: u32, c: u32) -> Sums {
+    let i = 4u * row;
+    return Sums(carry_after_at(i, c), carry_after_at(i + 1u, c), carry_after_at(i + 2u, c), carry_after_at(i + 3u, c));
 }
 
 @compute @workgroup_size(STRIP_GROUP)
@@ -64,28 +63,27 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     let number = strip.batch * params.strips + strip.number;
     let first = strip.number * params.strip_rows;
     let end = min(first + params.strip_rows, params.time);
-    let centred = at_run_time(params.centred, lane) != 0u;
     let both = (params.use_before != 0u) & (params.use_after != 0u);
 
     if at_run_time(params.use_before, lane) != 0u {
         var before = NOTHING;
-        if at_run_time(params.strips, lane) > 1u { before = carry_from_before(number, c, centred); }
+        if at_run_time(params.strips, lane) > 1u { before = carry_from_before(number, c); }
         var own = NOTHING;
         for (var t = first; t < end; t += 1u) {
             if t >= params.before { own = merge(own, item(strip.batch, base + t - params.before, c)); }
-            store(base + t, c, merge(before, own), centred);
+            store(base + t, c, merge(before, own));
         }
     }
     if at_run_time(params.use_after, lane) != 0u {
         var after = NOTHING;
-        if at_run_time(params.strips, lane) > 1u { after = carry_from_after(number, c, centred); }
+        if at_run_time(params.strips, lane) > 1u { after = carry_from_after(number, c); }
         var own = NOTHING;
         for (var t = end; t > first; t -= 1u) {
             let row = base + t - 1u;
             if t - 1u + params.after < params.time { own = merge(own, item(strip.batch, row + params.after, c)); }
             var sums = merge(after, own);
-            if both { sums = merge(stored(row, c, centred), sums); }
-            store(row, c, sums, centred);
+            if both { sums = merge(stored(row, c), sums); }
+            store(row, c, sums);
         }
     }
 }

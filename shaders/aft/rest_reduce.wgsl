@@ -1,7 +1,7 @@
 // The first of the passes of rest.wgsl: the sums of the items that join a strip while it is walked. Strip j takes the items
 // C j + ahead - back .. C (j+1) + ahead - back of the sequence, where C is strip_rows and one of ahead and back is 0.
 //
-// Operands: those of lib/aft_items.wgsl, total [P B strips, D] with P = 3 + centred.
+// Operands: those of lib/aft_items.wgsl, total [4 B strips, D].
 struct Params {
     batch: u32,
     time: u32,
@@ -14,6 +14,7 @@ struct Params {
     centred: u32,
     masked: u32,
     items_stride: u32,
+    log_den_stride: u32,
     centre_stride: u32,
     total_stride: u32,
 }
@@ -23,15 +24,14 @@ fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     let strip = strip_of(group_number(group, groups) * STRIP_GROUP + lane);
     if !strip.inside { return; }
     let c = strip.column;
-    let centred = at_run_time(params.centred, lane) != 0u;
     let start = strip.number * params.strip_rows + params.ahead;
     let first = max(start, params.back) - params.back;
     let end = min(max(start + params.strip_rows, params.back) - params.back, params.time);
     var sums = NOTHING;
     for (var t = first; t < end; t += 1u) { sums = merge(sums, item(strip.batch, strip.batch * params.time + t, c)); }
-    let row = (strip.batch * params.strips + strip.number) * (3u + params.centred);
+    let row = (strip.batch * params.strips + strip.number) * 4u;
     set_total(row, c, sums.top);
     set_total(row + 1u, c, sums.a);
     set_total(row + 2u, c, sums.b);
-    if centred { set_total(row + 3u, c, sums.c); }
+    set_total(row + 3u, c, sums.c);
 }

@@ -1,13 +1,12 @@
 // The second pass of rest.wgsl: carries from totals. The carry of a strip is the sum of all strips before it (after it, if
 // `backward`). A thread walks the strips of four channels of a sequence; sums are in two levels, of blocks and within a block.
 //
-// Operands: total, carry [P B strips, D] with P = 3 + centred.
+// Operands: total, carry [4 B strips, D].
 struct Params {
     batch: u32,
     width: u32,
     strips: u32,
     backward: u32,
-    centred: u32,
     total_stride: u32,
     carry_stride: u32,
 }
@@ -20,7 +19,6 @@ fn scan(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     if thread >= params.batch * params.width { return; }
     let c = thread % params.width;
     let first = thread / params.width * params.strips;
-    let centred = at_run_time(params.centred, lane) != 0u;
     var finished = NOTHING;
     var running = NOTHING;
     for (var i = 0u; i < params.strips; i += 1u) {
@@ -28,16 +26,12 @@ fn scan(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
             finished = merge(finished, running);
             running = NOTHING;
         }
-        let row = (3u + params.centred) * (first + select(i, params.strips - 1u - i, params.backward != 0u));
+        let row = 4u * (first + select(i, params.strips - 1u - i, params.backward != 0u));
         let carry = merge(finished, running);
         set_carry(row, c, carry.top);
         set_carry(row + 1u, c, carry.a);
         set_carry(row + 2u, c, carry.b);
-        var total = Sums(total_at(row, c), total_at(row + 1u, c), total_at(row + 2u, c), vec4(0.0));
-        if centred {
-            set_carry(row + 3u, c, carry.c);
-            total.c = total_at(row + 3u, c);
-        }
-        running = merge(running, total);
+        set_carry(row + 3u, c, carry.c);
+        running = merge(running, Sums(total_at(row, c), total_at(row + 1u, c), total_at(row + 2u, c), total_at(row + 3u, c)));
     }
 }

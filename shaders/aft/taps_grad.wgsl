@@ -3,8 +3,8 @@
 // where t' is the key that tap i of row t stands for, if row t sees it.
 //
 // A workgroup owns four taps of a head and a slice of the rows of all sequences; neighbouring threads take neighbouring rows,
-// and what they found is added in a fixed order. Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], taps [H, S] floats, lgh
-// [B T, 3 D], out [slices, H, S / 4] vec4s. Fragments: lib/aft_line.wgsl or lib/aft_grid.wgsl say which key a tap stands for.
+// and what they found is added in a fixed order. Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], taps [H, S] floats, log_den
+// [B T, D], gh [B T, 2 D], out [slices, H, S / 4] vec4s. Fragments: lib/aft_line.wgsl or lib/aft_grid.wgsl say which key a tap stands for.
 struct Params {
     batch: u32,
     time: u32,
@@ -24,7 +24,8 @@ struct Params {
     accumulate: u32,
     qkv_stride: u32,
     centre_stride: u32,
-    lgh_stride: u32,
+    log_den_stride: u32,
+    gh_stride: u32,
 }
 
 // Rows of a thread that are summed before they are added to the rest.
@@ -72,7 +73,7 @@ fn gradient_taps(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
             for (var c = first_c; c < end_c; c += 1u) {
                 let channels = vec4(4u * c) + vec4(0u, 1u, 2u, 3u);
                 let mine = select(vec4(0.0), vec4(1.0), (channels >= vec4(channel)) & (channels < vec4(channel + params.head_channels)));
-                let lgh = Lgh(lgh_at(row, c), lgh_at(row, params.width + c), lgh_at(row, 2u * params.width + c));
+                let lgh = Lgh(log_den_at(row, c), gh_at(row, c), gh_at(row, params.width + c));
                 part += vec4(
                     term(batch, row, t, c, mine, 4u * quad, w.x, lgh), term(batch, row, t, c, mine, 4u * quad + 1u, w.y, lgh),
                     term(batch, row, t, c, mine, 4u * quad + 2u, w.z, lgh), term(batch, row, t, c, mine, 4u * quad + 3u, w.w, lgh),

@@ -34,14 +34,14 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
             check(gpu, &problem, &[]);
         }
     }));
-    // A row of AFT-full walks over all keys: from about 63,000 on that is refused.
+    // A row of AFT-full walks over all keys: from about 126,000 on that is refused.
     if std::env::var_os("AFT_TEST_ALL").is_some() {
-        all.push(trial(gpu, "long::full_over_62000", |gpu| {
-            let dims = Dims { b: 1, t: 62_000, d: 4 };
+        all.push(trial(gpu, "long::full_over_65536", |gpu| {
+            let dims = Dims { b: 1, t: 65_536, d: 4 };
             let start = std::time::Instant::now();
             let problem = problem(Form::Full(Bias::Factors(4)), dims, 1, true);
             check(gpu, &problem, &[0]);
-            eprintln!("AFT-full over 62,000 positions, with its reference: {:.0} s", start.elapsed().as_secs_f64());
+            eprintln!("AFT-full over 65,536 positions, with its reference: {:.0} s", start.elapsed().as_secs_f64());
         }));
     }
     all

@@ -113,8 +113,8 @@ pub(crate) struct Cut {
 impl Cut {
     /// Panels of rows, every key a column.
     fn whole(mix: &Mix<'_>) -> Self {
-        // A panel takes no more memory than two activations; its rows begin at multiples of 64.
-        let rows = (2 * mix.channels).next_multiple_of(64).min(mix.time.next_multiple_of(4));
+        // A panel and its gradient take no more memory than two activations; rows begin at multiples of 64.
+        let rows = mix.channels.next_multiple_of(64).min(mix.time.next_multiple_of(4));
         let layout = Layout { reach: mix.time, slide: None, period: rows, head_channels: None };
         Self { layout, plane: Some([rows, mix.time.div_ceil(4)]), rows, outside: None }
     }

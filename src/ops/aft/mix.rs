@@ -18,7 +18,7 @@ params! {
     /// As in `shaders/aft/mix_rows.wgsl`.
     RowsParams {
         rows: u32, cols: u32, width: u32, gated: u32, qkv_stride: u32, dy_stride: u32, y_stride: u32, log_den_stride: u32,
-        r_stride: u32, dqkv_stride: u32, lgh_stride: u32,
+        r_stride: u32, dqkv_stride: u32, gh_stride: u32,
     }
 }
 
@@ -60,7 +60,7 @@ static ROWS: Kernel = Kernel {
         Operand::plane("log_den", "[B T, D]"),
         Operand::plane("r", "[B T, D]"),
         Operand::plane_out("dqkv", "[B T, 3 D]"),
-        Operand::plane_out("lgh", "[B T, 3 D]"),
+        Operand::plane_out("gh", "[B T, 2 D]"),
     ],
 };
 
@@ -207,17 +207,17 @@ pub fn backward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, args: &Back
         .saved
         .as_ref()
         .ok_or_else(|| Error::Config("aft: the forward pass saved nothing for the gradient".into()))?;
-    let lgh = b.plane("aft LGH", mix.rows(), qkv.cols)?;
-    add_rows(b, mix, args, saved, &lgh)?;
+    let gh = b.plane("aft G H", mix.rows(), qkv.cols / 3 * 2)?;
+    add_rows(b, mix, args, saved, &gh)?;
     let cut = biases.cut(mix)?;
     let rest = match cut.outside {
         Some(gap) => {
             let outside = Outside { before: (!mix.causal).then_some(gap.max(1)), after: Some(gap) };
-            Some(rest::sums(b, mix, Items::Rows { lgh: &lgh }, outside)?)
+            Some(rest::sums(b, mix, Items::Rows { log_den: &out.log_den, gh: &gh }, outside)?)
         }
         None => None,
     };
-    let rows = Rows { qkv, centre: &saved.centre, lgh: &lgh, rest: rest.as_ref() };
+    let rows = Rows { qkv, centre: &saved.centre, log_den: &out.log_den, gh: &gh, rest: rest.as_ref() };
     let several = cut.rows < mix.time;
     let sums = match several {
         true => Some(b.scratch("aft sums", 2 * 4 * u64::from(mix.rows()) * u64::from(qkv.cols / 3))?),
@@ -233,7 +233,7 @@ pub fn backward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, args: &Back
             biases.gradient(b, mix, &panel, &rows, dbias.as_ref(), target)?;
         }
     }
-    [bias, dbias, Some(lgh)].into_iter().flatten().for_each(|plane| b.recycle(plane));
+    [bias, dbias, Some(gh)].into_iter().flatten().for_each(|plane| b.recycle(plane));
     [rest, sums].into_iter().flatten().for_each(|buffer| b.recycle_buffer(buffer));
     Ok(())
 }
@@ -261,7 +261,7 @@ fn add_centre(b: &mut Builder, mix: &Mix<'_>, qkv: &Plane, centre: &Plane) -> Re
     Ok(())
 }
 
-fn add_rows(b: &mut Builder, mix: &Mix<'_>, args: &Backward<'_>, saved: &Saved, lgh: &Plane) -> Result<()> {
+fn add_rows(b: &mut Builder, mix: &Mix<'_>, args: &Backward<'_>, saved: &Saved, gh: &Plane) -> Result<()> {
     let Backward { qkv, out, dy, dqkv, .. } = *args;
     expect_shape("aft: dy", (out.y.rows, out.y.cols), (dy.rows, dy.cols))?;
     expect_shape("aft: dqkv", (qkv.rows, qkv.cols), (dqkv.rows, dqkv.cols))?;
@@ -277,9 +277,9 @@ fn add_rows(b: &mut Builder, mix: &Mix<'_>, args: &Backward<'_>, saved: &Saved, 
         log_den_stride: out.log_den.stride(),
         r_stride: saved.r.stride(),
         dqkv_stride: dqkv.stride(),
-        lgh_stride: lgh.stride(),
+        gh_stride: gh.stride(),
     };
-    let binds = [qkv, dy, &out.y, &out.log_den, &saved.r, dqkv, lgh].map(Bind::Plane);
+    let binds = [qkv, dy, &out.y, &out.log_den, &saved.r, dqkv, gh].map(Bind::Plane);
     let elements = f64::from(mix.rows()) * f64::from(width);
     let cost = Cost { flops: 80.0 * elements, bytes: 144.0 * elements };
     let groups = (u64::from(mix.rows()) * u64::from(width)).div_ceil(64);

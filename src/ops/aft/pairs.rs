@@ -20,7 +20,7 @@ params! {
     GradientParams {
         batch: u32, time: u32, cols: u32, width: u32, first_row: u32, rows: u32, causal: u32, masked: u32, has_rest: u32,
         first: u32, last: u32, reach: u32, slides: u32, ahead: u32, period: u32, head_channels: u32, size: u32,
-        grid_columns: u32, qkv_stride: u32, centre_stride: u32, bias_stride: u32, lgh_stride: u32, dqkv_stride: u32,
+        grid_columns: u32, qkv_stride: u32, centre_stride: u32, bias_stride: u32, log_den_stride: u32, gh_stride: u32, dqkv_stride: u32,
     }
 }
 
@@ -29,7 +29,7 @@ params! {
     BiasParams {
         batch: u32, time: u32, cols: u32, width: u32, first_row: u32, rows: u32, causal: u32, masked: u32, reach: u32,
         slides: u32, ahead: u32, columns: u32, period: u32, head_channels: u32, qkv_stride: u32, centre_stride: u32,
-        bias_stride: u32, lgh_stride: u32, dbias_stride: u32,
+        bias_stride: u32, log_den_stride: u32, gh_stride: u32, dbias_stride: u32,
     }
 }
 
@@ -68,10 +68,10 @@ static FORWARD: [Kernel; 2] = kernels!(
     "aft/pairs",
     "forward",
     ForwardParams,
-    ["grid", "run_time", "aft_sums", "aft_qkv", "aft_mask", "aft_gate"],
+    ["grid", "run_time", "aft_sums", "aft_rest", "aft_qkv", "aft_mask", "aft_gate"],
     [Operand::plane("qkv", "[B T, 3 D]"), Operand::array("mask", "u32", "[B, T]"), Operand::plane("centre", "[B, D]")],
     [
-        Operand::array("rest", "vec4<f32>", "[P, B T, D]"),
+        Operand::array("rest", "vec4<f32>", "[3, B T, D]"),
         Operand::plane_out("y", "[B T, D]"),
         Operand::plane_out("log_den", "[B T, D]"),
         Operand::plane_out("r", "[B T, D]")
@@ -85,9 +85,9 @@ static GRADIENT: [Kernel; 2] = kernels!(
     ["grid", "run_time", "aft_sums", "aft_qkv", "aft_mask"],
     [Operand::plane("qkv", "[B T, 3 D]"), Operand::array("mask", "u32", "[B, T]"), Operand::plane("centre", "[B, D]")],
     [
-        Operand::plane("lgh", "[B T, 3 D]"),
-        Operand::array("rest", "vec4<f32>", "[3, B T, D]"),
-        Operand::array_out("sums", "vec4<f32>", "[2, B T, D]"),
+        Operand::plane("log_den", "[B T, D]"),
+        Operand::plane("gh", "[B T, 2 D]"),
+        Operand::array_out("kept", "vec4<f32>", "[3 or 2, B T, D]"),
         Operand::plane_out("dqkv", "[B T, 3 D]")
     ]
 );
@@ -111,7 +111,8 @@ static GRADIENT_BIAS: Kernel = Kernel {
         Operand::array("mask", "u32", "[B, T]"),
         Operand::plane("centre", "[B, D]"),
         Operand::plane("bias", "[period, columns]"),
-        Operand::plane("lgh", "[B T, 3 D]"),
+        Operand::plane("log_den", "[B T, D]"),
+        Operand::plane("gh", "[B T, 2 D]"),
         Operand::plane_out("dbias", "[period, columns]"),
     ],
 };
@@ -130,6 +131,14 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
+    /// Loop iterations of a tile of rows over the blocks that it sees, or of a tile of keys over those that see it.
+    fn trips(self, time: u32, causal: bool) -> u64 {
+        let all = u64::from(time.div_ceil(4));
+        let one_way = u64::from(self.reach.min(time) / 4) + 2;
+        let blocks = all.min(if causal { one_way } else { 2 * one_way });
+        blocks + blocks.div_ceil(64) + 2
+    }
+
     /// The constant HEADS (`shaders/lib/aft_biases.wgsl`).
     pub(crate) fn heads(self) -> u32 {
         match self.head_channels {
@@ -204,8 +213,7 @@ pub(crate) fn forward(
 ) -> Result<()> {
     let Mix { batch, time, causal, gated, mask, .. } = *mix;
     let (width, layout) = (out.y.stride(), panel.layout);
-    let blocks = u64::from(layout.reach.min(time)).div_ceil(2) + 4;
-    trips::check("aft: a row over its keys", blocks + blocks / 64 + 2)?;
+    trips::check("aft: a row over its keys", layout.trips(time, causal))?;
     let [bias_stride, size, grid_columns] = panel.sizes();
     let params = ForwardParams {
         batch,
@@ -257,7 +265,10 @@ pub(crate) fn forward(
 pub(crate) struct Rows<'a> {
     pub(crate) qkv: &'a Plane,
     pub(crate) centre: &'a Plane,
-    pub(crate) lgh: &'a Plane,
+    /// L [B T, D].
+    pub(crate) log_den: &'a Plane,
+    /// G and H side by side [B T, 2 D].
+    pub(crate) gh: &'a Plane,
     pub(crate) rest: Option<&'a Buffer>,
 }
 
@@ -271,9 +282,8 @@ pub(crate) fn gradient(
     dqkv: &Plane,
 ) -> Result<()> {
     let Mix { batch, time, causal, mask, channels, .. } = *mix;
-    let (width, layout) = (rows.lgh.stride() / 3, panel.layout);
-    let blocks = u64::from(layout.reach.min(time)).div_ceil(2) + 4;
-    trips::check("aft: a key over its rows", blocks + blocks / 64 + 2)?;
+    let (width, layout) = (rows.gh.stride() / 2, panel.layout);
+    trips::check("aft: a key over its rows", layout.trips(time, causal))?;
     let [bias_stride, size, grid_columns] = panel.sizes();
     let params = GradientParams {
         batch,
@@ -297,7 +307,8 @@ pub(crate) fn gradient(
         qkv_stride: rows.qkv.stride(),
         centre_stride: width,
         bias_stride,
-        lgh_stride: rows.lgh.stride(),
+        log_den_stride: rows.log_den.stride(),
+        gh_stride: rows.gh.stride(),
         dqkv_stride: dqkv.stride(),
     };
     let binds = [
@@ -305,9 +316,9 @@ pub(crate) fn gradient(
         mask.map_or(Bind::Absent, Bind::Buffer),
         Bind::Plane(rows.centre),
         panel.bind(),
-        Bind::Plane(rows.lgh),
-        rows.rest.map_or(Bind::Absent, Bind::Buffer),
-        sums.map_or(Bind::Absent, Bind::Buffer),
+        Bind::Plane(rows.log_den),
+        Bind::Plane(rows.gh),
+        rows.rest.or(sums).map_or(Bind::Absent, Bind::Buffer),
         Bind::Plane(dqkv),
     ];
     let threads = u64::from(batch) * u64::from(time.div_ceil(4)) * u64::from(width);
@@ -331,7 +342,7 @@ pub(crate) fn gradient_bias(
     dbias: &Plane,
 ) -> Result<()> {
     let Mix { batch, time, causal, mask, channels, .. } = *mix;
-    let (width, layout) = (rows.lgh.stride() / 3, panel.layout);
+    let (width, layout) = (rows.gh.stride() / 2, panel.layout);
     let count = u64::from(batch) * u64::from(width);
     // One for each vec4 of channels and each span of 64, and the sums over lanes at the end.
     let trips = |lanes: u64| count.div_ceil(lanes) + count.div_ceil(64 * lanes) + 56;
@@ -357,7 +368,8 @@ pub(crate) fn gradient_bias(
         qkv_stride: rows.qkv.stride(),
         centre_stride: width,
         bias_stride: columns,
-        lgh_stride: rows.lgh.stride(),
+        log_den_stride: rows.log_den.stride(),
+        gh_stride: rows.gh.stride(),
         dbias_stride: dbias.stride(),
     };
     let binds = [
@@ -365,7 +377,8 @@ pub(crate) fn gradient_bias(
         mask.map_or(Bind::Absent, Bind::Buffer),
         Bind::Plane(rows.centre),
         Bind::Plane(bias),
-        Bind::Plane(rows.lgh),
+        Bind::Plane(rows.log_den),
+        Bind::Plane(rows.gh),
         Bind::Plane(dbias),
     ];
     let mut variant = variant(b.placement, 0, None);

@@ -11,8 +11,8 @@ params! {
     /// As in `shaders/aft/rest.wgsl`.
     RestParams {
         batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, use_before: u32, before: u32, use_after: u32,
-        after: u32, keys: u32, centred: u32, masked: u32, items_stride: u32, centre_stride: u32, carry_before_stride: u32,
-        carry_after_stride: u32,
+        after: u32, keys: u32, centred: u32, masked: u32, items_stride: u32, log_den_stride: u32, centre_stride: u32,
+        carry_before_stride: u32, carry_after_stride: u32,
     }
 }
 
@@ -20,14 +20,14 @@ params! {
     /// As in `shaders/aft/rest_reduce.wgsl`.
     ReduceParams {
         batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, ahead: u32, back: u32, keys: u32, centred: u32,
-        masked: u32, items_stride: u32, centre_stride: u32, total_stride: u32,
+        masked: u32, items_stride: u32, log_den_stride: u32, centre_stride: u32, total_stride: u32,
     }
 }
 
 params! {
     /// As in `shaders/aft/rest_scan.wgsl`.
     ScanParams {
-        batch: u32, width: u32, strips: u32, backward: u32, centred: u32, total_stride: u32, carry_stride: u32,
+        batch: u32, width: u32, strips: u32, backward: u32, total_stride: u32, carry_stride: u32,
     }
 }
 
@@ -41,16 +41,18 @@ static REST: Kernel = Kernel {
         include_str!("../../../shaders/lib/aft_strip.wgsl"),
         include_str!("../../../shaders/lib/aft_mask.wgsl"),
         include_str!("../../../shaders/lib/aft_items.wgsl"),
+        include_str!("../../../shaders/lib/aft_rest.wgsl"),
         include_str!("../../../shaders/aft/rest.wgsl"),
     ],
     params: RestParams::FIELDS,
     operands: &[
-        Operand::plane("items", "[B T, 3 D]"),
+        Operand::plane("items", "[B T, 3 D or 2 D]"),
+        Operand::plane("log_den", "[B T, D]"),
         Operand::array("mask", "u32", "[B, T]"),
         Operand::plane("centre", "[B, D]"),
-        Operand::plane("carry_before", "[P B strips, D]"),
-        Operand::plane("carry_after", "[P B strips, D]"),
-        Operand::array_out("rest", "vec4<f32>", "[P, B T, D]"),
+        Operand::plane("carry_before", "[4 B strips, D]"),
+        Operand::plane("carry_after", "[4 B strips, D]"),
+        Operand::array_out("rest", "vec4<f32>", "[3, B T, D]"),
     ],
 };
 
@@ -68,10 +70,11 @@ static REDUCE: Kernel = Kernel {
     ],
     params: ReduceParams::FIELDS,
     operands: &[
-        Operand::plane("items", "[B T, 3 D]"),
+        Operand::plane("items", "[B T, 3 D or 2 D]"),
+        Operand::plane("log_den", "[B T, D]"),
         Operand::array("mask", "u32", "[B, T]"),
         Operand::plane("centre", "[B, D]"),
-        Operand::plane_out("total", "[P B strips, D]"),
+        Operand::plane_out("total", "[4 B strips, D]"),
     ],
 };
 
@@ -85,7 +88,7 @@ static SCAN: Kernel = Kernel {
         include_str!("../../../shaders/aft/rest_scan.wgsl"),
     ],
     params: ScanParams::FIELDS,
-    operands: &[Operand::plane("total", "[P B strips, D]"), Operand::plane_out("carry", "[P B strips, D]")],
+    operands: &[Operand::plane("total", "[4 B strips, D]"), Operand::plane_out("carry", "[4 B strips, D]")],
 };
 
 /// What is summed.
@@ -93,8 +96,8 @@ static SCAN: Kernel = Kernel {
 pub(crate) enum Items<'a> {
     /// Keys and values; with a centre, values are also summed as differences from it.
     Keys { qkv: &'a Plane, centre: Option<&'a Plane> },
-    /// Rows, as (L, G, H).
-    Rows { lgh: &'a Plane },
+    /// Rows: L, and G and H side by side.
+    Rows { log_den: &'a Plane, gh: &'a Plane },
 }
 
 /// Which items count for position t: those with t' <= t - before, and those with t' >= t + after.
@@ -109,22 +112,17 @@ impl Items<'_> {
         matches!(self, Self::Keys { centre: Some(_), .. })
     }
 
-    /// Planes of vec4s that sums take: top, a, b, and c where values are centred.
-    fn parts(&self) -> u32 {
-        3 + u32::from(self.centred())
-    }
-
-    /// q, k and v, or L, G and H, side by side.
+    /// q, k and v, or G and H, side by side.
     fn plane(&self) -> &Plane {
         match self {
             Self::Keys { qkv, .. } => qkv,
-            Self::Rows { lgh } => lgh,
+            Self::Rows { gh, .. } => gh,
         }
     }
 
     /// vec4s of channels.
     fn width(&self) -> u32 {
-        self.plane().stride() / 3
+        self.plane().stride() / (2 + self.keys())
     }
 
     fn keys(&self) -> u32 {
@@ -137,20 +135,17 @@ impl Items<'_> {
     }
 
     fn binds<'a>(&'a self, mix: &Mix<'a>) -> Vec<Bind<'a>> {
-        let centre = match self {
-            Self::Keys { centre, .. } => *centre,
-            Self::Rows { .. } => None,
+        let (log_den, centre) = match *self {
+            Self::Keys { centre, .. } => (None, centre),
+            Self::Rows { log_den, .. } => (Some(log_den), None),
         };
         let mask = mix.mask.filter(|_| self.keys() != 0);
-        vec![
-            Bind::Plane(self.plane()),
-            mask.map_or(Bind::Absent, Bind::Buffer),
-            centre.map_or(Bind::Absent, Bind::Plane),
-        ]
+        let plane = |plane: Option<&'a Plane>| plane.map_or(Bind::Absent, Bind::Plane);
+        vec![Bind::Plane(self.plane()), plane(log_den), mask.map_or(Bind::Absent, Bind::Buffer), plane(centre)]
     }
 }
 
-/// Adds the sums of all items outside, for every position: [P, B T, D4] vec4s of top, a, b and, where values are centred, c.
+/// Adds the sums of all items outside, for every position: [3, B T, D4] vec4s (`shaders/lib/aft_rest.wgsl`).
 pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Outside) -> Result<Buffer> {
     let Mix { batch, time, .. } = *mix;
     let width = items.width();
@@ -164,8 +159,7 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
     });
     let (before, after) = (before.transpose()?, after.transpose()?);
     let elements = f64::from(batch) * f64::from(time) * f64::from(width);
-    let rest =
-        b.scratch("aft rest", 16 * u64::from(items.parts()) * u64::from(batch) * u64::from(time) * u64::from(width))?;
+    let rest = b.scratch("aft rest", 48 * u64::from(batch) * u64::from(time) * u64::from(width))?;
     let params = RestParams {
         batch,
         time,
@@ -180,6 +174,7 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
         centred: items.centred().into(),
         masked: items.masked(mix),
         items_stride: items.plane().stride(),
+        log_den_stride: width,
         centre_stride: width,
         carry_before_stride: width,
         carry_after_stride: width,
@@ -196,7 +191,7 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
 }
 
 fn states(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips) -> Result<Plane> {
-    b.plane("strip sums", items.parts() * mix.batch * strips.count, 4 * items.width())
+    b.plane("strip sums", 4 * mix.batch * strips.count, 4 * items.width())
 }
 
 /// Adds the sums of the items that each strip takes in while it is walked, at a distance of `gap`.
@@ -216,6 +211,7 @@ fn totals(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, gap:
         centred: items.centred().into(),
         masked: items.masked(mix),
         items_stride: items.plane().stride(),
+        log_den_stride: width,
         centre_stride: width,
         total_stride: width,
     };
@@ -244,7 +240,6 @@ fn scan(
         width,
         strips: strips.count,
         backward: u32::from(backward),
-        centred: items.centred().into(),
         total_stride: width,
         carry_stride: width,
     };

@@ -50,7 +50,7 @@ impl Strips {
     /// The plan for `b`'s adapter: few long threads for a processor, in one strip up to 128 rows, which then needs no carry;
     /// enough threads to hide latency for a GPU.
     pub(crate) fn of(b: &Builder, batch: u32, time: u32, width: u32, window: u32) -> Result<Self> {
-        let (threads, shortest) = b.planned([(512, 128), (32_768, 8)]);
+        let (threads, shortest) = b.planned([(512, 128), (32_768, 16)]);
         Self::plan(threads, shortest, u64::from(batch) * u64::from(width), time, window)
     }
 

@@ -12,7 +12,7 @@ params! {
     GradientParams {
         batch: u32, time: u32, cols: u32, width: u32, causal: u32, masked: u32, size: u32, taps: u32, grid_columns: u32,
         heads: u32, padded_heads: u32, head_channels: u32, rows_per_slice: u32, slice_stride: u32, accumulate: u32,
-        qkv_stride: u32, centre_stride: u32, lgh_stride: u32,
+        qkv_stride: u32, centre_stride: u32, log_den_stride: u32, gh_stride: u32,
     }
 }
 
@@ -36,7 +36,8 @@ macro_rules! gradient {
                 Operand::array("mask", "u32", "[B, T]"),
                 Operand::plane("centre", "[B, D]"),
                 Operand::array("taps", "f32", "[H, S]"),
-                Operand::plane("lgh", "[B T, 3 D]"),
+                Operand::plane("log_den", "[B T, D]"),
+                Operand::plane("gh", "[B T, 2 D]"),
                 Operand::array_out("out", "vec4<f32>", "[slices, H, S]"),
             ],
         }
@@ -123,7 +124,7 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, taps: &Taps<'_>, rows: &R
         batch,
         time,
         cols: channels,
-        width: rows.lgh.stride() / 3,
+        width: rows.gh.stride() / 2,
         causal: causal.into(),
         masked: mix.masked(),
         size: taps.size,
@@ -137,14 +138,16 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, taps: &Taps<'_>, rows: &R
         accumulate: sliced.accumulate,
         qkv_stride: rows.qkv.stride(),
         centre_stride: rows.centre.stride(),
-        lgh_stride: rows.lgh.stride(),
+        log_den_stride: rows.log_den.stride(),
+        gh_stride: rows.gh.stride(),
     };
     let binds = [
         Bind::Plane(rows.qkv),
         mask.map_or(Bind::Absent, Bind::Buffer),
         Bind::Plane(rows.centre),
         Bind::Buffer(taps.values),
-        Bind::Plane(rows.lgh),
+        Bind::Plane(rows.log_den),
+        Bind::Plane(rows.gh),
         sliced.bind(),
     ];
     let groups = u64::from(sliced.slices) * u64::from(padded_heads) * u64::from(quads);
