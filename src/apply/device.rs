@@ -170,13 +170,16 @@ impl DeviceBias {
                     gpu.write(&page.buffer, weights.offset_bytes, bytemuck::cast_slice(&weights.pad(data)?))?;
                 }
                 page.submit_refresh(gpu);
-                let gradients = nan(gpu, 2 * bytes)?;
+                let gradients = nan(gpu, gpu.storage(GRADIENT, 2 * bytes)?)?;
                 let target = Gradient::of(&gradients, &u, Some(&v), false)?;
                 Ok(Self::Factors { factors: Box::new([u, v]), gradients, target })
             }
             Form::Full(_) | Form::Local(..) => {
-                let w = gpu.upload("biases", &problem.w[0])?;
-                Ok(Self::Dense { gradients: nan(gpu, w.size())?, w, columns: cols })
+                // Kernels read and write some rows at a time.
+                let w = gpu.sliced("biases", 4 * u64::from(rows) * u64::from(cols))?;
+                gpu.write(&w, 0, bytemuck::cast_slice(&problem.w[0]))?;
+                let gradients = nan(gpu, gpu.sliced(GRADIENT, w.size())?)?;
+                Ok(Self::Dense { w, gradients, columns: cols })
             }
             Form::Conv1d(_) | Form::Conv2d(..) => {
                 let padded = cols.next_multiple_of(4) as usize;
@@ -185,7 +188,7 @@ impl DeviceBias {
                     to[..from.len()].copy_from_slice(from);
                 }
                 let values = gpu.upload("taps", &values)?;
-                let gradients = nan(gpu, values.size())?;
+                let gradients = nan(gpu, gpu.storage(GRADIENT, values.size())?)?;
                 let target = Gradient::whole(&gradients, rows * cols.div_ceil(4));
                 Ok(Self::Taps { values, gradients, target })
             }
@@ -254,7 +257,13 @@ fn rowed(buffer: &Buffer, columns: u32) -> Rowed<'_> {
     Rowed { buffer, offset_bytes: 0, columns, stride: columns }
 }
 
-fn nan(gpu: &Gpu, bytes: u64) -> Result<Buffer> {
-    let words = usize::try_from(bytes / 4).map_err(|_| Error::Config("biases beyond the address space".into()))?;
-    gpu.upload("gradient of the biases", &vec![f32::NAN; words])
+/// What the buffers of the gradients of biases are called in errors.
+const GRADIENT: &str = "gradient of the biases";
+
+/// The buffer, filled with NaN.
+fn nan(gpu: &Gpu, buffer: Buffer) -> Result<Buffer> {
+    let words =
+        usize::try_from(buffer.size() / 4).map_err(|_| Error::Config("biases beyond the address space".into()))?;
+    gpu.write(&buffer, 0, bytemuck::cast_slice(&vec![f32::NAN; words]))?;
+    Ok(buffer)
 }

@@ -147,8 +147,16 @@ impl Gpu {
     /// # Errors
     /// [`Error::LimitExceeded`] past the granted buffer or binding size.
     pub fn storage(&self, label: &str, bytes: u64) -> Result<Buffer> {
+        self.fits_binding(label, bytes)?;
+        self.sliced(label, bytes)
+    }
+
+    /// The same, but past what one binding holds: kernels are given slices of it ([`super::Bind::Slice`]), never the whole.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] past the granted buffer size.
+    pub fn sliced(&self, label: &str, bytes: u64) -> Result<Buffer> {
         use wgpu::BufferUsages as U;
-        self.fits(label, bytes, "max_storage_buffer_binding_size", self.caps().limits.max_storage_buffer_binding_size)?;
         self.buffer(label, bytes, U::STORAGE | U::COPY_SRC | U::COPY_DST)
     }
 
@@ -181,6 +189,12 @@ impl Gpu {
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         let lease = self.ledger().count(size);
         Ok(Buffer { raw: self.device().create_buffer(&descriptor), _lease: Some(Arc::new(lease)) })
+    }
+
+    /// Fails unless a kernel can be given so many bytes of a buffer at once.
+    pub(super) fn fits_binding(&self, what: &str, bytes: u64) -> Result<()> {
+        let granted = self.caps().limits.max_storage_buffer_binding_size;
+        self.fits(what, bytes, "max_storage_buffer_binding_size", granted)
     }
 
     fn fits(&self, what: &str, needed: u64, limit: &'static str, granted: u64) -> Result<()> {

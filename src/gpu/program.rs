@@ -201,7 +201,8 @@ impl Gpu {
     /// Makes a dispatch of `groups` workgroups: compiles the kernel if need be, checks what is bound, makes the bind group.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a bound resource is not what the declaration says, or one buffer is bound twice and stored to.
+    /// [`Error::Shape`] if a bound resource is not what the declaration says, or one buffer is bound twice and stored to;
+    /// [`Error::LimitExceeded`] for a slice past the granted binding size.
     pub(crate) fn dispatch<P: bytemuck::Pod>(
         &self,
         kernel: &'static Kernel,
@@ -227,6 +228,9 @@ impl Gpu {
                     format!("{:?}", operand.kind),
                     format!("{bind:?}"),
                 ));
+            }
+            if let Bind::Slice(_, _, bytes) = *bind {
+                self.fits_binding(&format!("{label}, {}", operand.name), bytes)?;
             }
         }
         reject_aliases(&label, kernel, binds)?;

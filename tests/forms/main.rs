@@ -11,6 +11,7 @@ mod failures;
 mod golden;
 mod gradients;
 mod judging;
+mod large;
 mod long;
 mod memory;
 mod program;
@@ -31,9 +32,15 @@ fn main() {
             None => planned(&None),
         };
         all.extend(
-            [judging::trials(&gpu), long::trials(&gpu), memory::trials(&gpu), program::trials(&gpu)]
-                .into_iter()
-                .flatten(),
+            [
+                judging::trials(&gpu),
+                large::trials(&gpu),
+                long::trials(&gpu),
+                memory::trials(&gpu),
+                program::trials(&gpu),
+            ]
+            .into_iter()
+            .flatten(),
         );
         all
     });
