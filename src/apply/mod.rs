@@ -2,8 +2,10 @@
 //! other frameworks.
 
 mod answer;
+mod bias;
 mod device;
 mod request;
+mod stream;
 mod tensors;
 mod truth;
 

@@ -9,6 +9,7 @@ mod forms;
 mod judge;
 mod report;
 mod sizes;
+mod streams;
 
 pub(crate) use exp::catalogue;
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::exp::Exponential;
 use super::judge::Verdict;
-use super::{around, forms};
+use super::{around, forms, streams};
 use crate::error::Result;
 use crate::gpu::{AdapterClass, Gpu, Placement};
 
@@ -30,7 +30,7 @@ pub struct Report {
     pub adapter: String,
     /// Its exponential.
     pub exp: Exponential,
-    /// Every form of AFT, and every kernel around it.
+    /// Every form of AFT, the causal ones over streams as well, and every kernel around it.
     pub forms: Vec<Line>,
     /// Whether all of them passed.
     pub passed: bool,
@@ -74,7 +74,7 @@ pub(super) fn placements(gpu: &Gpu) -> [Placement; 2] {
     }
 }
 
-/// Checks a device: first its exponential, then every form of AFT with its gradients, then the kernels around it. `each` is told
+/// Checks a device: every form of AFT with its gradients, the causal ones over streams, then the kernels around it. `each` is told
 /// every line as soon as it is there.
 ///
 /// # Errors
@@ -82,6 +82,10 @@ pub(super) fn placements(gpu: &Gpu) -> [Placement; 2] {
 pub async fn check(gpu: &Gpu, exp: Exponential, mut each: impl FnMut(&Line)) -> Result<Report> {
     let mut lines = Vec::new();
     for form in forms::table() {
+        lines.push(form.check(gpu, exp.error).await?);
+        lines.last().into_iter().for_each(&mut each);
+    }
+    for form in streams::table() {
         lines.push(form.check(gpu, exp.error).await?);
         lines.last().into_iter().for_each(&mut each);
     }

@@ -1,8 +1,10 @@
 //! The check itself: what is right passes, and what is wrong is found.
 
-use aft_wgpu::apply::Outcome;
+use aft_wgpu::Error;
+use aft_wgpu::apply::{Form, Outcome, Problem};
 use aft_wgpu::check::{Exponential, Line, check, forms, judge, problem};
 use aft_wgpu::gpu::{Gpu, Placement};
+use aft_wgpu::reference::Dims;
 use libtest_mimic::Trial;
 
 use crate::common::*;
@@ -30,6 +32,21 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
                 }
             }
         }),
+        trial(gpu, "judging::a_layer_that_is_no_stream_is_refused", |gpu| {
+            let dims = Dims { b: 1, t: 12, d: 2 };
+            let plain = problem(Form::Simple, dims, 1, true);
+            let stream = |problem: &Problem| pollster::block_on(problem.stream(gpu, Placement::Buffer, 5));
+            assert!(stream(&plain).is_ok());
+            let no_stream = [
+                Problem { causal: false, ..plain.clone() },
+                Problem { gated: false, ..plain.clone() },
+                Problem { mask: Some(vec![true; 12]), ..plain },
+                problem(Form::Conv2d(3, 4), dims, 1, true),
+            ];
+            for problem in no_stream {
+                assert!(matches!(stream(&problem), Err(Error::Config(_))), "{}", describe(&problem));
+            }
+        }),
         trial(gpu, "judging::the_whole_check_passes_here", |gpu| {
             let exp = pollster::block_on(Exponential::measure(gpu)).unwrap();
             assert!(exp.conforms(), "{exp:?}");
@@ -38,8 +55,8 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
             let failed: Vec<_> = report.forms.iter().filter(|line| !line.passes()).collect();
             assert!(report.passed && failed.is_empty(), "{failed:?}");
             assert_eq!(names, report.forms.iter().map(|line| line.name.clone()).collect::<Vec<_>>());
-            // 14 forms, 9 kernels around them.
-            assert_eq!((report.forms.len(), names.iter().filter(|name| name.starts_with("AFT-")).count()), (23, 14));
+            // 14 forms, 4 of them over streams, 12 kernels around them.
+            assert_eq!((report.forms.len(), names.iter().filter(|name| name.starts_with("AFT-")).count()), (30, 18));
         }),
     ]
 }

@@ -3,12 +3,15 @@
 
 mod adamw;
 mod cross_entropy;
+mod cursor;
 mod dropout;
 mod embedding;
 mod gradient_norm;
 mod kernel_norm;
 mod layer_norm;
 mod linear;
+mod sample;
+mod stream_embedding;
 mod train_state;
 
 use super::bench::Bench;
@@ -31,10 +34,13 @@ pub(super) enum Around {
     GradientNorm,
     TrainState,
     AdamW,
+    Cursor,
+    StreamEmbedding,
+    Sample,
 }
 
 /// All of them.
-pub(super) const KERNELS: [Around; 9] = [
+pub(super) const KERNELS: [Around; 12] = [
     Around::KernelNorm,
     Around::Linear,
     Around::LayerNorm,
@@ -44,6 +50,9 @@ pub(super) const KERNELS: [Around; 9] = [
     Around::GradientNorm,
     Around::TrainState,
     Around::AdamW,
+    Around::Cursor,
+    Around::StreamEmbedding,
+    Around::Sample,
 ];
 
 /// The rounding of an f32 near 1, times 2.
@@ -73,6 +82,9 @@ impl Around {
             Self::GradientNorm => "gradient_norm",
             Self::TrainState => "train_state",
             Self::AdamW => "adamw",
+            Self::Cursor => "cursor",
+            Self::StreamEmbedding => "stream_embedding",
+            Self::Sample => "sample",
         }
     }
 
@@ -87,6 +99,9 @@ impl Around {
             Self::GradientNorm => gradient_norm::cases(bench).await,
             Self::TrainState => train_state::cases(bench).await,
             Self::AdamW => adamw::cases(bench).await,
+            Self::Cursor => cursor::cases(bench).await,
+            Self::StreamEmbedding => stream_embedding::cases(bench).await,
+            Self::Sample => sample::cases(bench).await,
         }
     }
 }

@@ -1,0 +1,71 @@
+//! The causal forms over streams of tokens: read in pieces of odd sizes, they give what the whole sequence gives.
+
+use super::cases::{VALUES, Values, problem, with};
+use super::exp::ExpError;
+use super::judge::judge;
+use super::report::{Line, placements};
+use crate::apply::{Bias, Form, Outcome, Problem};
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::reference::Dims;
+
+/// A form over a stream, in the shapes that it may have.
+pub(super) struct Stream {
+    name: &'static str,
+    forms: Vec<Form>,
+}
+
+/// Small and odd, 5 tokens at a time.
+const SMALL: (Dims, usize) = (Dims { b: 2, t: 37, d: 6 }, 5);
+/// Several spans of sums, 77 tokens at a time.
+const LONG: (Dims, usize) = (Dims { b: 1, t: 300, d: 8 }, 77);
+
+/// Every line.
+pub(super) fn table() -> Vec<Stream> {
+    let local = [(7, Bias::Factors(5)), (1, Bias::Dense), (36, Bias::Dense), (60, Bias::Dense)];
+    let line = |name, forms| Stream { name, forms };
+    vec![
+        line("AFT-simple, stream", vec![Form::Simple]),
+        line("AFT-full, stream", vec![Form::Full(Bias::Factors(5)), Form::Full(Bias::Dense)]),
+        line("AFT-local, stream", local.map(|(window, bias)| Form::Local(window, bias)).into()),
+        line("AFT-conv 1-D, stream", [5, 4, 1, 101].map(Form::Conv1d).into()),
+    ]
+}
+
+impl Stream {
+    /// Goes through all of it.
+    pub(super) async fn check(&self, gpu: &Gpu, exp: ExpError) -> Result<Line> {
+        let mut line = Line::new(self.name);
+        for (i, &form) in self.forms.iter().enumerate() {
+            for (dims, chunk) in [SMALL, LONG] {
+                let heads = if form.is_conv() { 2 } else { 1 };
+                let plain = Problem { dy: None, ..problem(form, dims, heads, true) };
+                // The first of them is gone through with every family of values.
+                let families = if i == 0 && dims == SMALL.0 { &VALUES[..] } else { &[Values::Normal] };
+                for &values in families {
+                    hold(&mut line, gpu, exp, values, &with(plain.clone(), values), chunk).await?;
+                }
+            }
+        }
+        Ok(line)
+    }
+}
+
+async fn hold(
+    line: &mut Line,
+    gpu: &Gpu,
+    exp: ExpError,
+    values: Values,
+    problem: &Problem,
+    chunk: usize,
+) -> Result<()> {
+    let truth = problem.truth();
+    for placement in placements(gpu) {
+        let y = problem.stream(gpu, placement, chunk).await?;
+        let Problem { form, dims: Dims { b, t, d }, .. } = problem;
+        let case = format!("{values:?} values, {form:?}, [{b}, {t}, {d}], {chunk} at a time, {placement:?}");
+        let verdicts = judge(problem, &truth, &Outcome { y, gradients: None }, exp);
+        if values == Values::Normal { line.add(&case, &verdicts) } else { line.add_hostile(&case, &verdicts) }
+    }
+    Ok(())
+}
