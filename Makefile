@@ -41,11 +41,12 @@ lint: ## clippy has nothing to say
 docs: ## rustdoc has nothing to say
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-shaders: $(TINT)/node_modules ## Chromium's shader compiler accepts every kernel with every constant set
+shaders: $(TINT)/node_modules ## Chromium's shader compiler and Vulkan's validator accept every kernel with every constant set
 	node $(TINT)/check.mjs --self-test
 	rm -rf $(BUILD)/shaders
 	AFT_SHADER_DIR=$(abspath $(BUILD))/shaders cargo test --test shaders
 	node $(TINT)/check.mjs $(BUILD)/shaders
+	.ci/spirv.sh $(BUILD)/shaders
 
 wasm: ## library and web crate compile for the browser without a warning
 	.ci/wasm.sh build

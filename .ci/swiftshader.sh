@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The kernel tests on SwiftShader, the software driver inside Chromium. It is the second opinion on Mesa's: written by
-# other people, with other vectors, and less forgiving of a read past the end of a buffer.
+# The tests of kernels and of the forms of AFT on SwiftShader, the software driver inside Chromium. It is the second opinion
+# on Mesa's: written by other people, with other vectors, and less forgiving of a read past the end of a buffer.
 #
 # Exit code 3: the driver is missing and cannot be installed.
 set -euo pipefail
@@ -22,4 +22,7 @@ fi
 export VK_DRIVER_FILES=$driver VK_ICD_FILENAMES=$driver WGPU_ADAPTER_NAME=SwiftShader AFT_REQUIRE_ADAPTER=1
 started=$SECONDS
 cargo test --test kernels "$@"
+# Every form once, as this adapter plans it. What costs minutes here and is no matter of the driver is left to Mesa's: the plan for
+# GPUs, which the kernels above are tried with, sequences of 131,072, and the program.
+cargo test --test forms -- --skip "(GPU plan)" --skip long:: --skip memory:: --skip program::
 echo "SwiftShader: $((SECONDS - started)) s"

@@ -25,6 +25,13 @@ impl Compiled {
         self.module.global_variables.iter().filter(|(handle, _)| !entry[*handle].is_empty()).map(|(_, global)| global)
     }
 
+    /// The module for Vulkan 1.1.
+    fn spirv(&self) -> Vec<u32> {
+        let options = spv::Options { lang_version: (1, 3), ..Default::default() };
+        spv::write_vec(&self.module, &self.info, &options, None)
+            .unwrap_or_else(|e| panic!("{}, SPIR-V: {e}", self.label))
+    }
+
     fn inner(&self, global: &GlobalVariable) -> &TypeInner {
         &self.module.types[global.ty].inner
     }
@@ -127,8 +134,7 @@ fn kernels_reach_every_shading_language() {
     for c in compiled() {
         let Compiled { label, kernel, module, info, .. } = &c;
         let entry = || Some((ShaderStage::Compute, kernel.entry.to_owned()));
-        let spirv = spv::write_vec(module, info, &spv::Options { lang_version: (1, 3), ..Default::default() }, None);
-        spirv.unwrap_or_else(|e| panic!("{label}, SPIR-V: {e}"));
+        assert!(!c.spirv().is_empty(), "{label}");
 
         let options = msl::Options { lang_version: (2, 0), ..Default::default() };
         let pipeline = msl::PipelineOptions { entry_point: entry(), ..Default::default() };
@@ -153,7 +159,7 @@ fn kernels_reach_every_shading_language() {
     }
 }
 
-/// Writes every variant for compilers outside of this repository: to AFT_SHADER_DIR, or below the target directory.
+/// Writes every variant, as WGSL and as SPIR-V, for compilers and validators outside of this repository: to AFT_SHADER_DIR, or below the target directory.
 #[test]
 fn kernels_are_written_out() {
     let default = || Path::new(env!("CARGO_TARGET_TMPDIR")).join("shaders");
@@ -165,6 +171,8 @@ fn kernels_are_written_out() {
         let file = format!("{}.wgsl", c.label);
         assert!(files.insert(file.clone()), "{file} stands twice in the catalogue");
         std::fs::write(dir.join(&file), &c.wgsl).unwrap();
+        let spirv: Vec<_> = c.spirv().into_iter().flat_map(u32::to_le_bytes).collect();
+        std::fs::write(dir.join(format!("{}.spv", c.label)), spirv).unwrap();
         let entry = c.kernel.entry;
         manifest.push(
             serde_json::json!({ "label": c.label, "file": file, "entry": entry, "constants": {}, "plain": true }),
