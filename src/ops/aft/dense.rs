@@ -48,7 +48,7 @@ static GATHER: Kernel = Kernel {
 /// Rows of floats in a buffer, `stride` floats apart.
 #[derive(Debug, Clone, Copy)]
 pub struct Rowed<'a> {
-    /// The buffer.
+    /// The buffer; of AFT-full it may be more than a binding holds ([`crate::gpu::Gpu::sliced`]).
     pub buffer: &'a Buffer,
     /// First byte, a multiple of 256.
     pub offset_bytes: u64,
