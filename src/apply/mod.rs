@@ -4,6 +4,7 @@
 mod answer;
 mod bias;
 mod device;
+mod plain;
 mod request;
 mod stream;
 mod tensors;

@@ -3,8 +3,8 @@
 use super::cases::{VALUES, Values, masked, problem, with};
 use super::exp::ExpError;
 use super::judge::judge;
-use super::report::{Line, placements};
-use crate::apply::{Bias, Form, Problem};
+use super::report::{Line, Plain, placements};
+use crate::apply::{Bias, Form, Outcome, Problem};
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::reference::Dims;
@@ -65,6 +65,7 @@ impl Row {
             if i == 0 {
                 for values in VALUES {
                     let case = with(plain.clone(), values);
+                    line.plain.get_or_insert_default().hold(&case, values);
                     Self::hold(&mut line, gpu, exp, values, "", &case).await?;
                 }
                 Self::hold(&mut line, gpu, exp, Values::Normal, ", masked", &masked(plain.clone())).await?;
@@ -94,5 +95,21 @@ impl Row {
             if values == Values::Normal { line.add(&case, &verdicts) } else { line.add_hostile(&case, &verdicts) }
         }
         Ok(())
+    }
+}
+
+impl Plain {
+    /// Holds the plain evaluation of a family's problem against the truth, with nothing excused for exp: libm's is exact to rounding.
+    fn hold(&mut self, problem: &Problem, values: Values) {
+        let problem = Problem { dy: None, ..problem.clone() };
+        let outcome = Outcome { y: problem.plain(), gradients: None };
+        let exact = ExpError { base: 0.0, slope: 0.0 };
+        for verdict in judge(&problem, &problem.truth(), &outcome, exact) {
+            self.families += 1;
+            self.wrong += usize::from(verdict.ratio.is_nan() || verdict.ratio > 1.0);
+            if values == Values::Normal {
+                self.relative = verdict.relative;
+            }
+        }
     }
 }

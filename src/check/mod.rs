@@ -16,4 +16,4 @@ pub(crate) use exp::catalogue;
 pub use cases::{VALUES, Values, forms, masked, problem, with};
 pub use exp::{ExpError, Exponential};
 pub use judge::{Verdict, judge};
-pub use report::{Line, Report, check};
+pub use report::{Line, Plain, Report, check};

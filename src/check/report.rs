@@ -21,6 +21,19 @@ pub struct Line {
     pub worst: String,
     /// How many outputs were compared.
     pub outputs: usize,
+    /// What a plain evaluation in f32 makes of y; for forms of AFT over whole sequences.
+    pub plain: Option<Plain>,
+}
+
+/// What comes of the equations as they are written, in f32 ([`crate::apply::Problem::plain`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Plain {
+    /// The error of y for normal values, as [`Line::relative`].
+    pub relative: f64,
+    /// Families of values for which y is beyond the tolerance, or not finite.
+    pub wrong: usize,
+    /// Of so many.
+    pub families: usize,
 }
 
 /// What was found about a device.
@@ -39,7 +52,7 @@ pub struct Report {
 impl Line {
     /// A line of nothing compared yet.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), ratio: 0.0, relative: 0.0, worst: String::new(), outputs: 0 }
+        Self { name: name.into(), ratio: 0.0, relative: 0.0, worst: String::new(), outputs: 0, plain: None }
     }
 
     /// Takes the verdicts on a case of normal values into account.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use aft_wgpu::check::{Exponential, Line, Report, check};
+use aft_wgpu::check::{Exponential, Line, Plain, Report, check};
 use aft_wgpu::gpu::Gpu;
 
 use crate::shared::{AdapterArgs, say, say_json};
@@ -41,7 +41,7 @@ pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
     if !args.json {
         say(format_args!("aft {} on {}", env!("CARGO_PKG_VERSION"), gpu.caps().adapter))?;
         say(describe(&exp))?;
-        say(format_args!("{:<32}{:>9}{:>11}", "", "of bound", "relative"))?;
+        say(format_args!("{:<32}{:>9}{:>11}  {:<6}{}", "", "of bound", "relative", "", "y in plain f32"))?;
     }
     // A closed pipe ends the program at the next line that it cannot write.
     let mut written = Ok(());
@@ -82,7 +82,11 @@ fn describe(exp: &Exponential) -> String {
 fn row(line: &Line) -> String {
     let Line { name, ratio, relative, worst, .. } = line;
     let row = format!("{name:<32}{ratio:>9.3}{relative:>11.1e}");
-    if line.passes() { format!("{row}  ok") } else { format!("{row}  FAIL: {worst}") }
+    let plain = line.plain.map_or_else(String::new, |plain| {
+        let Plain { relative, wrong, families } = plain;
+        format!("    {relative:.1e}, wrong for {wrong} of {families} families of values")
+    });
+    if line.passes() { format!("{row}  ok{plain}") } else { format!("{row}  FAIL: {worst}") }
 }
 
 #[cfg(test)]
