@@ -8,6 +8,7 @@
 //! operations, which record dispatches and submit nothing; [`nn`] are layers with parameters; [`models`] are made of them;
 //! [`train`] and [`generate`] run models; [`data`] has texts.
 pub mod apply;
+pub mod bench;
 pub mod check;
 pub mod data;
 mod error;
