@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 mod harness;
+mod sealed;
 mod small;
 
 use std::ops::ControlFlow;
@@ -21,6 +22,7 @@ use aft_wgpu::ops::nn::train_state::TrainState;
 use aft_wgpu::random::below;
 use harness::trial;
 use pollster::block_on;
+use sealed::sealed;
 use small::small;
 
 fn main() {
@@ -340,15 +342,18 @@ fn broken_states(gpu: &Gpu) {
         ("\\\"dim\\\":16", "\\\"dim\\\":20"),
         ("\\\"unseen\\\"", "\\\"unsaid\\\""),
         ("layers.1.sums", "layers.9.sums"),
-        ("\"aft\"", "\"fat\""),
     ] {
-        refused(&replaced(from, to));
+        let changed = replaced(from, to);
+        refused(&changed);
+        refused(&sealed(&changed));
     }
+    refused(&replaced("\"aft\"", "\"fat\""));
     // Numbers come first behind the header.
     let data = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let mut endless = bytes.clone();
     endless[data..data + 4].copy_from_slice(&f32::NAN.to_le_bytes());
     refused(&endless);
+    refused(&sealed(&endless));
     for times in [0, 1 << 31] {
         assert!(matches!(state.fork(times), Err(Error::Config(_))));
     }

@@ -1,8 +1,8 @@
 // What the gradients of AFT need of each row, and the gradient of q:
-//   dq = dy y sigmoid(-q),  G = dy sigmoid(q),  H = G r     (without a gate: dq = 0, G = dy)
-// with y, L and r from the forward pass, where r is the mean of v - centre. A row without any key hands nothing on.
+//   dq = dy y sigmoid(-q),  G = dy sigmoid(q)     (without a gate: dq = 0, G = dy)
+// with y and L from the forward pass. A row without any key hands nothing on. G is kept scaled (lib/aft_scale.wgsl).
 //
-// Operands: qkv [B T, 3 D], dy, y, log_den, r [B T, D], dqkv [B T, 3 D] (its columns of dq), gh [B T, 2 D].
+// Operands: qkv [B T, 3 D], dy, y [B T, D], lr [B T, 2 D] of L and r, dqkv [B T, 3 D] (its columns of dq), g [B T, D].
 struct Params {
     rows: u32,
     cols: u32,
@@ -11,10 +11,9 @@ struct Params {
     qkv_stride: u32,
     dy_stride: u32,
     y_stride: u32,
-    log_den_stride: u32,
-    r_stride: u32,
+    lr_stride: u32,
     dqkv_stride: u32,
-    gh_stride: u32,
+    g_stride: u32,
 }
 
 // L of a row without keys (pairs.wgsl) is far beyond that of any other.
@@ -28,13 +27,10 @@ fn rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     if row >= params.rows { return; }
     let q = query(row, c);
     let dy = dy_at(row, c);
-    let l = log_den_at(row, c);
     let none = vec4(0.0);
-    let keys = (l < vec4(NO_KEYS)) & channels(c, params.cols);
+    let keys = (lr_at(row, c) < vec4(NO_KEYS)) & channels(c, params.cols);
     let gate = select(vec4(1.0), sigmoid(q), params.gated != 0u);
     let slope = select(none, sigmoid(-q), params.gated != 0u);
-    let g = select(none, dy * gate, keys);
     set_dqkv(row, c, select(none, dy * y_at(row, c) * slope, keys));
-    set_gh(row, c, g);
-    set_gh(row, params.width + c, select(none, g * r_at(row, c), keys));
+    set_g(row, c, select(none, SCALE * dy * gate, keys));
 }

@@ -1,12 +1,12 @@
 // AFT over keys that a row sees through a bias, pair by pair (Zhai et al. 2021, Eq. 2, 4 and 6), and the rest of them:
 //   y_t = gate(q_t) * sum over t' of e^(k_t' + w_tt') v_t' / sum over t' of e^(k_t' + w_tt')
-// L_t is the log of the lower sum. Where CENTRED = 1, r_t is the same mean of v - centre. A row without any key gives y = 0.
+// Where CENTRED = 1, L_t is the log of the lower sum, and r_t the same mean of v - centre. A row without any key gives y = 0.
 //
 // A thread owns a tile of four rows and four channels and walks the blocks of four keys that its rows see. No quantity of a row
 // is taken over a key that it does not see. What a row sees without a bias comes as sums (rest.wgsl).
 //
-// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias (lib/aft_biases.wgsl), rest [3, B T, D] (lib/aft_rest.wgsl; read where
-// has_rest), y, log_den, r [B T, D]. Rows first_row .. + rows of every sequence are computed.
+// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias (lib/aft_biases.wgsl), rest [3 + CENTRED, B T, D] (read where
+// has_rest), y [B T, D], lr [B T, 2 D] of L and r. Rows first_row .. + rows of every sequence are computed.
 struct Params {
     batch: u32,
     time: u32,
@@ -29,8 +29,7 @@ struct Params {
     centre_stride: u32,
     bias_stride: u32,
     y_stride: u32,
-    log_den_stride: u32,
-    r_stride: u32,
+    lr_stride: u32,
 }
 
 // Blocks of four keys that are summed before they are added to the rest.
@@ -84,7 +83,9 @@ fn add(sums: Sums, keys: Keys, w: mat4x4<f32>, sees: vec4<bool>, batch: u32, c: 
 fn rest_of(row: u32, c: u32) -> Sums {
     let at = row * params.width + c;
     let part = params.batch * params.time * params.width;
-    return kept_keys(rest[at], rest[at + part], rest[at + 2u * part]);
+    var sums = Sums(rest[at], rest[at + part], rest[at + 2u * part], vec4(0.0));
+    if CENTRED == 1u { sums.c = rest[at + 3u * part]; }
+    return sums;
 }
 
 fn store(base: u32, t: u32, c: u32, biased: Sums, end: u32, lane: u32) {
@@ -98,9 +99,11 @@ fn store(base: u32, t: u32, c: u32, biased: Sums, end: u32, lane: u32) {
     let den = select(sums.b, vec4(1.0), empty);
     let gate = select(vec4(1.0), sigmoid(query(row, c)), params.gated != 0u);
     set_y(row, c, select(gate * (sums.a / den), none, empty));
-    // A row without keys hands nothing on: its exponent -L is that of what is absent.
-    set_log_den(row, c, select(none, select(sums.top + log(den), vec4(-ABSENT), empty), inside));
-    if CENTRED == 1u { set_r(row, c, select(none, select(sums.c / den, none, empty), inside)); }
+    if CENTRED == 1u {
+        // A row without keys hands nothing on: its exponent -L is that of what is absent.
+        set_lr(row, c, select(none, select(sums.top + log(den), vec4(-ABSENT), empty), inside));
+        set_lr(row, params.width + c, select(none, select(sums.c / den, none, empty), inside));
+    }
 }
 
 @compute @workgroup_size(64)

@@ -1,13 +1,14 @@
-// Gradients of AFT (pairs.wgsl) with respect to keys and values, with G and H of each row from mix_rows.wgsl:
+// Gradients of AFT (pairs.wgsl) with respect to keys and values, with G of each row from mix_rows.wgsl, and H = G r:
 //   dv_t' = sum over t of p_tt' G_t,  dk_t' = sum over t of p_tt' (G_t (v_t' - centre) - H_t),  p_tt' = e^(k_t' + w_tt' - L_t)
 //
 // A thread owns a tile of four keys and four channels and walks the blocks of four rows that see them. Rows that see a key
 // without a bias come as sums (rest.wgsl). Where not all rows are at hand at once, a dispatch takes rows first_row .. + rows and
-// adds to what those before it left in `kept`; the last one stores the gradients.
+// leaves its sums in `kept`, in two levels: it `adds` to those of its block of dispatches, a dispatch that `folds` ends the block
+// and adds to those of the `blocks_before`. The last one stores the gradients.
 //
-// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias (lib/aft_biases.wgsl), log_den [B T, D], gh [B T, 2 D], kept:
-// where has_rest the sums of rest.wgsl [3, B T, D], else those of the dispatches before [2, B T, D]; dqkv [B T, 3 D] (its columns of
-// dk and dv).
+// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias (lib/aft_biases.wgsl), lr [B T, 2 D] of L and r, g [B T, D], kept:
+// where has_rest the sums of rest.wgsl [3, B T, D], else those of the dispatches before, of finished blocks and of this block
+// [4, B T, D]; dqkv [B T, 3 D] (its columns of dk and dv).
 struct Params {
     batch: u32,
     time: u32,
@@ -18,7 +19,9 @@ struct Params {
     causal: u32,
     masked: u32,
     has_rest: u32,
-    first: u32,
+    adds: u32,
+    folds: u32,
+    blocks_before: u32,
     last: u32,
     reach: u32,
     slides: u32,
@@ -30,8 +33,8 @@ struct Params {
     qkv_stride: u32,
     centre_stride: u32,
     bias_stride: u32,
-    log_den_stride: u32,
-    gh_stride: u32,
+    lr_stride: u32,
+    g_stride: u32,
     dqkv_stride: u32,
 }
 
@@ -47,9 +50,9 @@ struct Shares {
 // What row t adds for the keys of a tile.
 fn add_row(shares: Shares, base: u32, t: u32, end: u32, k: mat4x4<f32>, block: u32, c: u32) -> Shares {
     let row = base + min(t, params.time - 1u);
-    let l = log_den_at(row, c);
-    let g = gh_at(row, c);
-    let h = gh_at(row, params.width + c);
+    let l = lr_at(row, c);
+    let g = g_at(row, c);
+    let h = g * lr_at(row, params.width + c);
     let w = biases(min(t, end - 1u), block, c);
     let sees = seen(t, block) & vec4(t < end);
     let none = vec4(0.0);
@@ -70,7 +73,16 @@ fn store(batch: u32, t: u32, c: u32, pairs_g: vec4<f32>, pairs_h: vec4<f32>, lan
     let part = params.batch * params.time * params.width;
     var g = pairs_g;
     var h = pairs_h;
-    if at_run_time(params.first, lane) == 0u {
+    if at_run_time(params.adds, lane) != 0u {
+        g += kept[at + 2u * part];
+        h += kept[at + 3u * part];
+    }
+    if at_run_time(params.folds, lane) == 0u {
+        kept[at + 2u * part] = g;
+        kept[at + 3u * part] = h;
+        return;
+    }
+    if at_run_time(params.blocks_before, lane) != 0u {
         g += kept[at];
         h += kept[at + part];
     }
@@ -88,8 +100,8 @@ fn store(batch: u32, t: u32, c: u32, pairs_g: vec4<f32>, pairs_h: vec4<f32>, lan
     var dk = vec4(0.0);
     var dv = vec4(0.0);
     if present(row) {
-        dk = (value(row, c) - centre_at(batch, c)) * g - h;
-        dv = g;
+        dk = BACK * ((value(row, c) - centre_at(batch, c)) * g - h);
+        dv = BACK * g;
     }
     let inside = channels(c, params.cols);
     set_dqkv(row, params.width + c, select(vec4(0.0), dk, inside));

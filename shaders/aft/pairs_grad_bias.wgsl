@@ -4,7 +4,7 @@
 // LANES neighbouring threads share a tile of four rows and a block of four keys: neighbours take neighbouring channels, and
 // what they found is added in a fixed order. A thread sums SPAN channels at a time before it adds them to the rest.
 //
-// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias and dbias (lib/aft_biases.wgsl), log_den [B T, D], gh [B T, 2 D]. Rows first_row .. + rows
+// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias and dbias (lib/aft_biases.wgsl), lr [B T, 2 D] of L and r, g [B T, D]. Rows first_row .. + rows
 // are computed. Constants: LANES (lib/row_sum.wgsl).
 struct Params {
     batch: u32,
@@ -24,8 +24,8 @@ struct Params {
     qkv_stride: u32,
     centre_stride: u32,
     bias_stride: u32,
-    log_den_stride: u32,
-    gh_stride: u32,
+    lr_stride: u32,
+    g_stride: u32,
     dbias_stride: u32,
 }
 
@@ -72,7 +72,7 @@ fn gradient_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
         sums += part;
     }
     for (var r = 0u; r < 4u; r += 1u) {
-        let sum = vec4(row_sum(lane, sums[r].xy), row_sum(lane, sums[r].zw));
+        let sum = BACK * vec4(row_sum(lane, sums[r].xy), row_sum(lane, sums[r].zw));
         let row = t + r;
         if inside && lane % LANES == 0u && row < min(params.first_row + params.rows, params.time) {
             set_dbias((row - params.first_row) % params.period, j, select(vec4(0.0), sum, seen(row, block)));
@@ -86,9 +86,9 @@ fn bias_row(t: u32, j: u32) -> vec4<f32> {
 
 // What four channels of a row give for the four keys of a block.
 fn row_terms(row: u32, c: u32, k: mat4x4<f32>, v: mat4x4<f32>, w: vec4<f32>, here: vec4<bool>) -> vec4<f32> {
-    let l = log_den_at(row, c);
-    let g = gh_at(row, c);
-    let h = gh_at(row, params.width + c);
+    let l = lr_at(row, c);
+    let g = g_at(row, c);
+    let h = g * lr_at(row, params.width + c);
     let none = vec4(0.0);
     let terms = vec4(
         dot(exp(min(k[0] + w.x - l, none)), g * v[0] - h), dot(exp(min(k[1] + w.y - l, none)), g * v[1] - h),

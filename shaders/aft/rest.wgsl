@@ -4,7 +4,8 @@
 // before it, and then backwards, from the carry of what lies after it (one strip has none). Carries and the strip's own sums stay
 // apart until they are stored, so that no sum is longer than a strip. Items are keys or rows (lib/aft_items.wgsl).
 //
-// Operands: those of the items, carry_before and carry_after [4 B strips, D], rest [3, B T, D] (lib/aft_rest.wgsl).
+// Operands: those of the items, carry_before and carry_after [4 B strips, D], rest [3, B T, D] of top, a, b; of centred keys
+// [4, B T, D] with c.
 struct Params {
     batch: u32,
     time: u32,
@@ -19,29 +20,27 @@ struct Params {
     centred: u32,
     masked: u32,
     items_stride: u32,
-    log_den_stride: u32,
+    g_stride: u32,
     centre_stride: u32,
     carry_before_stride: u32,
     carry_after_stride: u32,
 }
 
-fn store(row: u32, c: u32, sums: Sums) {
+fn store(row: u32, c: u32, sums: Sums, centred: bool) {
     let at = row * params.width + c;
     let part = params.batch * params.time * params.width;
-    let keys = vec4(params.keys != 0u);
-    let empty = sums.b == vec4(0.0);
-    let den = select(sums.b, vec4(1.0), empty);
-    rest[at] = select(sums.top, select(sums.top + log(den), vec4(ABSENT), empty), keys);
-    rest[at + part] = select(sums.a, sums.a / den, keys);
-    rest[at + 2u * part] = select(sums.b, sums.c / den, keys);
+    rest[at] = sums.top;
+    rest[at + part] = sums.a;
+    rest[at + 2u * part] = sums.b;
+    if centred { rest[at + 3u * part] = sums.c; }
 }
 
-fn stored(row: u32, c: u32) -> Sums {
+fn stored(row: u32, c: u32, centred: bool) -> Sums {
     let at = row * params.width + c;
     let part = params.batch * params.time * params.width;
-    let of_keys = kept_keys(rest[at], rest[at + part], rest[at + 2u * part]);
-    let keys = vec4(params.keys != 0u);
-    return Sums(of_keys.top, of_keys.a, select(rest[at + 2u * part], of_keys.b, keys), select(vec4(0.0), of_keys.c, keys));
+    var sums = Sums(rest[at], rest[at + part], rest[at + 2u * part], vec4(0.0));
+    if centred { sums.c = rest[at + 3u * part]; }
+    return sums;
 }
 
 fn carry_from_before(row: u32, c: u32) -> Sums {
@@ -63,7 +62,8 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     let number = strip.batch * params.strips + strip.number;
     let first = strip.number * params.strip_rows;
     let end = min(first + params.strip_rows, params.time);
-    let both = (params.use_before != 0u) & (params.use_after != 0u);
+    let centred = at_run_time(params.centred, lane) != 0u;
+    let both = at_run_time(params.use_before * params.use_after, lane) != 0u;
 
     if at_run_time(params.use_before, lane) != 0u {
         var before = NOTHING;
@@ -71,7 +71,7 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
         var own = NOTHING;
         for (var t = first; t < end; t += 1u) {
             if t >= params.before { own = merge(own, item(strip.batch, base + t - params.before, c)); }
-            store(base + t, c, merge(before, own));
+            store(base + t, c, merge(before, own), centred);
         }
     }
     if at_run_time(params.use_after, lane) != 0u {
@@ -82,8 +82,8 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
             let row = base + t - 1u;
             if t - 1u + params.after < params.time { own = merge(own, item(strip.batch, row + params.after, c)); }
             var sums = merge(after, own);
-            if both { sums = merge(stored(row, c), sums); }
-            store(row, c, sums);
+            if both { sums = merge(stored(row, c, centred), sums); }
+            store(row, c, sums, centred);
         }
     }
 }

@@ -14,7 +14,7 @@ struct Params {
     centred: u32,
     masked: u32,
     items_stride: u32,
-    log_den_stride: u32,
+    g_stride: u32,
     centre_stride: u32,
     total_stride: u32,
 }

@@ -21,7 +21,8 @@ fn scan(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let first = thread / params.width * params.strips;
     var finished = NOTHING;
     var running = NOTHING;
-    for (var i = 0u; i < params.strips; i += 1u) {
+    let strips = at_run_time(params.strips, lane);
+    for (var i = 0u; i < strips; i += 1u) {
         if i % SCAN_BLOCK == 0u {
             finished = merge(finished, running);
             running = NOTHING;

@@ -3,8 +3,8 @@
 // where t' is the key that tap i of row t stands for, if row t sees it.
 //
 // A workgroup owns four taps of a head and a slice of the rows of all sequences; neighbouring threads take neighbouring rows,
-// and what they found is added in a fixed order. Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], taps [H, S] floats, log_den
-// [B T, D], gh [B T, 2 D], out [slices, H, S / 4] vec4s. Fragments: lib/aft_line.wgsl or lib/aft_grid.wgsl say which key a tap stands for.
+// and what they found is added in a fixed order. Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], taps [H, S] floats, lr
+// [B T, 2 D] of L and r, g [B T, D], out [slices, H, S / 4] vec4s. Fragments: lib/aft_line.wgsl or lib/aft_grid.wgsl say which key a tap stands for.
 struct Params {
     batch: u32,
     time: u32,
@@ -24,26 +24,27 @@ struct Params {
     accumulate: u32,
     qkv_stride: u32,
     centre_stride: u32,
-    log_den_stride: u32,
-    gh_stride: u32,
+    lr_stride: u32,
+    g_stride: u32,
 }
 
 // Rows of a thread that are summed before they are added to the rest.
 const SPAN: u32 = 64u;
 
 // What one vec4 of channels of a row gives for a tap; `mine` are those of the head.
-fn term(batch: u32, row: u32, t: u32, c: u32, mine: vec4<f32>, tap: u32, w: f32, lgh: Lgh) -> f32 {
+fn term(batch: u32, row: u32, t: u32, c: u32, mine: vec4<f32>, tap: u32, w: f32, given: Given) -> f32 {
     let key_at = key_of_tap(t, tap);
     let past = batch * params.time + min(key_at, params.time - 1u);
     let sees = (key_at < params.time) & (tap < params.taps) & present(past);
     let v = value(past, c) - centre_at(batch, c);
-    let p = exp(min(key(past, c) + vec4(w) - lgh.l, vec4(0.0)));
+    let p = exp(min(key(past, c) + vec4(w) - given.l, vec4(0.0)));
     // Products with what a masked key holds, or another head, do not count.
-    let terms = select(vec4(0.0), p * (lgh.g * v - lgh.h), mine != vec4(0.0));
+    let terms = select(vec4(0.0), p * (given.g * v - given.h), mine != vec4(0.0));
     return select(0.0, terms.x + terms.y + terms.z + terms.w, sees);
 }
 
-struct Lgh {
+// What a row hands to its keys.
+struct Given {
     l: vec4<f32>,
     g: vec4<f32>,
     h: vec4<f32>,
@@ -73,16 +74,17 @@ fn gradient_taps(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
             for (var c = first_c; c < end_c; c += 1u) {
                 let channels = vec4(4u * c) + vec4(0u, 1u, 2u, 3u);
                 let mine = select(vec4(0.0), vec4(1.0), (channels >= vec4(channel)) & (channels < vec4(channel + params.head_channels)));
-                let lgh = Lgh(log_den_at(row, c), gh_at(row, c), gh_at(row, params.width + c));
+                let g = g_at(row, c);
+                let given = Given(lr_at(row, c), g, g * lr_at(row, params.width + c));
                 part += vec4(
-                    term(batch, row, t, c, mine, 4u * quad, w.x, lgh), term(batch, row, t, c, mine, 4u * quad + 1u, w.y, lgh),
-                    term(batch, row, t, c, mine, 4u * quad + 2u, w.z, lgh), term(batch, row, t, c, mine, 4u * quad + 3u, w.w, lgh),
+                    term(batch, row, t, c, mine, 4u * quad, w.x, given), term(batch, row, t, c, mine, 4u * quad + 1u, w.y, given),
+                    term(batch, row, t, c, mine, 4u * quad + 2u, w.z, given), term(batch, row, t, c, mine, 4u * quad + 3u, w.w, given),
                 );
             }
         }
         sums += part;
     }
-    let sum = vec4(row_sum(lane, sums.xy), row_sum(lane, sums.zw));
+    let sum = BACK * vec4(row_sum(lane, sums.xy), row_sum(lane, sums.zw));
     if lane == 0u && first < all {
         let at = slice * params.slice_stride + head * quads + quad;
         out[at] = select(sum, sum + out[at], params.accumulate != 0u);

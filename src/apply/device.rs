@@ -58,12 +58,11 @@ impl Layer {
         let saved = match problem.dy {
             Some(_) => Some(mix::Saved {
                 centre: unwritten(gpu, batch, channels, placement)?,
-                r: unwritten(gpu, rows, channels, placement)?,
+                lr: unwritten(gpu, rows, 2 * channels.next_multiple_of(4), placement)?,
             }),
             None => None,
         };
-        let plane = || unwritten(gpu, rows, channels, placement);
-        let out = Mixed { y: plane()?, log_den: plane()?, saved };
+        let out = Mixed { y: unwritten(gpu, rows, channels, placement)?, saved };
         mix::forward(b, &mix, &bias.biases(problem), &qkv, &out)?;
         let dx = match &problem.dy {
             Some(dy) => {

@@ -1,19 +1,14 @@
 //! The state of a stream on the host: saved, loaded, forked.
 
-use std::collections::HashMap;
-
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::generate::generator::{Generator, RING_AHEAD};
 use crate::generate::place::Place;
 use crate::gpu::Buffer;
+use crate::models::container::{Container, Data, Tensor, write};
 use crate::models::language::LanguageConfig;
 use crate::ops::aft::{local_stream, stream};
-
-/// The version of the format.
-const VERSION: u32 = 1;
 
 /// What N sequences have read and made, as far as it matters for what follows. It goes with the weights of its model; another
 /// generator of the same model continues it with the same bits.
@@ -45,7 +40,6 @@ struct Head {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
-    format: u32,
     stream: Head,
 }
 
@@ -125,8 +119,8 @@ impl Head {
         self.origin.min(self.end - u64::from(self.unseen))
     }
 
-    /// Fails on what no stream can be. `count` is the number of tokens that the state holds.
-    fn check(&self, count: u64) -> Result<()> {
+    /// How many tokens of a sequence the state holds; fails on what no stream can be.
+    fn tokens(&self) -> Result<usize> {
         self.model.validate().map_err(|e| broken(e.to_string()))?;
         let Self { end, origin, samples, unseen, ref model } = *self;
         let sums = stream::sums_bytes(samples, model.dim);
@@ -137,11 +131,11 @@ impl Head {
             && u64::from(unseen) <= end
             && origin <= end
             && end - origin <= u64::from(model.length) + 1
-            && (origin < end || end == 0)
-            && count == end - self.first();
-        let text =
-            || format!("{count} tokens, {origin} to {end}, {unseen} unseen, {samples} sequences: no such stream");
-        if sound { Ok(()) } else { Err(broken(text())) }
+            && (origin < end || end == 0);
+        match sound {
+            true => usize::try_from(end - self.first()).map_err(|e| broken(e.to_string())),
+            false => Err(broken(format!("{origin} to {end}, {unseen} unseen, {samples} sequences: no such stream"))),
+        }
     }
 }
 
@@ -158,8 +152,7 @@ impl StreamState {
     pub fn fork(&self, times: u32) -> Result<Self> {
         let Self { head, tokens, layers } = self;
         let forked = Head { samples: head.samples.saturating_mul(times), ..head.clone() };
-        let count = (tokens.len() / head.samples as usize) as u64;
-        forked.check(count).map_err(|_| Error::Config(format!("a stream cannot be forked {times} times")))?;
+        forked.tokens().map_err(|_| Error::Config(format!("a stream cannot be forked {times} times")))?;
         let samples = head.samples as usize;
         let repeat = |values: &Vec<f32>| {
             let sequences = values.chunks(values.len() / samples);
@@ -172,70 +165,62 @@ impl StreamState {
         })
     }
 
-    /// The state as bytes of a safetensors file.
+    /// The state as bytes of a safetensors file; they depend on the state alone.
     ///
     /// # Errors
     /// [`Error::Format`] if it cannot be written as one.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let Self { head, tokens, layers } = self;
-        let failed = |e: &dyn std::fmt::Display| broken(e.to_string());
         let samples = head.samples as usize;
-        let view = TensorView::new(Dtype::U8, vec![tokens.len() / samples, samples], tokens).map_err(|e| failed(&e))?;
-        let mut views = vec![("tokens".to_owned(), view)];
+        let words: Vec<u32> = tokens.iter().copied().map(u32::from).collect();
+        let shape = vec![words.len() / samples, samples];
+        let mut tensors = vec![Tensor { name: TOKENS.into(), shape, data: Data::U32(&words) }];
         for (i, layer) in layers.iter().enumerate() {
-            for (values, (part, shape)) in layer.iter().zip(head.layer_shapes()) {
-                let view = TensorView::new(Dtype::F32, shape, bytemuck::cast_slice(values)).map_err(|e| failed(&e))?;
-                views.push((format!("layers.{i}.{part}"), view));
-            }
+            let parts = layer.iter().zip(head.layer_shapes());
+            tensors.extend(parts.map(|(values, (part, shape))| {
+                let name = format!("layers.{i}.{part}");
+                Tensor { name, shape, data: Data::F32(values) }
+            }));
         }
-        let header = Header { format: VERSION, stream: head.clone() };
-        // By way of a value, whose keys are sorted: the bytes depend on the state alone.
-        let json = serde_json::to_value(&header).map_err(|e| failed(&e))?.to_string();
-        safetensors::serialize(views, Some(HashMap::from([("aft".to_owned(), json)]))).map_err(|e| failed(&e))
+        write(&Header { stream: head.clone() }, &tensors).map_err(of_stream)
     }
 
     /// The state in the bytes of a file.
     ///
     /// # Errors
-    /// [`Error::Format`] if a tensor is missing, unknown, of another shape or type, or not finite, or there can be no such stream.
+    /// [`Error::Format`] if the file is damaged, a tensor is missing, unknown, of another shape or type, or not finite, or there can
+    /// be no such stream.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let not_ours = |e: &dyn std::fmt::Display| broken(format!("not the state of a stream: {e}"));
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| not_ours(&e))?;
-        let entry = metadata.metadata().as_ref().and_then(|m| m.get("aft"));
-        let json = entry.ok_or_else(|| not_ours(&"it has no metadata of ours"))?;
-        let Header { format, stream: head } = serde_json::from_str(json).map_err(|e| not_ours(&e))?;
-        if format != VERSION {
-            return Err(broken(format!("format {format}, this version reads {VERSION}")));
+        Self::read(&Container::read(bytes).map_err(of_stream)?).map_err(of_stream)
+    }
+
+    fn read(file: &Container<'_>) -> Result<Self> {
+        let Header { stream: head } = file.header()?;
+        let (tokens, shapes) = (head.tokens()?, head.layer_shapes());
+        let (expected, found) = (1 + u64::from(head.model.layers) * shapes.len() as u64, file.names().len());
+        if found as u64 != expected {
+            return Err(broken(format!("{found} tensors, not {expected}")));
         }
-        let file = SafeTensors::deserialize(bytes).map_err(|e| not_ours(&e))?;
-        let tokens = file.tensor("tokens").map_err(|e| not_ours(&e))?;
-        let count = match (tokens.dtype(), tokens.shape()) {
-            (Dtype::U8, &[count, samples]) if samples == head.samples as usize => count,
-            (dtype, shape) => return Err(broken(format!("tokens are {dtype:?} {shape:?}"))),
+        let words = file.words(TOKENS, &[tokens, head.samples as usize])?;
+        let tokens = words.iter().map(|&word| u8::try_from(word).map_err(|_| broken(format!("{word} is no byte"))));
+        let tokens = tokens.collect::<Result<_>>()?;
+        let layer = |i: u32| {
+            let part = |(part, shape): &(&str, Vec<usize>)| file.floats(&format!("layers.{i}.{part}"), shape);
+            shapes.iter().map(part).collect()
         };
-        head.check(count as u64)?;
-        let shapes = head.layer_shapes();
-        let tensors = 1 + u64::from(head.model.layers) * shapes.len() as u64;
-        if file.len() as u64 != tensors {
-            return Err(broken(format!("{} tensors, not {tensors}", file.len())));
-        }
-        let read =
-            |i| shapes.iter().map(|(part, shape)| read_tensor(&file, &format!("layers.{i}.{part}"), shape)).collect();
-        let layers = (0..head.model.layers).map(read).collect::<Result<_>>()?;
-        Ok(Self { tokens: tokens.data().to_vec(), layers, head })
+        let layers = (0..head.model.layers).map(layer).collect::<Result<_>>()?;
+        Ok(Self { tokens, layers, head })
     }
 }
 
-/// The values of a tensor, if it is as it should be, and finite.
-fn read_tensor(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-    let view = file.tensor(name).map_err(|_| broken(format!("the tensor {name} is missing")))?;
-    if view.dtype() != Dtype::F32 || view.shape() != shape {
-        return Err(broken(format!("the tensor {name} is {:?} {:?}, not F32 {shape:?}", view.dtype(), view.shape())));
-    }
-    let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
-    match values.iter().position(|v| !v.is_finite()) {
-        Some(i) => Err(broken(format!("the tensor {name} is not finite at element {i}"))),
-        None => Ok(values),
+/// The tensor of tokens.
+const TOKENS: &str = "tokens";
+
+/// An error about the content of a file, said of a stream's.
+fn of_stream(error: Error) -> Error {
+    match error {
+        Error::Format { message, .. } => broken(message),
+        other => other,
     }
 }
 

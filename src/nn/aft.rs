@@ -345,8 +345,8 @@ impl Aft {
 impl Saved {
     fn recycle(self, pass: &mut Pass<'_>) {
         let Self { x, qkv, taps, out } = self;
-        let planes = [x, qkv, out.y, out.log_den].into_iter();
-        planes.chain(out.saved.into_iter().flat_map(|s| [s.centre, s.r])).for_each(|plane| pass.b.recycle(plane));
+        let planes = [x, qkv, out.y].into_iter();
+        planes.chain(out.saved.into_iter().flat_map(|s| [s.centre, s.lr])).for_each(|plane| pass.b.recycle(plane));
         taps.into_iter().for_each(|buffer| pass.b.recycle_buffer(buffer));
     }
 }

@@ -7,10 +7,10 @@ mod harness;
 mod adamw;
 mod aft_common;
 mod aft_kernel_norm;
-mod aft_local;
 mod aft_local_stream;
 mod aft_mix;
-mod aft_simple;
+mod aft_mix_local;
+mod aft_mix_simple;
 mod aft_simple_stream;
 mod aft_stream;
 mod common;
@@ -46,10 +46,10 @@ fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     [
         adamw::trials(gpu),
         aft_kernel_norm::trials(gpu),
-        aft_local::trials(gpu),
         aft_local_stream::trials(gpu),
         aft_mix::trials(gpu),
-        aft_simple::trials(gpu),
+        aft_mix_local::trials(gpu),
+        aft_mix_simple::trials(gpu),
         aft_simple_stream::trials(gpu),
         cross_entropy::trials(gpu),
         cursor::trials(gpu),

@@ -4,7 +4,7 @@
 use crate::error::{Error, Result, expect_shape};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
 use crate::ops::aft::biases::{BiasGradient, Biases};
-use crate::ops::aft::pairs::{self, Rows};
+use crate::ops::aft::pairs::{self, Rows, Turn};
 use crate::ops::aft::qkv_cols;
 use crate::ops::aft::rest::{self, Items, Outside};
 use crate::ops::{Builder, trips};
@@ -17,8 +17,8 @@ params! {
 params! {
     /// As in `shaders/aft/mix_rows.wgsl`.
     RowsParams {
-        rows: u32, cols: u32, width: u32, gated: u32, qkv_stride: u32, dy_stride: u32, y_stride: u32, log_den_stride: u32,
-        r_stride: u32, dqkv_stride: u32, gh_stride: u32,
+        rows: u32, cols: u32, width: u32, gated: u32, qkv_stride: u32, dy_stride: u32, y_stride: u32, lr_stride: u32,
+        dqkv_stride: u32, g_stride: u32,
     }
 }
 
@@ -29,7 +29,7 @@ static CENTRE: Kernel = Kernel {
         include_str!("../../../shaders/lib/grid.wgsl"),
         include_str!("../../../shaders/lib/row_sum.wgsl"),
         include_str!("../../../shaders/lib/row_max.wgsl"),
-        include_str!("../../../shaders/lib/aft_sums.wgsl"),
+        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
         include_str!("../../../shaders/lib/aft_qkv.wgsl"),
         include_str!("../../../shaders/lib/aft_mask.wgsl"),
         include_str!("../../../shaders/aft/mix_centre.wgsl"),
@@ -47,7 +47,8 @@ static ROWS: Kernel = Kernel {
     entry: "rows",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/aft_sums.wgsl"),
+        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
+        include_str!("../../../shaders/lib/aft_scale.wgsl"),
         include_str!("../../../shaders/lib/aft_qkv.wgsl"),
         include_str!("../../../shaders/lib/aft_gate.wgsl"),
         include_str!("../../../shaders/aft/mix_rows.wgsl"),
@@ -57,10 +58,9 @@ static ROWS: Kernel = Kernel {
         Operand::plane("qkv", "[B T, 3 D]"),
         Operand::plane("dy", "[B T, D]"),
         Operand::plane("y", "[B T, D]"),
-        Operand::plane("log_den", "[B T, D]"),
-        Operand::plane("r", "[B T, D]"),
+        Operand::plane("lr", "[B T, 2 D]"),
         Operand::plane_out("dqkv", "[B T, 3 D]"),
-        Operand::plane_out("gh", "[B T, 2 D]"),
+        Operand::plane_out("g", "[B T, D]"),
     ],
 };
 
@@ -90,19 +90,17 @@ pub struct Mix<'a> {
 pub struct Mixed {
     /// The mixed and gated values [B T, D].
     pub y: Plane,
-    /// L, the logarithm of the sum of weights of each row and channel, in nats [B T, D].
-    pub log_den: Plane,
     /// What the gradient needs besides.
     pub saved: Option<Saved>,
 }
 
-/// By what V was shifted, and the means of what is left.
+/// By what V was shifted, and of each row and channel the logarithm of the sum of weights and the mean of what is left of V.
 #[derive(Debug, Clone)]
 pub struct Saved {
     /// [B, D].
     pub centre: Plane,
-    /// [B T, D].
-    pub r: Plane,
+    /// L, in nats, and r side by side [B T, 2 D4], where D4 is D rounded up to a multiple of 4.
+    pub lr: Plane,
 }
 
 impl Mix<'_> {
@@ -115,9 +113,23 @@ impl Mix<'_> {
     }
 
     fn check(&self, qkv: &Plane, out: &Mixed) -> Result<()> {
-        let (rows, channels) = (self.rows(), self.channels);
+        let Self { batch, time, channels, .. } = *self;
+        if batch == 0 || time == 0 || channels == 0 {
+            return Err(Error::Config(format!("aft: nothing to mix: B, T, D are {batch}, {time}, {channels}")));
+        }
+        let rows = batch.checked_mul(time).ok_or_else(|| Error::LimitExceeded {
+            what: "AFT over all positions of a batch".into(),
+            limit: "rows of a plane",
+            needed: u64::from(batch) * u64::from(time),
+            granted: u32::MAX.into(),
+            advice: "a smaller batch".into(),
+        })?;
         expect_shape("aft: qkv", (rows, qkv_cols(channels)), (qkv.rows, qkv.cols))?;
         expect_shape("aft: y", (rows, channels), (out.y.rows, out.y.cols))?;
+        if let Some(Saved { centre, lr }) = &out.saved {
+            expect_shape("aft: centre", (batch, channels), (centre.rows, centre.cols))?;
+            expect_shape("aft: L and r", (rows, 2 * channels.next_multiple_of(4)), (lr.rows, lr.cols))?;
+        }
         if let Some(mask) = self.mask
             && mask.size() < 4 * u64::from(rows)
         {
@@ -135,19 +147,18 @@ impl Mixed {
     pub fn new(b: &mut Builder, mix: &Mix<'_>, gradient: bool) -> Result<Self> {
         let (rows, channels) = (mix.rows(), mix.channels);
         let y = b.plane("aft y", rows, channels)?;
-        let log_den = b.plane("aft log_den", rows, channels)?;
         let saved = match gradient {
             true => Some(Saved {
                 centre: b.plane("aft centre", mix.batch, channels)?,
-                r: b.plane("aft r", rows, channels)?,
+                lr: b.plane("aft L r", rows, 2 * channels.next_multiple_of(4))?,
             }),
             false => None,
         };
-        Ok(Self { y, log_den, saved })
+        Ok(Self { y, saved })
     }
 }
 
-/// Adds y, L and what the gradient needs.
+/// Adds y and what the gradient needs.
 ///
 /// Exact for any finite q and |v| <= 1e30; |k| and |w| count as 1e30 beyond it. Where the form is causal, what comes later changes
 /// no bit of what came before.
@@ -207,33 +218,34 @@ pub fn backward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, args: &Back
         .saved
         .as_ref()
         .ok_or_else(|| Error::Config("aft: the forward pass saved nothing for the gradient".into()))?;
-    let gh = b.plane("aft G H", mix.rows(), qkv.cols / 3 * 2)?;
-    add_rows(b, mix, args, saved, &gh)?;
+    let g = b.plane("aft G", mix.rows(), mix.channels)?;
+    add_rows(b, mix, args, saved, &g)?;
     let cut = biases.cut(mix)?;
     let rest = match cut.outside {
         Some(gap) => {
             let outside = Outside { before: (!mix.causal).then_some(gap.max(1)), after: Some(gap) };
-            Some(rest::sums(b, mix, Items::Rows { log_den: &out.log_den, gh: &gh }, outside)?)
+            Some(rest::sums(b, mix, Items::Rows { lr: &saved.lr, g: &g }, outside)?)
         }
         None => None,
     };
-    let rows = Rows { qkv, centre: &saved.centre, log_den: &out.log_den, gh: &gh, rest: rest.as_ref() };
-    let several = cut.rows < mix.time;
-    let sums = match several {
-        true => Some(b.scratch("aft sums", 2 * 4 * u64::from(mix.rows()) * u64::from(qkv.cols / 3))?),
-        false => None,
+    let panels = mix.time.div_ceil(cut.rows);
+    let sums = match panels {
+        1 => None,
+        _ => Some(b.scratch("aft sums", 4 * 16 * u64::from(mix.rows()) * u64::from(g.stride()))?),
     };
-    let (bias, dbias) = (cut.plane(b)?, cut.plane(b)?);
-    for first_row in cut.panels(mix.time) {
-        let last = first_row + cut.rows >= mix.time;
+    let rows = Rows { qkv, centre: &saved.centre, lr: &saved.lr, g: &g, others: rest.as_ref().or(sums.as_ref()) };
+    let bias = cut.plane(b)?;
+    let dbias = dbiases.map(|_| cut.plane(b)).transpose()?.flatten();
+    for (number, first_row) in (0..).zip(cut.panels(mix.time)) {
         let panel = cut.panel(mix.time, first_row, bias.as_ref(), biases)?;
+        let turn = Turn { number, of: panels, has_rest: rest.is_some() };
         biases.form(b, mix, &panel)?;
-        pairs::gradient(b, mix, &panel, &rows, (sums.as_ref(), first_row == 0, last), dqkv)?;
+        pairs::gradient(b, mix, &panel, &rows, turn, dqkv)?;
         if let Some(target) = dbiases {
             biases.gradient(b, mix, &panel, &rows, dbias.as_ref(), target)?;
         }
     }
-    [bias, dbias, Some(gh)].into_iter().flatten().for_each(|plane| b.recycle(plane));
+    [bias, dbias, Some(g)].into_iter().flatten().for_each(|plane| b.recycle(plane));
     [rest, sums].into_iter().flatten().for_each(|buffer| b.recycle_buffer(buffer));
     Ok(())
 }
@@ -261,7 +273,7 @@ fn add_centre(b: &mut Builder, mix: &Mix<'_>, qkv: &Plane, centre: &Plane) -> Re
     Ok(())
 }
 
-fn add_rows(b: &mut Builder, mix: &Mix<'_>, args: &Backward<'_>, saved: &Saved, gh: &Plane) -> Result<()> {
+fn add_rows(b: &mut Builder, mix: &Mix<'_>, args: &Backward<'_>, saved: &Saved, g: &Plane) -> Result<()> {
     let Backward { qkv, out, dy, dqkv, .. } = *args;
     expect_shape("aft: dy", (out.y.rows, out.y.cols), (dy.rows, dy.cols))?;
     expect_shape("aft: dqkv", (qkv.rows, qkv.cols), (dqkv.rows, dqkv.cols))?;
@@ -274,14 +286,13 @@ fn add_rows(b: &mut Builder, mix: &Mix<'_>, args: &Backward<'_>, saved: &Saved, 
         qkv_stride: qkv.stride(),
         dy_stride: dy.stride(),
         y_stride: out.y.stride(),
-        log_den_stride: out.log_den.stride(),
-        r_stride: saved.r.stride(),
+        lr_stride: saved.lr.stride(),
         dqkv_stride: dqkv.stride(),
-        gh_stride: gh.stride(),
+        g_stride: g.stride(),
     };
-    let binds = [qkv, dy, &out.y, &out.log_den, &saved.r, dqkv, gh].map(Bind::Plane);
+    let binds = [qkv, dy, &out.y, &saved.lr, dqkv, g].map(Bind::Plane);
     let elements = f64::from(mix.rows()) * f64::from(width);
-    let cost = Cost { flops: 80.0 * elements, bytes: 144.0 * elements };
+    let cost = Cost { flops: 80.0 * elements, bytes: 96.0 * elements };
     let groups = (u64::from(mix.rows()) * u64::from(width)).div_ceil(64);
     let dispatch = b.gpu.dispatch(&ROWS, &Variant::plain(b.placement), &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);

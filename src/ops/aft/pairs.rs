@@ -11,7 +11,7 @@ params! {
     ForwardParams {
         batch: u32, time: u32, cols: u32, width: u32, first_row: u32, rows: u32, causal: u32, gated: u32, masked: u32,
         has_rest: u32, reach: u32, slides: u32, ahead: u32, period: u32, head_channels: u32, size: u32,
-        grid_columns: u32, qkv_stride: u32, centre_stride: u32, bias_stride: u32, y_stride: u32, log_den_stride: u32, r_stride: u32,
+        grid_columns: u32, qkv_stride: u32, centre_stride: u32, bias_stride: u32, y_stride: u32, lr_stride: u32,
     }
 }
 
@@ -19,8 +19,9 @@ params! {
     /// As in `shaders/aft/pairs_grad.wgsl`.
     GradientParams {
         batch: u32, time: u32, cols: u32, width: u32, first_row: u32, rows: u32, causal: u32, masked: u32, has_rest: u32,
-        first: u32, last: u32, reach: u32, slides: u32, ahead: u32, period: u32, head_channels: u32, size: u32,
-        grid_columns: u32, qkv_stride: u32, centre_stride: u32, bias_stride: u32, log_den_stride: u32, gh_stride: u32, dqkv_stride: u32,
+        adds: u32, folds: u32, blocks_before: u32, last: u32, reach: u32, slides: u32, ahead: u32, period: u32,
+        head_channels: u32, size: u32, grid_columns: u32, qkv_stride: u32, centre_stride: u32, bias_stride: u32,
+        lr_stride: u32, g_stride: u32, dqkv_stride: u32,
     }
 }
 
@@ -29,7 +30,7 @@ params! {
     BiasParams {
         batch: u32, time: u32, cols: u32, width: u32, first_row: u32, rows: u32, causal: u32, masked: u32, reach: u32,
         slides: u32, ahead: u32, columns: u32, period: u32, head_channels: u32, qkv_stride: u32, centre_stride: u32,
-        bias_stride: u32, log_den_stride: u32, gh_stride: u32, dbias_stride: u32,
+        bias_stride: u32, lr_stride: u32, g_stride: u32, dbias_stride: u32,
     }
 }
 
@@ -68,13 +69,12 @@ static FORWARD: [Kernel; 2] = kernels!(
     "aft/pairs",
     "forward",
     ForwardParams,
-    ["grid", "run_time", "aft_sums", "aft_rest", "aft_qkv", "aft_mask", "aft_gate"],
+    ["grid", "run_time", "aft_bounds", "aft_sums", "aft_qkv", "aft_mask", "aft_gate"],
     [Operand::plane("qkv", "[B T, 3 D]"), Operand::array("mask", "u32", "[B, T]"), Operand::plane("centre", "[B, D]")],
     [
-        Operand::array("rest", "vec4<f32>", "[3, B T, D]"),
+        Operand::array("rest", "vec4<f32>", "[3 or 4, B T, D]"),
         Operand::plane_out("y", "[B T, D]"),
-        Operand::plane_out("log_den", "[B T, D]"),
-        Operand::plane_out("r", "[B T, D]")
+        Operand::plane_out("lr", "[B T, 2 D]")
     ]
 );
 
@@ -82,12 +82,12 @@ static GRADIENT: [Kernel; 2] = kernels!(
     "aft/pairs_grad",
     "gradient",
     GradientParams,
-    ["grid", "run_time", "aft_sums", "aft_qkv", "aft_mask"],
+    ["grid", "run_time", "aft_bounds", "aft_scale", "aft_qkv", "aft_mask"],
     [Operand::plane("qkv", "[B T, 3 D]"), Operand::array("mask", "u32", "[B, T]"), Operand::plane("centre", "[B, D]")],
     [
-        Operand::plane("log_den", "[B T, D]"),
-        Operand::plane("gh", "[B T, 2 D]"),
-        Operand::array_out("kept", "vec4<f32>", "[3 or 2, B T, D]"),
+        Operand::plane("lr", "[B T, 2 D]"),
+        Operand::plane("g", "[B T, D]"),
+        Operand::array_out("kept", "vec4<f32>", "[3 or 4, B T, D]"),
         Operand::plane_out("dqkv", "[B T, 3 D]")
     ]
 );
@@ -98,7 +98,8 @@ static GRADIENT_BIAS: Kernel = Kernel {
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
         include_str!("../../../shaders/lib/row_sum.wgsl"),
-        include_str!("../../../shaders/lib/aft_sums.wgsl"),
+        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
+        include_str!("../../../shaders/lib/aft_scale.wgsl"),
         include_str!("../../../shaders/lib/aft_qkv.wgsl"),
         include_str!("../../../shaders/lib/aft_mask.wgsl"),
         include_str!("../../../shaders/lib/aft_seen.wgsl"),
@@ -111,8 +112,8 @@ static GRADIENT_BIAS: Kernel = Kernel {
         Operand::array("mask", "u32", "[B, T]"),
         Operand::plane("centre", "[B, D]"),
         Operand::plane("bias", "[period, columns]"),
-        Operand::plane("log_den", "[B T, D]"),
-        Operand::plane("gh", "[B T, 2 D]"),
+        Operand::plane("lr", "[B T, 2 D]"),
+        Operand::plane("g", "[B T, D]"),
         Operand::plane_out("dbias", "[period, columns]"),
     ],
 };
@@ -202,7 +203,7 @@ impl<'a> Panel<'a> {
     }
 }
 
-/// Adds y, L and, for the gradient, r of the rows of a panel.
+/// Adds y and, for the gradient, L and r of the rows of a panel.
 pub(crate) fn forward(
     b: &mut Builder,
     mix: &Mix<'_>,
@@ -237,8 +238,7 @@ pub(crate) fn forward(
         centre_stride: width,
         bias_stride,
         y_stride: out.y.stride(),
-        log_den_stride: out.log_den.stride(),
-        r_stride: width,
+        lr_stride: 2 * width,
     };
     let saved = out.saved.as_ref();
     let binds = [
@@ -248,8 +248,7 @@ pub(crate) fn forward(
         panel.bind(),
         rest.map_or(Bind::Absent, Bind::Buffer),
         Bind::Plane(&out.y),
-        Bind::Plane(&out.log_den),
-        saved.map_or(Bind::Absent, |s| Bind::Plane(&s.r)),
+        saved.map_or(Bind::Absent, |s| Bind::Plane(&s.lr)),
     ];
     let variant = variant(b.placement, panel.layout.heads(), Some(saved.is_some()));
     let threads = u64::from(batch) * u64::from(panel.rows.div_ceil(4)) * u64::from(width);
@@ -265,25 +264,39 @@ pub(crate) fn forward(
 pub(crate) struct Rows<'a> {
     pub(crate) qkv: &'a Plane,
     pub(crate) centre: &'a Plane,
-    /// L [B T, D].
-    pub(crate) log_den: &'a Plane,
-    /// G and H side by side [B T, 2 D].
-    pub(crate) gh: &'a Plane,
-    pub(crate) rest: Option<&'a Buffer>,
+    /// L and r side by side [B T, 2 D].
+    pub(crate) lr: &'a Plane,
+    /// G [B T, D].
+    pub(crate) g: &'a Plane,
+    /// What a key gets from elsewhere: the rest of the rows, or what earlier panels left.
+    pub(crate) others: Option<&'a Buffer>,
 }
 
-/// Adds dk and dv, or the share of a panel in them: `sums` carries it where there is more than one panel, (first, last).
+/// Which of the panels of a gradient it is; sums over them are in two levels, of blocks of panels and within a block.
+#[derive(Clone, Copy)]
+pub(crate) struct Turn {
+    pub(crate) number: u32,
+    pub(crate) of: u32,
+    /// Whether what a key gets from elsewhere is the rest of the rows; then there is one panel.
+    pub(crate) has_rest: bool,
+}
+
+/// Panels whose shares are added in one level.
+const PANEL_BLOCK: u32 = 32;
+
+/// Adds dk and dv, or the share of a panel in them.
 pub(crate) fn gradient(
     b: &mut Builder,
     mix: &Mix<'_>,
     panel: &Panel<'_>,
     rows: &Rows<'_>,
-    (sums, first, last): (Option<&Buffer>, bool, bool),
+    turn: Turn,
     dqkv: &Plane,
 ) -> Result<()> {
     let Mix { batch, time, causal, mask, channels, .. } = *mix;
-    let (width, layout) = (rows.gh.stride() / 2, panel.layout);
+    let (width, layout) = (rows.g.stride(), panel.layout);
     trips::check("aft: a key over its rows", layout.trips(time, causal))?;
+    let last = turn.number + 1 == turn.of;
     let [bias_stride, size, grid_columns] = panel.sizes();
     let params = GradientParams {
         batch,
@@ -294,8 +307,10 @@ pub(crate) fn gradient(
         rows: panel.rows,
         causal: causal.into(),
         masked: mix.masked(),
-        has_rest: rows.rest.is_some().into(),
-        first: first.into(),
+        has_rest: turn.has_rest.into(),
+        adds: (!turn.number.is_multiple_of(PANEL_BLOCK)).into(),
+        folds: ((turn.number + 1).is_multiple_of(PANEL_BLOCK) || last).into(),
+        blocks_before: (turn.number >= PANEL_BLOCK).into(),
         last: last.into(),
         reach: layout.reach,
         slides: layout.slide.is_some().into(),
@@ -307,8 +322,8 @@ pub(crate) fn gradient(
         qkv_stride: rows.qkv.stride(),
         centre_stride: width,
         bias_stride,
-        log_den_stride: rows.log_den.stride(),
-        gh_stride: rows.gh.stride(),
+        lr_stride: rows.lr.stride(),
+        g_stride: rows.g.stride(),
         dqkv_stride: dqkv.stride(),
     };
     let binds = [
@@ -316,9 +331,9 @@ pub(crate) fn gradient(
         mask.map_or(Bind::Absent, Bind::Buffer),
         Bind::Plane(rows.centre),
         panel.bind(),
-        Bind::Plane(rows.log_den),
-        Bind::Plane(rows.gh),
-        rows.rest.or(sums).map_or(Bind::Absent, Bind::Buffer),
+        Bind::Plane(rows.lr),
+        Bind::Plane(rows.g),
+        rows.others.map_or(Bind::Absent, Bind::Buffer),
         Bind::Plane(dqkv),
     ];
     let threads = u64::from(batch) * u64::from(time.div_ceil(4)) * u64::from(width);
@@ -342,7 +357,7 @@ pub(crate) fn gradient_bias(
     dbias: &Plane,
 ) -> Result<()> {
     let Mix { batch, time, causal, mask, channels, .. } = *mix;
-    let (width, layout) = (rows.gh.stride() / 2, panel.layout);
+    let (width, layout) = (rows.g.stride(), panel.layout);
     let count = u64::from(batch) * u64::from(width);
     // One for each vec4 of channels and each span of 64, and the sums over lanes at the end.
     let trips = |lanes: u64| count.div_ceil(lanes) + count.div_ceil(64 * lanes) + 56;
@@ -368,8 +383,8 @@ pub(crate) fn gradient_bias(
         qkv_stride: rows.qkv.stride(),
         centre_stride: width,
         bias_stride: columns,
-        log_den_stride: rows.log_den.stride(),
-        gh_stride: rows.gh.stride(),
+        lr_stride: rows.lr.stride(),
+        g_stride: rows.g.stride(),
         dbias_stride: dbias.stride(),
     };
     let binds = [
@@ -377,8 +392,8 @@ pub(crate) fn gradient_bias(
         mask.map_or(Bind::Absent, Bind::Buffer),
         Bind::Plane(rows.centre),
         Bind::Plane(bias),
-        Bind::Plane(rows.log_den),
-        Bind::Plane(rows.gh),
+        Bind::Plane(rows.lr),
+        Bind::Plane(rows.g),
         Bind::Plane(dbias),
     ];
     let mut variant = variant(b.placement, 0, None);

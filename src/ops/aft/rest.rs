@@ -11,7 +11,7 @@ params! {
     /// As in `shaders/aft/rest.wgsl`.
     RestParams {
         batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, use_before: u32, before: u32, use_after: u32,
-        after: u32, keys: u32, centred: u32, masked: u32, items_stride: u32, log_den_stride: u32, centre_stride: u32,
+        after: u32, keys: u32, centred: u32, masked: u32, items_stride: u32, g_stride: u32, centre_stride: u32,
         carry_before_stride: u32, carry_after_stride: u32,
     }
 }
@@ -20,7 +20,7 @@ params! {
     /// As in `shaders/aft/rest_reduce.wgsl`.
     ReduceParams {
         batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, ahead: u32, back: u32, keys: u32, centred: u32,
-        masked: u32, items_stride: u32, log_den_stride: u32, centre_stride: u32, total_stride: u32,
+        masked: u32, items_stride: u32, g_stride: u32, centre_stride: u32, total_stride: u32,
     }
 }
 
@@ -37,22 +37,22 @@ static REST: Kernel = Kernel {
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
         include_str!("../../../shaders/lib/run_time.wgsl"),
+        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
         include_str!("../../../shaders/lib/aft_sums.wgsl"),
         include_str!("../../../shaders/lib/aft_strip.wgsl"),
         include_str!("../../../shaders/lib/aft_mask.wgsl"),
         include_str!("../../../shaders/lib/aft_items.wgsl"),
-        include_str!("../../../shaders/lib/aft_rest.wgsl"),
         include_str!("../../../shaders/aft/rest.wgsl"),
     ],
     params: RestParams::FIELDS,
     operands: &[
         Operand::plane("items", "[B T, 3 D or 2 D]"),
-        Operand::plane("log_den", "[B T, D]"),
+        Operand::plane("g", "[B T, D]"),
         Operand::array("mask", "u32", "[B, T]"),
         Operand::plane("centre", "[B, D]"),
         Operand::plane("carry_before", "[4 B strips, D]"),
         Operand::plane("carry_after", "[4 B strips, D]"),
-        Operand::array_out("rest", "vec4<f32>", "[3, B T, D]"),
+        Operand::array_out("rest", "vec4<f32>", "[3 or 4, B T, D]"),
     ],
 };
 
@@ -61,7 +61,7 @@ static REDUCE: Kernel = Kernel {
     entry: "reduce",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
+        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
         include_str!("../../../shaders/lib/aft_sums.wgsl"),
         include_str!("../../../shaders/lib/aft_strip.wgsl"),
         include_str!("../../../shaders/lib/aft_mask.wgsl"),
@@ -71,7 +71,7 @@ static REDUCE: Kernel = Kernel {
     params: ReduceParams::FIELDS,
     operands: &[
         Operand::plane("items", "[B T, 3 D or 2 D]"),
-        Operand::plane("log_den", "[B T, D]"),
+        Operand::plane("g", "[B T, D]"),
         Operand::array("mask", "u32", "[B, T]"),
         Operand::plane("centre", "[B, D]"),
         Operand::plane_out("total", "[4 B strips, D]"),
@@ -84,6 +84,7 @@ static SCAN: Kernel = Kernel {
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
         include_str!("../../../shaders/lib/run_time.wgsl"),
+        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
         include_str!("../../../shaders/lib/aft_sums.wgsl"),
         include_str!("../../../shaders/aft/rest_scan.wgsl"),
     ],
@@ -96,8 +97,8 @@ static SCAN: Kernel = Kernel {
 pub(crate) enum Items<'a> {
     /// Keys and values; with a centre, values are also summed as differences from it.
     Keys { qkv: &'a Plane, centre: Option<&'a Plane> },
-    /// Rows: L, and G and H side by side.
-    Rows { log_den: &'a Plane, gh: &'a Plane },
+    /// Rows: L and r side by side, and G.
+    Rows { lr: &'a Plane, g: &'a Plane },
 }
 
 /// Which items count for position t: those with t' <= t - before, and those with t' >= t + after.
@@ -112,11 +113,11 @@ impl Items<'_> {
         matches!(self, Self::Keys { centre: Some(_), .. })
     }
 
-    /// q, k and v, or G and H, side by side.
+    /// q, k and v, or L and r, side by side.
     fn plane(&self) -> &Plane {
         match self {
             Self::Keys { qkv, .. } => qkv,
-            Self::Rows { gh, .. } => gh,
+            Self::Rows { lr, .. } => lr,
         }
     }
 
@@ -135,17 +136,17 @@ impl Items<'_> {
     }
 
     fn binds<'a>(&'a self, mix: &Mix<'a>) -> Vec<Bind<'a>> {
-        let (log_den, centre) = match *self {
+        let (g, centre) = match *self {
             Self::Keys { centre, .. } => (None, centre),
-            Self::Rows { log_den, .. } => (Some(log_den), None),
+            Self::Rows { g, .. } => (Some(g), None),
         };
         let mask = mix.mask.filter(|_| self.keys() != 0);
         let plane = |plane: Option<&'a Plane>| plane.map_or(Bind::Absent, Bind::Plane);
-        vec![Bind::Plane(self.plane()), plane(log_den), mask.map_or(Bind::Absent, Bind::Buffer), plane(centre)]
+        vec![Bind::Plane(self.plane()), plane(g), mask.map_or(Bind::Absent, Bind::Buffer), plane(centre)]
     }
 }
 
-/// Adds the sums of all items outside, for every position: [3, B T, D4] vec4s (`shaders/lib/aft_rest.wgsl`).
+/// Adds the sums of all items outside, for every position: [3, B T, D4] vec4s of top, a and b, of centred keys also c.
 pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Outside) -> Result<Buffer> {
     let Mix { batch, time, .. } = *mix;
     let width = items.width();
@@ -159,7 +160,10 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
     });
     let (before, after) = (before.transpose()?, after.transpose()?);
     let elements = f64::from(batch) * f64::from(time) * f64::from(width);
-    let rest = b.scratch("aft rest", 48 * u64::from(batch) * u64::from(time) * u64::from(width))?;
+    let rest = b.scratch(
+        "aft rest",
+        16 * u64::from(3 + u32::from(items.centred())) * u64::from(batch) * u64::from(time) * u64::from(width),
+    )?;
     let params = RestParams {
         batch,
         time,
@@ -174,7 +178,7 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
         centred: items.centred().into(),
         masked: items.masked(mix),
         items_stride: items.plane().stride(),
-        log_den_stride: width,
+        g_stride: width,
         centre_stride: width,
         carry_before_stride: width,
         carry_after_stride: width,
@@ -211,7 +215,7 @@ fn totals(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, gap:
         centred: items.centred().into(),
         masked: items.masked(mix),
         items_stride: items.plane().stride(),
-        log_den_stride: width,
+        g_stride: width,
         centre_stride: width,
         total_stride: width,
     };

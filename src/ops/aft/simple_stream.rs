@@ -16,6 +16,7 @@ static STREAM: Kernel = Kernel {
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
         include_str!("../../../shaders/lib/cursor.wgsl"),
+        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
         include_str!("../../../shaders/lib/aft_state.wgsl"),
         include_str!("../../../shaders/lib/aft_qkv.wgsl"),
         include_str!("../../../shaders/lib/aft_gate.wgsl"),

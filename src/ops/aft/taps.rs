@@ -12,7 +12,7 @@ params! {
     GradientParams {
         batch: u32, time: u32, cols: u32, width: u32, causal: u32, masked: u32, size: u32, taps: u32, grid_columns: u32,
         heads: u32, padded_heads: u32, head_channels: u32, rows_per_slice: u32, slice_stride: u32, accumulate: u32,
-        qkv_stride: u32, centre_stride: u32, log_den_stride: u32, gh_stride: u32,
+        qkv_stride: u32, centre_stride: u32, lr_stride: u32, g_stride: u32,
     }
 }
 
@@ -24,7 +24,8 @@ macro_rules! gradient {
             source: &[
                 include_str!("../../../shaders/lib/grid.wgsl"),
                 include_str!("../../../shaders/lib/row_sum.wgsl"),
-                include_str!("../../../shaders/lib/aft_sums.wgsl"),
+                include_str!("../../../shaders/lib/aft_bounds.wgsl"),
+                include_str!("../../../shaders/lib/aft_scale.wgsl"),
                 include_str!("../../../shaders/lib/aft_qkv.wgsl"),
                 include_str!("../../../shaders/lib/aft_mask.wgsl"),
                 include_str!(concat!("../../../shaders/lib/", $place, ".wgsl")),
@@ -36,8 +37,8 @@ macro_rules! gradient {
                 Operand::array("mask", "u32", "[B, T]"),
                 Operand::plane("centre", "[B, D]"),
                 Operand::array("taps", "f32", "[H, S]"),
-                Operand::plane("log_den", "[B T, D]"),
-                Operand::plane("gh", "[B T, 2 D]"),
+                Operand::plane("lr", "[B T, 2 D]"),
+                Operand::plane("g", "[B T, D]"),
                 Operand::array_out("out", "vec4<f32>", "[slices, H, S]"),
             ],
         }
@@ -124,7 +125,7 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, taps: &Taps<'_>, rows: &R
         batch,
         time,
         cols: channels,
-        width: rows.gh.stride() / 2,
+        width: rows.g.stride(),
         causal: causal.into(),
         masked: mix.masked(),
         size: taps.size,
@@ -138,16 +139,16 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, taps: &Taps<'_>, rows: &R
         accumulate: sliced.accumulate,
         qkv_stride: rows.qkv.stride(),
         centre_stride: rows.centre.stride(),
-        log_den_stride: rows.log_den.stride(),
-        gh_stride: rows.gh.stride(),
+        lr_stride: rows.lr.stride(),
+        g_stride: rows.g.stride(),
     };
     let binds = [
         Bind::Plane(rows.qkv),
         mask.map_or(Bind::Absent, Bind::Buffer),
         Bind::Plane(rows.centre),
         Bind::Buffer(taps.values),
-        Bind::Plane(rows.log_den),
-        Bind::Plane(rows.gh),
+        Bind::Plane(rows.lr),
+        Bind::Plane(rows.g),
         sliced.bind(),
     ];
     let groups = u64::from(sliced.slices) * u64::from(padded_heads) * u64::from(quads);
