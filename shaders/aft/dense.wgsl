@@ -26,7 +26,7 @@ fn spread(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     let j = thread % params.columns;
     let n = thread / params.columns;
     if n >= params.rows { return; }
-    let entry = entry_of(n, j);
+    let entry = entry_of(n, j, lane);
     set_bias(n, j, vec4(w_of(entry, 0u), w_of(entry, 1u), w_of(entry, 2u), w_of(entry, 3u)));
 }
 

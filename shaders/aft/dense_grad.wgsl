@@ -33,6 +33,6 @@ fn gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
         if seen(t, block)[i] { dw = dbias_at(n, column_of(t, block))[i]; }
     }
     let at = n * params.w_stride + column;
-    if params.accumulate != 0u { dw += out[at]; }
+    if at_run_time(params.accumulate, lane) != 0u { dw += out[at]; }
     out[at] = dw;
 }

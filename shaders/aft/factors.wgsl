@@ -27,7 +27,7 @@ fn form(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     if t >= end { return; }
     let block = block_of(t, j);
     let past = 4u * min(block, (params.time - 1u) / 4u);
-    let width = (params.rank + 3u) / 4u;
+    let width = (at_run_time(params.rank, lane) + 3u) / 4u;
     let last = params.time - 1u;
 
     var w: mat4x4<f32>;

@@ -72,10 +72,11 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
         }
         sums += part;
     }
+    let accumulate = at_run_time(params.accumulate, lane) != 0u;
     for (var i = 0u; i < 4u; i += 1u) {
         if t + i < stop_t {
             let at = (t + i) * width + c;
-            if params.accumulate != 0u { sums[i] += out[at]; }
+            if accumulate { sums[i] += out[at]; }
             out[at] = sums[i];
         }
     }

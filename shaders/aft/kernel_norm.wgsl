@@ -15,12 +15,12 @@ struct Params {
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let head = group_number(group, groups) * 64u + lane;
     if head >= params.heads { return; }
-    let moments = moments_of(head);
+    let width = (at_run_time(params.taps, lane) + 3u) / 4u;
+    let moments = moments_of(head, width);
     let gamma = gamma_at(head / 4u)[head % 4u];
     let beta = beta_at(head / 4u)[head % 4u];
-    let width = (params.taps + 3u) / 4u;
     for (var i = 0u; i < width; i += 1u) {
-        let normal = (raw_at(head * width + i) - moments.mean) * moments.scale;
-        taps[head * width + i] = select(vec4(0.0), gamma * normal + beta, channels(i, params.taps));
+        let tap = gamma * normal(head * width + i, i, moments) + beta;
+        taps[head * width + i] = select(vec4(0.0), tap, channels(i, params.taps));
     }
 }

@@ -18,16 +18,18 @@ struct Params {
 fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let quad = group_number(group, groups) * 64u + lane;
     if 4u * quad >= params.heads { return; }
+    let width = (at_run_time(params.taps, lane) + 3u) / 4u;
+    let accumulate = at_run_time(params.accumulate, lane) != 0u;
     var dgamma = vec4(0.0);
     var dbeta = vec4(0.0);
     for (var i = 0u; i < 4u; i += 1u) {
         if 4u * quad + i < params.heads {
-            let sums = head_gradient(4u * quad + i);
+            let sums = head_gradient(4u * quad + i, width, accumulate);
             dgamma[i] = sums.x;
             dbeta[i] = sums.y;
         }
     }
-    if params.accumulate != 0u {
+    if accumulate {
         dgamma += out[params.gamma_offset + quad];
         dbeta += out[params.beta_offset + quad];
     }
@@ -36,24 +38,25 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
 }
 
 // Stores draw of a head; returns its dgamma and dbeta.
-fn head_gradient(head: u32) -> vec2<f32> {
-    let width = (params.taps + 3u) / 4u;
-    let moments = moments_of(head);
+fn head_gradient(head: u32, width: u32, accumulate: bool) -> vec2<f32> {
+    let moments = moments_of(head, width);
     var with_normal = vec4(0.0);
     var sum = vec4(0.0);
     for (var i = 0u; i < width; i += 1u) {
         let dtap = select(vec4(0.0), dtaps[head * width + i], channels(i, params.taps));
-        with_normal += dtap * (raw_at(head * width + i) - moments.mean) * moments.scale;
+        with_normal += dtap * normal(head * width + i, i, moments);
         sum += dtap;
     }
     let dgamma = with_normal.x + with_normal.y + with_normal.z + with_normal.w;
     let dbeta = sum.x + sum.y + sum.z + sum.w;
     let gamma = gamma_at(head / 4u)[head % 4u] * moments.scale;
+    let spread = select(moments.spread, 1.0, moments.spread == 0.0);
     let taps = f32(params.taps);
     for (var i = 0u; i < width; i += 1u) {
-        let normal = (raw_at(head * width + i) - moments.mean) * moments.scale;
-        var d = select(vec4(0.0), gamma * (dtaps[head * width + i] - dbeta / taps - normal * (dgamma / taps)), channels(i, params.taps));
-        if params.accumulate != 0u { d += out[head * width + i]; }
+        let n = normal(head * width + i, i, moments);
+        let slope = gamma * (dtaps[head * width + i] - dbeta / taps - n * (dgamma / taps));
+        var d = select(vec4(0.0), slope / spread, channels(i, params.taps));
+        if accumulate { d += out[head * width + i]; }
         out[head * width + i] = d;
     }
     return vec2(dgamma, dbeta);

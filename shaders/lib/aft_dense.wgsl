@@ -7,8 +7,8 @@ struct Entry {
     t: i32,
 }
 
-fn entry_of(n: u32, j: u32) -> Entry {
-    if params.taps != 0u {
+fn entry_of(n: u32, j: u32, lane: u32) -> Entry {
+    if at_run_time(params.taps, lane) != 0u {
         let t = i32(n % 4u);
         return Entry(n / 4u, 4 * (i32(params.ahead) - i32(j)) - t, -1);
     }

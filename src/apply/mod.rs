@@ -39,6 +39,9 @@ pub enum Bias {
     Factors(usize),
 }
 
+/// The largest count of rows, channels or taps: columns of four planes side by side still fit into 32 bits.
+const LARGEST: usize = 1 << 28;
+
 /// A layer with its inputs, row-major.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -119,15 +122,36 @@ impl Problem {
         self.form.bias_shapes(self.dims.t, self.heads, self.causal)
     }
 
+    /// Fails where a size is beyond what kernels count with.
+    fn check_range(&self) -> Result<()> {
+        let Dims { b, t, d } = self.dims;
+        let reach = match self.form {
+            Form::Simple | Form::Full(_) => 0,
+            Form::Local(s, _) | Form::Conv1d(s) | Form::Conv2d(s, _) => s,
+        };
+        let sizes = [("B T", b.saturating_mul(t)), ("D", d), ("a window or the size of a kernel", reach)];
+        match sizes.into_iter().find(|&(_, size)| size > LARGEST) {
+            None => Ok(()),
+            Some((what, size)) => Err(Error::LimitExceeded {
+                what: what.into(),
+                limit: "sizes that kernels count with",
+                needed: size as u64,
+                granted: LARGEST as u64,
+                advice: "a smaller layer".into(),
+            }),
+        }
+    }
+
     /// Fails unless every tensor has its shape and the sizes make a layer.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Config`].
+    /// [`Error::Shape`], [`Error::Config`], [`Error::LimitExceeded`].
     pub fn check(&self) -> Result<()> {
         let Dims { b, t, d } = self.dims;
         if b == 0 || t == 0 || d == 0 {
             return Err(Error::Config(format!("a layer has at least one element: B, T, D are {b}, {t}, {d}")));
         }
+        self.check_range()?;
         if self.heads == 0 || !d.is_multiple_of(self.heads) {
             return Err(Error::Config(format!("H divides D, as {} does not divide {d}", self.heads)));
         }

@@ -313,8 +313,10 @@ impl LanguageConfig {
         // Of AFT-full a panel of rows is at hand at a time.
         let (factors, band) = match self.variant {
             Variant::Simple | Variant::Conv => (0, 0),
-            Variant::Local => (factors, 4 * length * u64::from(aft::biases::band_cols(self.length, self.window))),
-            Variant::Full => (factors, 4 * length * length.min(2 * u64::from(self.dim) + 64)),
+            Variant::Local if self.window < self.length => {
+                (factors, 4 * length * u64::from(aft::biases::band_cols(self.length, self.window)))
+            }
+            Variant::Local | Variant::Full => (factors, 4 * length * length.min(2 * u64::from(self.dim) + 64)),
         };
         let granted = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
         for (what, needed, advice) in [

@@ -1,7 +1,7 @@
 //! The biases w of AFT's forms: where they come from, how they are cut into panels that fit into memory, and where their
 //! gradients go.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, expect_shape};
 use crate::gpu::{Plane, Weights};
 use crate::ops::aft::dense::{self, Columns, Rowed};
 use crate::ops::aft::factors;
@@ -66,6 +66,7 @@ impl StreamBias {
     /// [`Error::Config`] for a form without biases, or on a grid; as [`Plane::new`].
     pub fn new(b: &mut Builder, time: u32, channels: u32, biases: &Biases<'_>) -> Result<Self> {
         let mix = Mix { batch: 1, time, channels, causal: true, gated: true, mask: None };
+        biases.check(&mix)?;
         let cut = match *biases {
             Biases::Factors { window, .. } | Biases::Band { window, .. } => Cut::sliding(&mix, window.min(time), time),
             Biases::Full(_) => Cut::sliding(&mix, time, time),
@@ -97,6 +98,11 @@ pub fn band_cols(time: u32, window: u32) -> u32 {
 /// Where the bias of key `key` lies in row `t` of such a plane; the key is in the window of the row.
 pub fn band_index(t: u32, key: u32) -> u32 {
     4 * (t / 4 - key / 4) + key % 4
+}
+
+/// Columns of a band.
+fn band_width(mix: &Mix<'_>, window: u32) -> u32 {
+    if mix.causal { window } else { window.saturating_mul(2).saturating_sub(1) }
 }
 
 /// How the biases of a form are cut, and which keys are outside of them.
@@ -164,7 +170,6 @@ impl Biases<'_> {
             Self::Factors { window, .. } | Self::Band { window, .. } => Cut::window(mix, window),
             Self::Full(_) => Cut::whole(mix),
             Self::Taps(taps) => {
-                taps.check(mix)?;
                 let head_channels = Some(taps.head_channels(mix));
                 match taps.grid {
                     Some(_) => {
@@ -182,6 +187,46 @@ impl Biases<'_> {
                 }
             }
         })
+    }
+
+    /// Fails unless the parameters have the shapes that their form says.
+    pub(crate) fn check(&self, mix: &Mix<'_>) -> Result<()> {
+        match *self {
+            Self::None => Ok(()),
+            Self::Factors { u, v, .. } => factors::check(mix, u, v),
+            // Shorter sequences read the upper left corner.
+            Self::Full(w) => expect_shape("aft full: a column of w for every key", true, w.columns >= mix.time),
+            Self::Band { w, window } => {
+                expect_shape("aft local: columns of the band", band_width(mix, window), w.columns)
+            }
+            Self::Taps(taps) => taps.check(mix),
+        }
+    }
+
+    /// Fails unless the gradient has a place that is laid out as the parameters are.
+    pub(crate) fn check_gradient(&self, target: BiasGradient<'_>) -> Result<()> {
+        match (self, target) {
+            (Self::Factors { window: 0, .. } | Self::Band { window: 0, .. }, _) => {
+                Err(Error::Config("aft: a window of 0 reads no biases, so none gets a gradient".into()))
+            }
+            (Self::Factors { u, v, .. }, BiasGradient::Factors(out)) => {
+                let vec4s = |w: &Weights| (w.size_bytes() / 16) as u32;
+                expect_shape(
+                    "aft: gradients of the factors (vec4s)",
+                    [vec4s(u), vec4s(v)],
+                    [out.first_len, out.second_len],
+                )
+            }
+            (Self::Full(w) | Self::Band { w, .. }, BiasGradient::Dense(out, _)) => {
+                expect_shape("aft: columns of the biases' gradient", w.columns, out.columns)
+            }
+            (Self::Taps(taps), BiasGradient::Taps(out)) => {
+                let heads = out.first_len / taps.quads();
+                let whole = (heads >= taps.heads, out.first_len % taps.quads());
+                expect_shape("aft conv: gradient of the taps", (true, 0), whole)
+            }
+            _ => Err(Error::Config("aft: a gradient of another kind of biases".into())),
+        }
     }
 
     /// Which column of a dense parameter stands for a key.
@@ -219,7 +264,6 @@ impl Biases<'_> {
     ) -> Result<()> {
         let first = panel.first_row == 0;
         match (self, target, dbias) {
-            (Self::Factors { window: 0, .. } | Self::Band { window: 0, .. }, ..) => Ok(()),
             (Self::Factors { u, v, .. }, BiasGradient::Factors(target), Some(dbias)) => {
                 pairs::gradient_bias(b, mix, panel, rows, dbias)?;
                 factors::gradient(b, mix, panel, [u, v], dbias, target, first)

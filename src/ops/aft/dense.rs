@@ -26,6 +26,7 @@ static SPREAD: Kernel = Kernel {
     entry: "spread",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
         include_str!("../../../shaders/lib/aft_dense.wgsl"),
         include_str!("../../../shaders/aft/dense.wgsl"),
     ],
@@ -38,6 +39,7 @@ static GATHER: Kernel = Kernel {
     entry: "gather",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
         include_str!("../../../shaders/lib/aft_seen.wgsl"),
         include_str!("../../../shaders/aft/dense_grad.wgsl"),
     ],

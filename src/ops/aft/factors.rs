@@ -27,6 +27,7 @@ static FORM: Kernel = Kernel {
     entry: "form",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
         include_str!("../../../shaders/lib/aft_seen.wgsl"),
         include_str!("../../../shaders/aft/factors.wgsl"),
     ],
@@ -43,6 +44,7 @@ static GRADIENT: Kernel = Kernel {
     entry: "gradient",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
         include_str!("../../../shaders/lib/aft_seen.wgsl"),
         include_str!("../../../shaders/aft/factors_grad.wgsl"),
     ],
@@ -55,7 +57,7 @@ static GRADIENT: Kernel = Kernel {
 };
 
 /// Both factors have a row for every position; what is left of longer ones is not read, and its gradient not written.
-fn check(mix: &Mix<'_>, u: &Weights, v: &Weights) -> Result<()> {
+pub(crate) fn check(mix: &Mix<'_>, u: &Weights, v: &Weights) -> Result<()> {
     expect_shape("aft factors: v", (u.rows, u.cols), (v.rows, v.cols))?;
     expect_shape("aft factors: rows for every position", true, u.rows >= mix.time)
 }
@@ -63,7 +65,6 @@ fn check(mix: &Mix<'_>, u: &Weights, v: &Weights) -> Result<()> {
 /// Adds w_tt' = sum over r of u_tr v_t'r for the rows of a panel. 2 R flops an entry.
 pub(crate) fn form(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, [u, v]: [&Weights; 2]) -> Result<()> {
     let (time, rank, layout) = (mix.time, u.cols, panel.layout);
-    check(mix, u, v)?;
     trips::check("aft factors: a sum over the ranks", u64::from(u.stride()) + 4)?;
     let bias = panel.plane()?;
     let columns = bias.stride();
@@ -100,7 +101,6 @@ pub(crate) fn gradient(
     first: bool,
 ) -> Result<()> {
     let layout = panel.layout;
-    check(mix, u, v)?;
     let time = mix.time;
     let blocks = u64::from(time.div_ceil(4));
     trips::check("aft factors: a sum over the rows", blocks + blocks.div_ceil(64) + 4)?;

@@ -19,6 +19,7 @@ static FORWARD: Kernel = Kernel {
     entry: "forward",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
         include_str!("../../../shaders/lib/aft_moments.wgsl"),
         include_str!("../../../shaders/aft/kernel_norm.wgsl"),
     ],
@@ -36,6 +37,7 @@ static GRADIENT: Kernel = Kernel {
     entry: "gradient",
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
         include_str!("../../../shaders/lib/aft_moments.wgsl"),
         include_str!("../../../shaders/aft/kernel_norm_grad.wgsl"),
     ],
@@ -67,15 +69,15 @@ impl Normed<'_> {
             [(1, heads); 2],
             [self.gamma, self.beta].map(|w| (w.rows, w.cols)),
         )?;
-        // Four walks over the taps, of each of four heads.
-        trips::check("kernel_norm: the taps of four heads", 16 * u64::from(self.raw.stride()) + 4)
+        // At most five walks over the taps, of each of four heads.
+        trips::check("kernel_norm: the taps of four heads", 20 * u64::from(self.raw.stride()) + 4)
     }
 }
 
 /// Adds the taps gamma (raw - mean) / std + beta, [H, S] with rows padded to whole vec4s.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if an operand does not fit; [`crate::Error::LimitExceeded`] past about 8,000 taps.
+/// [`crate::Error::Shape`] if an operand does not fit; [`crate::Error::LimitExceeded`] past about 6,000 taps.
 pub fn forward(b: &mut Builder, normed: &Normed<'_>, taps: &Buffer) -> Result<()> {
     normed.check()?;
     let Normed { raw, gamma, beta } = *normed;

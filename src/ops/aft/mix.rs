@@ -167,6 +167,7 @@ impl Mixed {
 /// [`Error::Shape`] if an operand does not fit; [`Error::LimitExceeded`] if T is too long.
 pub fn forward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, qkv: &Plane, out: &Mixed) -> Result<()> {
     mix.check(qkv, out)?;
+    biases.check(mix)?;
     let centre = out.saved.as_ref().map(|saved| &saved.centre);
     if let Some(centre) = centre {
         add_centre(b, mix, qkv, centre)?;
@@ -214,6 +215,8 @@ pub struct Backward<'a> {
 pub fn backward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, args: &Backward<'_>) -> Result<()> {
     let Backward { qkv, out, dqkv, dbiases, .. } = *args;
     mix.check(qkv, out)?;
+    biases.check(mix)?;
+    dbiases.map_or(Ok(()), |target| biases.check_gradient(target))?;
     let saved = out
         .saved
         .as_ref()

@@ -1,6 +1,6 @@
 //! The taps of AFT-conv on a line or a grid, and their gradient (`shaders/aft/taps_grad.wgsl`).
 
-use crate::error::{Error, Result, expect_shape};
+use crate::error::{Error, Result};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Variant, params};
 use crate::ops::aft::dense::Rowed;
 use crate::ops::aft::mix::Mix;
@@ -87,7 +87,16 @@ impl Taps<'_> {
         if heads == 0 || !mix.channels.is_multiple_of(heads) {
             return fail(format!("aft conv: {heads} heads do not divide {} channels", mix.channels));
         }
-        if size == 0 || size > 1 << 15 || (size.is_multiple_of(2) && (grid.is_some() || !mix.causal)) {
+        if size > 1 << 15 {
+            return Err(Error::LimitExceeded {
+                what: "aft conv: the size of a kernel".into(),
+                limit: "taps on a line, or rows of a kernel on a grid",
+                needed: size.into(),
+                granted: 1 << 15,
+                advice: "AFT-local, whose window may be as long as the sequence".into(),
+            });
+        }
+        if size == 0 || (size.is_multiple_of(2) && (grid.is_some() || !mix.causal)) {
             return fail(format!("aft conv: a kernel has an odd size, on a causal line any; not {size}"));
         }
         if let Some(columns) = grid
@@ -110,7 +119,6 @@ impl Taps<'_> {
 pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, taps: &Taps<'_>, rows: &Rows<'_>, out: &Gradient) -> Result<()> {
     let quads = taps.quads();
     let padded_heads = out.first_len / quads;
-    expect_shape("aft conv: gradient of the taps", (true, 0), (padded_heads >= taps.heads, out.first_len % quads))?;
     let Mix { batch, time, causal, mask, channels, .. } = *mix;
     let head_channels = taps.head_channels(mix);
     // vec4s that the channels of a head touch, and the loop around them.
