@@ -106,7 +106,7 @@ fn storage_image(inner: &TypeInner) -> Option<bool> {
 #[test]
 fn params_agree_with_the_host() {
     for c in compiled() {
-        let params = c.used().find(|g| g.space == AddressSpace::Uniform);
+        let params = c.used().find(|g| g.name.as_deref() == Some("params"));
         let TypeInner::Struct { members, span } = c.inner(params.unwrap_or_else(|| panic!("{}: no params", c.label)))
         else {
             panic!("{}: params is no struct", c.label)
@@ -123,7 +123,9 @@ fn params_agree_with_the_host() {
 #[test]
 fn every_operand_is_used() {
     for c in compiled() {
-        let used: BTreeSet<_> = c.used().filter(|g| g.binding.is_some()).filter_map(|g| g.name.clone()).collect();
+        let bound = c.used().filter(|g| g.binding.is_some()).filter_map(|g| g.name.clone());
+        // A kernel of one thread has no number to ask for.
+        let used: BTreeSet<_> = bound.filter(|name| name != "first_group").collect();
         let declared = c.kernel.operands.iter().map(|o| o.name).chain(["params"]);
         assert_eq!(used, declared.map(str::to_owned).collect(), "{}", c.label);
     }

@@ -1,6 +1,7 @@
-// The number of a workgroup in a grid that the host may have folded into two dimensions.
+// The number of a workgroup in a grid that the host may have folded into two dimensions and cut into pieces: `first_group`, the last
+// binding of every kernel, is the number of the first workgroup of a piece.
 fn group_number(group: vec3<u32>, groups: vec3<u32>) -> u32 {
-    return group.x + group.y * groups.x;
+    return first_group + group.x + group.y * groups.x;
 }
 
 // Which of the four channels of vec4 `c` exist in a row of `cols`.

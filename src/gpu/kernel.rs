@@ -1,7 +1,8 @@
 //! Kernels as data. A declaration names a kernel's operands once; the binding lines of the shader, the layout of its bind
 //! group, the checks of a dispatch and the tests are all made from it.
 //!
-//! A shader is plain concatenation: constants, the binding lines written here, and the WGSL files of the declaration.
+//! A shader is plain concatenation: constants, the binding lines written here, and the WGSL files of the declaration. The last
+//! binding is the number of a dispatch's first workgroup, as a long dispatch comes in pieces.
 
 use std::fmt::Write as _;
 
@@ -114,6 +115,11 @@ impl Kernel {
         format!("{}:{}", self.stem, self.entry)
     }
 
+    /// Whether workgroups are numbered: then a dispatch may be cut into pieces.
+    pub(crate) fn is_numbered(&self) -> bool {
+        self.source.last().is_some_and(|stem| stem.contains("group_number("))
+    }
+
     /// Where line `line`, from 1, of `wgsl`, a text of [`Kernel::wgsl`], comes from, and what it says.
     pub(crate) fn origin(&self, wgsl: &str, line: usize) -> String {
         // Behind each part stands one more line end.
@@ -143,6 +149,8 @@ impl Kernel {
         for (i, operand) in self.operands.iter().enumerate() {
             let _ = writeln!(text, "{}", operand.wgsl(i + 1, variant.placement));
         }
+        let last = self.operands.len() + 1;
+        let _ = writeln!(text, "@group(0) @binding({last}) var<uniform> first_group: u32;");
         for part in self.source {
             text.push_str(part);
             text.push('\n');

@@ -7,6 +7,7 @@ mod inject;
 mod kernel;
 mod memory;
 mod page;
+mod pieces;
 mod pipeline;
 mod plane;
 mod program;

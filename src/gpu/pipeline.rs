@@ -127,8 +127,10 @@ fn layout_entries(kernel: &Kernel, placement: Placement) -> Vec<wgpu::BindGroupL
             view_dimension: wgpu::TextureViewDimension::D2,
         },
     });
-    std::iter::once(buffer(wgpu::BufferBindingType::Uniform))
+    let uniform = buffer(wgpu::BufferBindingType::Uniform);
+    std::iter::once(uniform)
         .chain(types)
+        .chain([uniform])
         .enumerate()
         .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
             binding: binding as u32,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::memory::Weights;
+use super::pieces::{Piece, fold, pieces};
 use super::pipeline::Pipeline;
 use super::plane::{Plane, Store, TextureHandle};
 use super::{Buffer, Gpu, Kernel, Kind, Variant};
@@ -73,9 +74,9 @@ impl Program {
         self.commands.push(command);
     }
 
-    /// Adds a dispatch.
-    pub fn dispatch(&mut self, dispatch: Dispatch) {
-        self.commands.push(Command::Dispatch(dispatch));
+    /// Adds dispatches: those of a kernel, in the pieces that it was cut into.
+    pub fn dispatch(&mut self, dispatches: impl IntoIterator<Item = Dispatch>) {
+        self.commands.extend(dispatches.into_iter().map(Command::Dispatch));
     }
 
     /// Adds all of another program.
@@ -178,27 +179,9 @@ impl Mirror {
     }
 }
 
-/// Folds a number of workgroups into two dimensions, near-square past the portable limit of 65,535. The shader takes its
-/// number as `x + y * num_workgroups.x` and checks it.
-fn fold(groups: u64) -> Result<[u32; 2]> {
-    const SIDE: u64 = 65_535;
-    let too_many = || Error::LimitExceeded {
-        what: "a dispatch (workgroups)".into(),
-        limit: "max_compute_workgroups_per_dimension squared",
-        needed: groups,
-        granted: SIDE * SIDE,
-        advice: "a smaller batch or length".into(),
-    };
-    if groups <= SIDE {
-        return Ok([groups.max(1) as u32, 1]);
-    }
-    let rows = groups.isqrt();
-    let columns = groups.div_ceil(rows);
-    if columns > SIDE { Err(too_many()) } else { Ok([columns as u32, rows as u32]) }
-}
-
 impl Gpu {
-    /// Makes a dispatch of `groups` workgroups: compiles the kernel if need be, checks what is bound, makes the bind group.
+    /// Makes a dispatch of `groups` workgroups: compiles the kernel if need be, checks what is bound, makes the bind groups. One of
+    /// more estimated work than a submission may have comes in several pieces.
     ///
     /// # Errors
     /// [`Error::Shape`] if a bound resource is not what the declaration says, or one buffer is bound twice and stored to;
@@ -211,7 +194,7 @@ impl Gpu {
         binds: &[Bind<'_>],
         groups: u64,
         cost: Cost,
-    ) -> Result<Dispatch> {
+    ) -> Result<Vec<Dispatch>> {
         let label = kernel.label();
         expect_shape(&format!("{label} (operands)"), kernel.operands.len(), binds.len())?;
         for (operand, bind) in kernel.operands.iter().zip(binds) {
@@ -235,10 +218,10 @@ impl Gpu {
         }
         reject_aliases(&label, kernel, binds)?;
         let pipeline = self.pipeline(kernel, variant);
-        let bytes = bytemuck::bytes_of(params);
-        let uniform =
-            self.buffer(&label, bytes.len() as u64, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?;
-        self.write(&uniform, 0, bytes)?;
+        // A kernel of one thread has no number to be told.
+        let ms = if kernel.is_numbered() { self.caps().estimate_ms(cost) } else { 0.0 };
+        let pieces = pieces(groups, ms)?;
+        let uniform = self.uniforms(&label, bytemuck::bytes_of(params), &pieces)?;
         let resources: Vec<_> = kernel
             .operands
             .iter()
@@ -246,24 +229,44 @@ impl Gpu {
             .enumerate()
             .map(|(i, (operand, bind))| self.resource(i, operand.kind, bind, variant))
             .collect();
-        let entries: Vec<_> = std::iter::once(uniform.as_entire_binding())
-            .chain(resources)
-            .enumerate()
-            .map(|(binding, resource)| wgpu::BindGroupEntry { binding: binding as u32, resource })
-            .collect();
-        let bind_group = self.device().create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(&label),
-            layout: &pipeline.layout,
-            entries: &entries,
+        let share = 1.0 / pieces.len() as f64;
+        let cost = Cost { flops: cost.flops * share, bytes: cost.bytes * share };
+        let parts = pieces.iter().enumerate().map(|(i, piece)| {
+            let params = slice(&uniform, 0, size_of::<P>() as u64);
+            let first_group = slice(&uniform, PARAMS_BYTES * (1 + i as u64), 4);
+            let entries: Vec<_> = std::iter::once(params)
+                .chain(resources.iter().cloned())
+                .chain([first_group])
+                .enumerate()
+                .map(|(binding, resource)| wgpu::BindGroupEntry { binding: binding as u32, resource })
+                .collect();
+            let bind_group = self.device().create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(&label),
+                layout: &pipeline.layout,
+                entries: &entries,
+            });
+            self.ledger().bind_groups.fetch_add(1, Ordering::Relaxed);
+            let (label, pipeline) = (label.clone(), Arc::clone(&pipeline));
+            Ok(Dispatch { label, cost, pipeline, bind_group, groups: fold(piece.count)? })
         });
-        self.ledger().bind_groups.fetch_add(1, Ordering::Relaxed);
-        Ok(Dispatch { label, cost, pipeline, bind_group, groups: fold(groups)? })
+        parts.collect()
+    }
+
+    /// The parameters of a kernel and, [`PARAMS_BYTES`] apart, the first workgroup of each piece.
+    fn uniforms(&self, label: &str, params: &[u8], pieces: &[Piece]) -> Result<Buffer> {
+        let stride = PARAMS_BYTES as usize;
+        let mut bytes = params.to_vec();
+        for (i, piece) in pieces.iter().enumerate() {
+            bytes.resize(stride * (1 + i), 0);
+            bytes.extend(piece.first.to_le_bytes());
+        }
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let uniform = self.buffer(label, bytes.len() as u64, usage)?;
+        self.write(&uniform, 0, &bytes)?;
+        Ok(uniform)
     }
 
     fn resource<'a>(&'a self, i: usize, kind: Kind, bind: &Bind<'a>, variant: &Variant) -> wgpu::BindingResource<'a> {
-        let slice = |buffer: &'a Buffer, offset, size| {
-            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: std::num::NonZeroU64::new(size) })
-        };
         match *bind {
             // No more than the plane: a caller's buffer may hold other things behind it.
             Bind::Plane(plane @ Plane { store: Store::Buffer(buffer), .. }) => slice(buffer, 0, plane.bytes()),
@@ -280,6 +283,13 @@ impl Gpu {
             },
         }
     }
+}
+
+/// From one binding of uniforms to the next: the largest alignment that a device may ask for.
+const PARAMS_BYTES: u64 = 256;
+
+fn slice(buffer: &Buffer, offset: u64, size: u64) -> wgpu::BindingResource<'_> {
+    wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: std::num::NonZeroU64::new(size) })
 }
 
 /// WebGPU forbids a resource that is stored to from being bound twice in a dispatch, even in disjoint ranges.
@@ -322,21 +332,5 @@ impl Dummies {
                 .map(|_| TextureHandle::new(gpu, "absent operand", 1, 1))
                 .collect::<Result<_>>()?,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-    use super::*;
-
-    #[test]
-    fn folding_covers_every_group_within_the_limit() {
-        for groups in [0, 1, 65_534, 65_535, 65_536, 65_537, 131_072, 1 << 31] {
-            let [x, y] = fold(groups).unwrap();
-            assert!(u64::from(x) * u64::from(y) >= groups && x.max(y) <= 65_535, "{groups} -> {x} x {y}");
-            assert!(groups <= 65_535 || u64::from(x) * u64::from(y) < groups + u64::from(x), "{groups}: too many");
-        }
-        assert!(fold(1 << 33).is_err());
     }
 }

@@ -14,6 +14,7 @@ const EPS: f64 = f32::EPSILON as f64;
 
 pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     vec![
+        trial(gpu, "linear::a_long_product_in_pieces_has_the_same_bits", pieces),
         trial(gpu, "linear::odd_shapes", |gpu| {
             for shape in [[1, 1, 1], [3, 5, 7], [17, 4, 64], [65, 33, 130], [129, 200, 31], [2, 257, 9]] {
                 check(gpu, shape, &Case::default());
@@ -181,4 +182,24 @@ fn long_sums(gpu: &Gpu) {
         assert!(text.contains(&format!("a sum of {k} products")) && text.contains("32000"), "{text}");
         assert!(b.program.commands().is_empty());
     }
+}
+
+/// A product of more than a submission's work is cut between workgroups: four of a quarter of the rows give the same bits.
+fn pieces(gpu: &Gpu) {
+    let (m, k, n) = (2048, 520, 520);
+    let (x_values, w_values) = (normal(1, m * k), normal(2, k * n));
+    let b = &mut Builder::new(gpu, Placement::Texture);
+    let w = weights(b, k, n, &w_values);
+    let product = |b: &mut Builder, values: &[f32]| {
+        let rows = values.len() / k;
+        let (x, y) = (plane(b, rows, k, values), unwritten(b, rows, n));
+        forward(b, &Forward { x: &x, w: &w, bias: None, residual: None, y: &y, pre: None }).unwrap();
+        let dispatches = b.program.commands().len();
+        run(b);
+        (dispatches, read(b, &y))
+    };
+    let (dispatches, whole) = product(b, &x_values);
+    assert!(gpu.caps().adapter.class != AdapterClass::Software || dispatches > 1, "{dispatches}");
+    let quarters = x_values.chunks(m / 4 * k).flat_map(|part| product(b, part).1);
+    assert!(whole.iter().map(|y| y.to_bits()).eq(quarters.map(|y| y.to_bits())));
 }
