@@ -304,7 +304,7 @@ impl LanguageConfig {
     pub fn check_limits(&self, gpu: &Gpu, rows: u32) -> Result<()> {
         let limits = &gpu.caps().limits;
         let builder = Builder::new(gpu, self.placement(gpu, rows));
-        aft::check(&builder, rows.div_ceil(self.length), self.length, self.dim, 0)?;
+        aft::check(&builder, rows.div_ceil(self.length), self.length, self.dim, self.reach())?;
         let widest = u64::from(self.mlp_ratio.max(3)) * u64::from(self.dim);
         let plane = 4 * u64::from(rows) * widest.max(VOCABULARY.into());
         let weight = 4 * u64::from(self.dim) * widest.max(VOCABULARY.into());

@@ -1,4 +1,4 @@
-//! The Attention Free Transformer's own operations, causal. Queries, keys and values come as one plane.
+//! The Attention Free Transformer's own operations. Queries, keys and values come as one plane.
 
 pub mod biases;
 pub mod dense;
@@ -24,12 +24,14 @@ pub fn qkv_cols(channels: u32) -> u32 {
     12 * channels.div_ceil(4)
 }
 
-/// Fails where no plan serves B sequences of T positions and `channels` channels with a window; nothing is made.
+/// Fails where no plan serves B sequences of T positions and `channels` channels, whose rows see `reach` keys through biases
+/// (none, those of a window, or all), if they are causal; nothing is made.
 ///
 /// # Errors
 /// [`crate::Error::LimitExceeded`] with the numbers.
-pub fn check(b: &Builder, batch: u32, time: u32, channels: u32, window: u32) -> Result<()> {
-    strips::Strips::of(b, batch, time, channels.div_ceil(4), window).map(|_| ())
+pub fn check(b: &Builder, batch: u32, time: u32, channels: u32, reach: u32) -> Result<()> {
+    strips::Strips::of(b, batch, time, channels.div_ceil(4))?;
+    pairs::check(reach, time)
 }
 
 /// Kernels of this room with each set of constants in use.

@@ -203,6 +203,12 @@ impl<'a> Panel<'a> {
     }
 }
 
+/// Fails where a tile of a causal form would walk too many blocks of the keys that it sees.
+pub(crate) fn check(reach: u32, time: u32) -> Result<()> {
+    let layout = Layout { reach, slide: None, period: time, head_channels: None };
+    trips::check("aft: a row over its keys", layout.trips(time, true))
+}
+
 /// Adds y and, for the gradient, L and r of the rows of a panel.
 pub(crate) fn forward(
     b: &mut Builder,

@@ -150,7 +150,7 @@ impl Items<'_> {
 pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Outside) -> Result<Buffer> {
     let Mix { batch, time, .. } = *mix;
     let width = items.width();
-    let strips = Strips::of(b, batch, time, width, 0)?;
+    let strips = Strips::of(b, batch, time, width)?;
     let [before, after] = [(outside.before, false), (outside.after, true)].map(|(gap, backward)| {
         // One strip walks over all items itself.
         gap.filter(|_| strips.count > 1).map(|gap| {

@@ -3,14 +3,13 @@
 use crate::error::{Error, Result};
 use crate::gpu::{Kernel, Placement, Variant};
 use crate::ops::Builder;
-use crate::ops::trips::MAX_TRIPS;
 
 /// The longest sequence.
 const MAX_TIME: u32 = 131_072;
 /// A sum of more terms in one level would lose digits.
 const MAX_STRIP_ROWS: u32 = 256;
-/// What the scan, two levels of sums, walks at most; the second where a long window wants short strips.
-const STRIPS: [u32; 2] = [512, 4096];
+/// What the scan, two levels of sums, walks at most.
+const MAX_STRIPS: u32 = 512;
 
 /// A cut of time into `count` strips of `rows` rows, a multiple of 4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,37 +20,32 @@ pub(crate) struct Strips {
 
 impl Strips {
     /// A cut that gives each of `chains` = B D/4 independent scans enough strips to make `threads` threads, none shorter than
-    /// `shortest` rows and none with too many loop iterations.
+    /// `shortest` rows.
     ///
     /// # Errors
-    /// [`Error::LimitExceeded`] for a sequence, or a window of a long sequence, that no cut serves.
-    pub(crate) fn plan(threads: u32, shortest: u32, chains: u64, time: u32, window: u32) -> Result<Self> {
-        let refuse = |limit, needed: u64, granted: u64| {
-            let what = format!("AFT over {time} positions with a window of {window}");
-            let advice = "a shorter sequence or window, or a smaller batch".into();
-            Err(Error::LimitExceeded { what, limit, needed, granted, advice })
-        };
+    /// [`Error::LimitExceeded`] for a sequence that no cut serves.
+    pub(crate) fn plan(threads: u32, shortest: u32, chains: u64, time: u32) -> Result<Self> {
         if time > MAX_TIME {
-            return refuse("positions of a sequence", time.into(), MAX_TIME.into());
+            return Err(Error::LimitExceeded {
+                what: format!("AFT over {time} positions"),
+                limit: "positions of a sequence",
+                needed: time.into(),
+                granted: MAX_TIME.into(),
+                advice: "a shorter sequence".into(),
+            });
         }
-        let [needed, shrunk] = STRIPS.map(|most| time.div_ceil(most).next_multiple_of(4).max(4));
+        let needed = time.div_ceil(MAX_STRIPS).next_multiple_of(4).max(4);
         let wanted = u64::from(time) * chains.max(1) / u64::from(threads);
         let wanted = wanted.clamp(shortest.into(), MAX_STRIP_ROWS.into()) as u32;
-        let mut rows = wanted.next_multiple_of(4).max(needed);
-        while trips(rows, window) > MAX_TRIPS && rows > shrunk {
-            rows = (rows / 2).next_multiple_of(4).max(shrunk);
-        }
-        if trips(rows, window) > MAX_TRIPS {
-            return refuse("loop iterations of a thread", trips(rows, window), MAX_TRIPS);
-        }
+        let rows = wanted.next_multiple_of(4).max(needed);
         Ok(Self { rows, count: time.div_ceil(rows).max(1) })
     }
 
     /// The plan for `b`'s adapter: few long threads for a processor, in one strip up to 128 rows, which then needs no carry;
     /// enough threads to hide latency for a GPU.
-    pub(crate) fn of(b: &Builder, batch: u32, time: u32, width: u32, window: u32) -> Result<Self> {
+    pub(crate) fn of(b: &Builder, batch: u32, time: u32, width: u32) -> Result<Self> {
         let (threads, shortest) = b.planned([(512, 128), (32_768, 16)]);
-        Self::plan(threads, shortest, u64::from(batch) * u64::from(width), time, window)
+        Self::plan(threads, shortest, u64::from(batch) * u64::from(width), time)
     }
 
     /// Workgroups of a kernel with a thread for each strip and vec4 of channels, and its variant.
@@ -74,13 +68,6 @@ pub(crate) fn variants(kernel: &'static Kernel, placement: Placement) -> [(&'sta
     GROUPS.map(|group| (kernel, variant(placement, group)))
 }
 
-/// Loop iterations of a thread that walks a strip of `rows` rows in tiles of four, with all loops over rows and keys of a
-/// tile counted as if they were not unrolled.
-fn trips(rows: u32, window: u32) -> u64 {
-    let blocks = u64::from(window.div_ceil(4)) + 1;
-    u64::from(rows / 4) * (12 + 25 * blocks + 5 * blocks.div_ceil(64))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
@@ -92,34 +79,19 @@ mod tests {
             for (chains, time) in
                 [(1, 1), (1, 131_072), (1, 16_000), (64, 128), (64, 129), (4096, 1024), (1 << 19, 70_000)]
             {
-                for window in [0, 1, 16, 512] {
-                    let plan = Strips::plan(threads, shortest, chains, time, window).unwrap();
-                    assert!(
-                        plan.rows.is_multiple_of(4) && plan.rows <= MAX_STRIP_ROWS && plan.count <= STRIPS[1],
-                        "{plan:?}"
-                    );
-                    assert!(plan.rows * plan.count >= time && plan.rows * (plan.count - 1) < time, "{plan:?}");
-                    assert!(trips(plan.rows, window) <= MAX_TRIPS);
-                }
+                let plan = Strips::plan(threads, shortest, chains, time).unwrap();
+                assert!(
+                    plan.rows.is_multiple_of(4) && plan.rows <= MAX_STRIP_ROWS && plan.count <= MAX_STRIPS,
+                    "{plan:?}"
+                );
+                assert!(plan.rows * plan.count >= time && plan.rows * (plan.count - 1) < time, "{plan:?}");
             }
         }
-    }
-
-    #[test]
-    fn long_windows_take_shorter_strips() {
-        let plan = |window| Strips::plan(512, 16, 64, 1000, window).unwrap().rows;
-        assert!(plan(1000) < plan(16));
-        assert!(Strips::plan(512, 16, 1, 16_000, 5000).is_ok());
     }
 
     #[test]
     fn what_no_cut_serves_is_refused_with_numbers() {
-        let cases = [(131_073, 0, 131_073), (131_072, 4096, trips(32, 4096))];
-        for (time, window, needed) in cases {
-            match Strips::plan(512, 16, 64, time, window) {
-                Err(Error::LimitExceeded { needed: got, .. }) => assert_eq!(got, needed),
-                other => assert!(other.is_err(), "{other:?}"),
-            }
-        }
+        let refused = Strips::plan(512, 16, 64, 131_073);
+        assert!(matches!(refused, Err(Error::LimitExceeded { needed: 131_073, granted: 131_072, .. })), "{refused:?}");
     }
 }
