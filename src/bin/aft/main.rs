@@ -4,6 +4,7 @@
 
 mod adapters;
 mod apply;
+mod bench;
 mod check;
 mod eval;
 mod exit;
@@ -35,6 +36,7 @@ enum Command {
     Adapters(adapters::Args),
     Check(check::Args),
     Apply(apply::Args),
+    Bench(bench::Args),
     #[command(subcommand)]
     Train(train::Task),
     Eval(eval::Args),
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Command::Adapters(args) => adapters::run(&args),
         Command::Check(args) => check::run(&args, start),
         Command::Apply(args) => apply::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Train(train::Task::Text(args)) => train::text::run(&args, start),
         Command::Eval(args) => eval::run(&args, start),
         Command::Generate(args) => generate::run(&args),

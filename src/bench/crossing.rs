@@ -1,0 +1,98 @@
+//! Against attention: pairs of rows of one T, and the T from which a variant is the faster one.
+
+use super::Row;
+use super::series::{Key, Series};
+
+/// A variant and attention in its place, of one adapter.
+#[derive(Debug, Clone, Copy)]
+pub struct Contest<'a, 'b> {
+    /// A form of AFT, or a model of one.
+    pub variant: &'a Series<'b>,
+    /// Attention of the same direction, causality, B and D.
+    pub attention: &'a Series<'b>,
+}
+
+/// A T at which the faster one changes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Turn {
+    /// T, interpolated linearly in ln T and ln time.
+    pub length: f64,
+    /// Whether the variant is the faster one from there on.
+    pub faster: bool,
+}
+
+/// Where time against T of a variant crosses that of attention.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Crossing {
+    /// Whether the variant is faster at `from`.
+    pub faster: bool,
+    /// The changes, by ascending T.
+    pub turns: Vec<Turn>,
+    /// The smallest T that both were timed at, or between.
+    pub from: f64,
+    /// The largest.
+    pub to: f64,
+}
+
+/// Every variant of one adapter with every attention that it stands against.
+pub fn contests<'a, 'b>(all: &'a [Series<'b>]) -> Vec<Contest<'a, 'b>> {
+    let against = |variant: &'a Series<'b>| {
+        let opponents = all.iter().filter(move |attention| variant.key.is_against(&attention.key));
+        opponents.map(move |attention| Contest { variant, attention })
+    };
+    all.iter().flat_map(against).collect()
+}
+
+impl<'b> Contest<'_, 'b> {
+    /// The variant's key.
+    pub fn key(&self) -> Key<'b> {
+        self.variant.key
+    }
+
+    /// The rows of both, where both have one.
+    pub fn pairs(&self) -> Vec<(&'b Row, &'b Row)> {
+        let opponent = |row: &&'b Row| self.attention.rows.iter().find(|other| other.T == row.T).copied();
+        self.variant.rows.iter().filter_map(|row| Some((*row, opponent(row)?))).collect()
+    }
+
+    /// Where they cross; none without a T that lies within both series.
+    pub fn crossing(&self) -> Option<Crossing> {
+        let (variant, attention) = (self.variant.times(), self.attention.times());
+        let mut lengths: Vec<f64> = variant.iter().chain(&attention).map(|point| point.0).collect();
+        lengths.sort_by(f64::total_cmp);
+        lengths.dedup();
+        // ln of the ratio of their times: negative where the variant is faster.
+        let ratio = |length: f64| Some((length, log_time(&variant, length)? - log_time(&attention, length)?));
+        let ratios: Vec<_> = lengths.into_iter().filter_map(ratio).collect();
+        let (&(from, first), &(to, _)) = (ratios.first()?, ratios.last()?);
+        let turn = |pair: &[(f64, f64)]| {
+            let [(left, before), (right, after)] = *pair else { return None };
+            let share = before / (before - after);
+            let length = (left.ln() + share * (right / left).ln()).exp();
+            ((before < 0.0) != (after < 0.0)).then_some(Turn { length, faster: after < 0.0 })
+        };
+        Some(Crossing { faster: first < 0.0, turns: ratios.windows(2).filter_map(turn).collect(), from, to })
+    }
+}
+
+/// ln of the time at a length within the points, on the line between its neighbours in log-log.
+fn log_time(points: &[(f64, f64)], length: f64) -> Option<f64> {
+    let right = points.iter().position(|point| point.0 >= length)?;
+    if points[right].0 == length {
+        return Some(points[right].1.ln());
+    }
+    let (&(x0, y0), &(x1, y1)) = (points.get(right.checked_sub(1)?)?, points.get(right)?);
+    Some(y0.ln() + (length / x0).ln() / (x1 / x0).ln() * (y1 / y0).ln())
+}
+
+impl std::fmt::Display for Crossing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let word = |faster| if faster { "faster" } else { "slower" };
+        if self.turns.is_empty() {
+            return write!(f, "none up to {}: {} from {}", self.to, word(self.faster), self.from);
+        }
+        let turns: Vec<_> =
+            self.turns.iter().map(|turn| format!("{} from {:.0}", word(turn.faster), turn.length)).collect();
+        f.write_str(&turns.join(", "))
+    }
+}

@@ -1,0 +1,57 @@
+//! A logarithmic axis.
+
+/// From values to places in a picture.
+pub struct LogAxis {
+    low: f64,
+    high: f64,
+    start: f64,
+    end: f64,
+}
+
+impl LogAxis {
+    /// An axis of the values, which are positive, between two places in the picture, with some room at both ends.
+    pub fn of(values: impl Iterator<Item = f64>, start: f64, end: f64) -> Self {
+        let (low, high) = values.fold((f64::MAX, f64::MIN_POSITIVE), |(low, high), x| (low.min(x), high.max(x)));
+        // A twentieth of its length, and something where there is one value only.
+        let room = 0.05 * (high / low).ln().max(1.0);
+        Self { low: low.ln() - room, high: high.ln() + room, start, end }
+    }
+
+    /// Where a value is.
+    pub fn place(&self, value: f64) -> f64 {
+        let share = (value.ln() - self.low) / (self.high - self.low);
+        self.start + share * (self.end - self.start)
+    }
+
+    /// Powers of ten, and 2 and 5 times these while they are few.
+    pub fn decimal_ticks(&self) -> Vec<f64> {
+        let decades = (self.high - self.low) / std::f64::consts::LN_10;
+        let steps: &[f64] = if decades > 3.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+        let tens = |ln: f64| ln / std::f64::consts::LN_10;
+        let powers = tens(self.low).floor() as i32..=tens(self.high).ceil() as i32;
+        // Powers of ten below 1 are rounded best as quotients.
+        let ten = |power: i32| if power < 0 { 1.0 / 10_f64.powi(-power) } else { 10_f64.powi(power) };
+        let ticks = powers.flat_map(|power| steps.iter().map(move |step| step * ten(power)));
+        ticks.filter(|tick| (self.low..=self.high).contains(&tick.ln())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_ratios_are_equal_distances() {
+        let axis = LogAxis::of([256.0, 4096.0].into_iter(), 100.0, 500.0);
+        let [a, b, c] = [256.0, 1024.0, 4096.0].map(|x| axis.place(x));
+        assert!((b - a - (c - b)).abs() < 1e-9 && a > 100.0 && c < 500.0, "{a} {b} {c}");
+    }
+
+    #[test]
+    fn there_are_ticks_for_any_span() {
+        for span in [1.0, 1.5, 30.0, 1e3, 1e9] {
+            let ticks = LogAxis::of([0.03, 0.03 * span].into_iter(), 0.0, 1.0).decimal_ticks();
+            assert!((1..=12).contains(&ticks.len()), "{span}: {ticks:?}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! One page that needs nothing beside itself: no script, no font, no picture from elsewhere.
+
+mod growth;
+mod shares;
+
+use super::lines::class;
+use super::svg::escape;
+use super::table::{Cell, Table};
+use super::tables::{self, Machine};
+use super::words::count;
+use crate::bench::Results;
+
+const STYLE: &str = include_str!("page.css");
+
+/// Results of one or several machines, side by side, as one HTML page: tables, and SVG charts with a table beside each.
+pub fn html(all: &[Results]) -> String {
+    let machines = Machine::all(all);
+    let tables: Vec<_> = tables::all(all).into_iter().filter(|table| !table.rows.is_empty()).collect();
+    let charts = [
+        ("growth", "Time against T", growth::section(&machines)),
+        ("shares", "Per cent of limit", shares::section(&machines)),
+    ];
+    let charts: Vec<_> = charts.into_iter().filter(|(_, _, body)| !body.is_empty()).collect();
+    let mut links: Vec<_> = charts.iter().map(|(id, title, _)| link(id, title)).collect();
+    links.extend(tables.iter().enumerate().map(|(index, table)| link(&format!("table-{index}"), &table.title)));
+    let cards: String = machines.iter().enumerate().map(|(index, machine)| card(index, machine)).collect();
+    let sections = charts.iter().map(|(id, title, body)| section(id, title, "", body));
+    let listed = tables.iter().enumerate().map(|(index, table)| {
+        section(&format!("table-{index}"), &table.title, &table.note, &rendered(&table.title, table))
+    });
+    let body: String = sections.chain(listed).collect();
+    let names: Vec<_> = machines.iter().map(|machine| escape(&machine.label)).collect();
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>aft bench: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         <header>\n<h1>aft bench</h1>\n\
+         <p>The Attention Free Transformer against attention, in per cent of what each adapter reaches in plain kernels.</p>\n\
+         <div class=\"cards\">\n{cards}</div>\n<nav aria-label=\"Sections\">{}</nav>\n</header>\n<main>\n{body}</main>\n</body>\n</html>\n",
+        names.join(", "),
+        links.join(" ")
+    )
+}
+
+fn link(id: &str, title: &str) -> String {
+    format!("<a href=\"#{id}\">{}</a>", escape(title))
+}
+
+/// A machine at a glance, in its colour.
+fn card(index: usize, machine: &Machine<'_>) -> String {
+    let Results { adapter, rows, skipped, .. } = machine.results;
+    let red = rows.iter().filter(|row| row.gate != "pass").count();
+    let gates = match red {
+        0 => "<span class=\"green\">every gate green</span>".into(),
+        red => format!("<span class=\"red\">{} red</span>", count(red, "gate")),
+    };
+    let software = if adapter.software { " · <strong>software</strong>" } else { "" };
+    format!(
+        "<div class=\"card {}\"><h2>{}</h2><p>{}{software} · {}</p><p>{} · {gates} · {} not run</p></div>\n",
+        class(index),
+        escape(&machine.label),
+        escape(&adapter.class),
+        escape(&adapter.backend),
+        count(rows.len(), "case"),
+        skipped.len()
+    )
+}
+
+fn section(id: &str, title: &str, note: &str, body: &str) -> String {
+    let note = if note.is_empty() { String::new() } else { format!("<p>{}</p>\n", escape(note)) };
+    format!("<section id=\"{id}\">\n<h2>{}</h2>\n{note}{body}</section>\n", escape(title))
+}
+
+/// A chart, and the table of its numbers beside it.
+fn figure(title: &str, chart: &str, table: &Table) -> String {
+    let table = rendered(title, table);
+    format!("<figure>\n<figcaption>{}</figcaption>\n{chart}{table}</figure>\n", escape(title))
+}
+
+/// A table that scrolls in its own frame.
+fn rendered(label: &str, table: &Table) -> String {
+    let align = |column| if table.is_numeric(column) { " class=\"n\"" } else { "" };
+    let head = table.head.iter().enumerate();
+    let head: String = head.map(|(i, name)| format!("<th scope=\"col\"{}>{}</th>", align(i), escape(name))).collect();
+    let row = |row: &Vec<Cell>| {
+        let cells: String = row.iter().enumerate().map(|(i, cell)| rendered_cell(i, align(i), cell)).collect();
+        format!("<tr>{cells}</tr>\n")
+    };
+    let rows: String = table.rows.iter().map(row).collect();
+    format!(
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{}, table\">\n\
+         <table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>\n",
+        escape(label)
+    )
+}
+
+fn rendered_cell(column: usize, align: &str, cell: &Cell) -> String {
+    let text = escape(&cell.text);
+    let inner = match cell.value {
+        Some(value) => format!("<data value=\"{value}\">{text}</data>"),
+        None if cell.red => format!("<span class=\"red\">{text}</span>"),
+        None => text,
+    };
+    if column == 0 { format!("<th scope=\"row\"{align}>{inner}</th>") } else { format!("<td{align}>{inner}</td>") }
+}

@@ -1,0 +1,31 @@
+//! JSON lines.
+
+use serde::Serialize;
+
+use crate::bench::{Adapter, Limit, Results, Row, Skipped};
+
+/// One line; `kind` tells which.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Line<'a> {
+    Adapter {
+        schema: &'a str,
+        #[serde(flatten)]
+        adapter: &'a Adapter,
+    },
+    Limit(&'a Limit),
+    Row(&'a Row),
+    Skipped(&'a Skipped),
+}
+
+/// Results as lines of one JSON object each: the adapter with the schema, then limits, rows and what was skipped, each with its
+/// `kind`: "adapter", "limit", "row", "skipped".
+pub fn jsonl(results: &Results) -> String {
+    let Results { schema, adapter, limits, rows, skipped } = results;
+    let lines = std::iter::once(Line::Adapter { schema, adapter })
+        .chain(limits.iter().map(Line::Limit))
+        .chain(rows.iter().map(Line::Row))
+        .chain(skipped.iter().map(Line::Skipped));
+    // These objects have string keys only, which is all that serialising could fail on.
+    lines.filter_map(|line| serde_json::to_string(&line).ok()).map(|line| line + "\n").collect()
+}

@@ -1,0 +1,86 @@
+//! Numbers and names in words.
+
+use crate::bench::Results;
+
+/// Three significant figures, as "0.0123", "1.23", "1,230"; a power of ten beyond.
+pub fn figures(x: f64) -> String {
+    // After rounding, as 9.999 is 10.0.
+    let scientific = format!("{x:.2e}");
+    let Some((mantissa, exponent)) = scientific.split_once('e') else { return x.to_string() };
+    match exponent.parse::<i32>() {
+        _ if x == 0.0 => "0".into(),
+        Ok(e @ 0..=2) => format!("{x:.*}", 2 - e as usize),
+        Ok(3..=8) => thousands(x.round() as u64),
+        Ok(e @ -3..=-1) => format!("{x:.*}", (2 - e) as usize),
+        _ => format!("{mantissa}e{exponent}"),
+    }
+}
+
+/// "12,345".
+pub fn thousands(x: u64) -> String {
+    let digits = x.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
+}
+
+/// Bytes in decimal units, as "12.6 MB".
+pub fn bytes(bytes: u64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{} {}", figures(value), units[unit])
+}
+
+/// "one thing", "5 things".
+pub fn count(n: usize, thing: &str) -> String {
+    if n == 1 { format!("one {thing}") } else { format!("{} {thing}s", thousands(n as u64)) }
+}
+
+/// A name for each machine: its adapter's up to a parenthesis; the whole and a number where two would be the same.
+pub fn labels(all: &[Results]) -> Vec<String> {
+    let names: Vec<_> = all.iter().map(|results| results.adapter.name.trim()).collect();
+    let short: Vec<_> = names.iter().map(|name| name.split(" (").next().unwrap_or(name)).collect();
+    let once = |names: &[&str], index: usize| names.iter().filter(|name| **name == names[index]).count() == 1;
+    let label = |index: usize| match () {
+        () if once(&short, index) => short[index].to_owned(),
+        () if once(&names, index) => names[index].to_owned(),
+        () => format!("{} #{}", names[index], index + 1),
+    };
+    (0..all.len()).map(label).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_figures() {
+        let cases = [
+            (0.0, "0"),
+            (0.000_123_4, "1.23e-4"),
+            (0.012_34, "0.0123"),
+            (0.9996, "1.00"),
+            (1.234, "1.23"),
+            (99.96, "100"),
+            (999.6, "1,000"),
+            (12_345.6, "12,346"),
+            (1.5e12, "1.50e12"),
+        ];
+        for (x, text) in cases {
+            assert_eq!(figures(x), text, "{x}");
+        }
+    }
+
+    #[test]
+    fn byte_units_change_after_rounding() {
+        let cases =
+            [(0, "0 B"), (999, "999 B"), (999_600, "1.00 MB"), (12_582_912, "12.6 MB"), (u64::MAX, "18,446,744 TB")];
+        for (n, text) in cases {
+            assert_eq!(bytes(n), text);
+        }
+    }
+}

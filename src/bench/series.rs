@@ -1,0 +1,106 @@
+//! Rows that differ in T alone: what a slope is fitted to, and what a chart draws as one line.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use super::{Results, Row};
+
+/// What the rows of a series have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(non_snake_case, reason = "B, D and H are the paper's names")]
+pub struct Key<'a> {
+    /// [`Row::op`].
+    pub op: &'a str,
+    /// [`Row::form`].
+    pub form: Option<&'a str>,
+    /// [`Row::direction`].
+    pub direction: &'a str,
+    /// [`Row::causal`].
+    pub causal: Option<bool>,
+    /// Sequences.
+    pub B: Option<u32>,
+    /// Channels.
+    pub D: Option<u32>,
+    /// Window, or size of the kernel.
+    pub s: Option<u32>,
+    /// Heads.
+    pub H: Option<u32>,
+}
+
+impl<'a> Key<'a> {
+    /// The series that a row belongs to.
+    pub fn of(row: &'a Row) -> Self {
+        let Row { op, form, direction, causal, B, D, s, H, .. } = row;
+        Self { op, form: form.as_deref(), direction, causal: *causal, B: *B, D: *D, s: *s, H: *H }
+    }
+
+    /// Operation, form, window and heads, as "aft local, s = 32".
+    pub fn name(&self) -> String {
+        let mut name = self.op.to_owned();
+        self.form.iter().for_each(|form| name += &format!(" {form}"));
+        self.s.iter().for_each(|s| name += &format!(", s = {s}"));
+        self.H.iter().for_each(|heads| name += &format!(", H = {heads}"));
+        name
+    }
+
+    /// Whether this is the opponent: the attention op, or a model of it.
+    pub fn is_attention(&self) -> bool {
+        self.op == "attention" || self.form == Some("attention")
+    }
+
+    /// Whether this is a form of AFT, or a model of one, and `other` the attention that does the same in its place.
+    pub fn is_against(&self, other: &Key<'_>) -> bool {
+        let same_place = self.op == other.op || (self.op == "aft" && other.op == "attention");
+        let shape = |key: &Key<'_>| (key.causal, key.B, key.D);
+        let same_job = self.direction == other.direction && shape(self) == shape(other);
+        !self.is_attention() && other.is_attention() && same_place && same_job
+    }
+}
+
+/// Rows of one [`Key`], by ascending T.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series<'a> {
+    /// What they have in common.
+    pub key: Key<'a>,
+    /// One row for each T. Of several, one that failed its gate, else the quickest.
+    pub rows: Vec<&'a Row>,
+}
+
+impl Series<'_> {
+    /// (T, milliseconds) of the rows that have times.
+    pub fn times(&self) -> Vec<(f64, f64)> {
+        self.rows.iter().filter_map(|row| Some((f64::from(row.T?), row.median_ms?))).collect()
+    }
+
+    /// The row of a T.
+    pub fn at(&self, length: u32) -> Option<&Row> {
+        self.rows.iter().find(|row| row.T == Some(length)).copied()
+    }
+}
+
+/// The rows that have a T, in series, in order of first appearance.
+pub fn series(results: &Results) -> Vec<Series<'_>> {
+    let mut all: Vec<Series<'_>> = Vec::new();
+    let mut places = HashMap::new();
+    for row in results.rows.iter().filter(|row| row.T.is_some()) {
+        let key = Key::of(row);
+        let place = *places.entry(key).or_insert_with(|| {
+            all.push(Series { key, rows: Vec::new() });
+            all.len() - 1
+        });
+        all[place].rows.push(row);
+    }
+    for series in &mut all {
+        series.rows.sort_by(|a, b| a.T.cmp(&b.T).then(quicker(a.median_ms, b.median_ms)));
+        series.rows.dedup_by_key(|row| row.T);
+    }
+    all
+}
+
+/// No time, which is a failed gate, comes first.
+fn quicker(a: Option<f64>, b: Option<f64>) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        (a, b) => a.is_some().cmp(&b.is_some()),
+    }
+}
