@@ -1,5 +1,5 @@
 # The commands around the code. Each is a few words of cargo; what needs more has a script in .ci/.
-.PHONY: help demo test test-all check gates format lint docs wasm shaders web test-web
+.PHONY: help demo test test-all check gates format lint docs wasm shaders web test-web results
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -50,6 +50,14 @@ shaders: $(TINT)/node_modules ## Chromium's shader compiler and Vulkan's validat
 
 wasm: ## library and web crate compile for the browser without a warning
 	.ci/wasm.sh build
+
+# Sorted by bytes, as the test does.
+results: RESULTS := $(sort $(wildcard results/*.json))
+results: ## README's tables of results/*.json
+	cargo build --release
+	$(BUILD)/release/aft bench compare --markdown $(RESULTS) > $(BUILD)/results.md
+	sed -i.bak -e '/^<!-- results -->$$/,/^<!-- end of results -->$$/{//!d;}' -e '/^<!-- results -->$$/r $(BUILD)/results.md' README.md
+	rm README.md.bak
 
 web: ## the page, with all that it needs, in web/dist (node web/serve.mjs shows it)
 	.ci/linker.sh

@@ -1,6 +1,6 @@
 //! Results for readers: Markdown and one HTML page of several machines side by side, CSV and JSON lines of one.
 //!
-//! [`mod@tables`] says what is shown; the formats say how.
+//! What is shown is the same in Markdown and HTML: `tables` says what, the formats say how.
 
 mod axis;
 mod bars;

@@ -53,7 +53,7 @@ impl Cell {
 }
 
 impl Table {
-    pub fn new(title: &str, note: impl Into<String>, head: &[&str]) -> Self {
+    pub fn new(title: impl Into<String>, note: impl Into<String>, head: &[&str]) -> Self {
         let head = head.iter().map(|&name| name.to_owned()).collect();
         Self { title: title.into(), note: note.into(), head, rows: Vec::new() }
     }

@@ -65,7 +65,7 @@ fn block(id: &str, title: &str, keys: &[&Key<'_>], machines: &[Machine<'_>], col
             line(key.name(), colour, key.is_attention(), machine.series_of(key)?)
         });
         let lines: Vec<_> = lines.collect();
-        drawn(&format!("{id}-m{index}"), &format!("{title}: {}", machine.label), &lines)
+        drawn(&format!("{id}-m{index}"), title, &machine.label, &lines)
     });
     let by_machine: String = by_machine.collect();
     let by_variant: String = match machines.len() {
@@ -93,7 +93,7 @@ fn variant(id: &str, title: &str, key: &Key<'_>, keys: &[&Key<'_>], machines: &[
             line(name, Some(index), against, machine.series_of(shown)?)
         })
     });
-    drawn(id, &format!("{title}: {}", key.name()), &lines.collect::<Vec<_>>())
+    drawn(id, title, &key.name(), &lines.collect::<Vec<_>>())
 }
 
 fn line(name: String, colour: Option<usize>, dashed: bool, series: &Series<'_>) -> Option<Line> {
@@ -102,23 +102,23 @@ fn line(name: String, colour: Option<usize>, dashed: bool, series: &Series<'_>) 
 }
 
 /// A chart of lines and their table, if there are any.
-fn drawn(id: &str, title: &str, lines: &[Line]) -> String {
-    if lines.is_empty() { String::new() } else { figure(title, &chart(id, title, lines), &table(title, lines)) }
+fn drawn(id: &str, group: &str, caption: &str, lines: &[Line]) -> String {
+    let title = format!("{group}: {caption}");
+    if lines.is_empty() { String::new() } else { figure(caption, &chart(id, &title, lines), &table(title, lines)) }
 }
 
-/// A row a line, a column a T, in milliseconds.
-fn table(title: &str, lines: &[Line]) -> Table {
+/// A row a line: its exponent, and a column a T, in milliseconds.
+fn table(title: String, lines: &[Line]) -> Table {
     let mut lengths: Vec<f64> = lines.iter().flat_map(|line| line.points.iter().map(|point| point.0)).collect();
     lengths.sort_by(f64::total_cmp);
     lengths.dedup();
-    let mut table = Table::new(title, "", &["ms at T ="]);
+    let mut table = Table::new(title, "", &["ms at T =", "exponent"]);
     table.head.extend(lengths.iter().map(f64::to_string));
-    table.head.push("exponent".into());
     for line in lines {
         let time = |length: &f64| line.points.iter().find(|point| point.0 == *length).map(|point| point.1);
-        let mut cells = vec![Cell::text(&line.name)];
+        let exponent = slope(&line.points).map(|slope| slope.exponent);
+        let mut cells = vec![Cell::text(&line.name), Cell::maybe(exponent, "")];
         cells.extend(lengths.iter().map(|length| Cell::maybe(time(length), "")));
-        cells.push(Cell::maybe(slope(&line.points).map(|slope| slope.exponent), ""));
         table.rows.push(cells);
     }
     table

@@ -6,7 +6,7 @@ mod shares;
 use super::lines::class;
 use super::svg::escape;
 use super::table::{Cell, Table};
-use super::tables::{self, Machine};
+use super::tables::{self, Machine, class_of};
 use super::words::count;
 use crate::bench::Results;
 
@@ -25,9 +25,10 @@ pub fn html(all: &[Results]) -> String {
     links.extend(tables.iter().enumerate().map(|(index, table)| link(&format!("table-{index}"), &table.title)));
     let cards: String = machines.iter().enumerate().map(|(index, machine)| card(index, machine)).collect();
     let sections = charts.iter().map(|(id, title, body)| section(id, title, "", body));
-    let listed = tables.iter().enumerate().map(|(index, table)| {
-        section(&format!("table-{index}"), &table.title, &table.note, &rendered(&table.title, table))
-    });
+    let listed = tables
+        .iter()
+        .enumerate()
+        .map(|(index, table)| section(&format!("table-{index}"), &table.title, &table.note, &rendered(table)));
     let body: String = sections.chain(listed).collect();
     let names: Vec<_> = machines.iter().map(|machine| escape(&machine.label)).collect();
     format!(
@@ -54,12 +55,11 @@ fn card(index: usize, machine: &Machine<'_>) -> String {
         0 => "<span class=\"green\">every gate green</span>".into(),
         red => format!("<span class=\"red\">{} red</span>", count(red, "gate")),
     };
-    let software = if adapter.software { " · <strong>software</strong>" } else { "" };
     format!(
-        "<div class=\"card {}\"><h2>{}</h2><p>{}{software} · {}</p><p>{} · {gates} · {} not run</p></div>\n",
+        "<div class=\"card {}\"><h2>{}</h2><p>{} · {}</p><p>{} · {gates} · {} not run</p></div>\n",
         class(index),
         escape(&machine.label),
-        escape(&adapter.class),
+        escape(&class_of(adapter)),
         escape(&adapter.backend),
         count(rows.len(), "case"),
         skipped.len()
@@ -72,13 +72,12 @@ fn section(id: &str, title: &str, note: &str, body: &str) -> String {
 }
 
 /// A chart, and the table of its numbers beside it.
-fn figure(title: &str, chart: &str, table: &Table) -> String {
-    let table = rendered(title, table);
-    format!("<figure>\n<figcaption>{}</figcaption>\n{chart}{table}</figure>\n", escape(title))
+fn figure(caption: &str, chart: &str, table: &Table) -> String {
+    format!("<figure>\n<figcaption>{}</figcaption>\n{chart}{}</figure>\n", escape(caption), rendered(table))
 }
 
 /// A table that scrolls in its own frame.
-fn rendered(label: &str, table: &Table) -> String {
+fn rendered(table: &Table) -> String {
     let align = |column| if table.is_numeric(column) { " class=\"n\"" } else { "" };
     let head = table.head.iter().enumerate();
     let head: String = head.map(|(i, name)| format!("<th scope=\"col\"{}>{}</th>", align(i), escape(name))).collect();
@@ -90,7 +89,7 @@ fn rendered(label: &str, table: &Table) -> String {
     format!(
         "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{}, table\">\n\
          <table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>\n",
-        escape(label)
+        escape(&table.title)
     )
 }
 
@@ -101,5 +100,11 @@ fn rendered_cell(column: usize, align: &str, cell: &Cell) -> String {
         None if cell.red => format!("<span class=\"red\">{text}</span>"),
         None => text,
     };
-    if column == 0 { format!("<th scope=\"row\"{align}>{inner}</th>") } else { format!("<td{align}>{inner}</td>") }
+    // A heading may be broken into lines, but not a size.
+    let heading = || inner.replace(" = ", "&nbsp;=&nbsp;");
+    if column == 0 {
+        format!("<th scope=\"row\"{align}>{}</th>", heading())
+    } else {
+        format!("<td{align}>{inner}</td>")
+    }
 }

@@ -11,7 +11,7 @@ use crate::bench::{Results, Row};
 /// What is told apart by a bar's name: the case, its T and its limit.
 type Id<'a> = (Key<'a>, Option<u32>, Option<&'a str>);
 
-/// A chart for each direction; empty if no row has a share.
+/// A chart for each direction, causal or not; empty if no row has a share.
 pub fn section(machines: &[Machine<'_>]) -> String {
     let mut ids: Vec<Id<'_>> = Vec::new();
     for row in machines.iter().flat_map(|machine| shown(machine.results)) {
@@ -19,19 +19,24 @@ pub fn section(machines: &[Machine<'_>]) -> String {
             ids.push(id(row));
         }
     }
-    let mut directions: Vec<&str> = Vec::new();
-    for (key, _, _) in &ids {
-        if !directions.contains(&key.direction) {
-            directions.push(key.direction);
+    let mut groups: Vec<String> = Vec::new();
+    for group in ids.iter().map(group) {
+        if !groups.contains(&group) {
+            groups.push(group);
         }
     }
-    let figure_of = |(index, direction): (usize, &&str)| {
-        let ids: Vec<_> = ids.iter().filter(|id| id.0.direction == *direction).copied().collect();
-        let cases: Vec<_> = ids.iter().map(|id| case(*id, machines)).collect();
-        let title = format!("Per cent of limit: {direction}");
-        figure(&title, &chart(&format!("s{index}"), &title, &cases), &table(&title, &cases, machines))
+    let figure_of = |(index, group): (usize, &String)| {
+        let cases: Vec<_> = ids.iter().filter(|id| self::group(id) == *group).map(|id| case(*id, machines)).collect();
+        let title = format!("Per cent of limit: {group}");
+        figure(group, &chart(&format!("s{index}"), &title, &cases), &table(&title, &cases, machines))
     };
-    directions.iter().enumerate().map(figure_of).collect()
+    groups.iter().enumerate().map(figure_of).collect()
+}
+
+/// What the cases of a chart have in common.
+fn group((key, _, _): &Id<'_>) -> String {
+    let causal = key.causal.map_or("", |causal| if causal { ", causal" } else { ", not causal" });
+    format!("{}{causal}", key.direction)
 }
 
 fn id(row: &Row) -> Id<'_> {
@@ -48,7 +53,6 @@ fn shown(results: &Results) -> impl Iterator<Item = &Row> {
 fn case(id: Id<'_>, machines: &[Machine<'_>]) -> Case {
     let (key, length, limit) = id;
     let mut name = key.name();
-    key.causal.iter().for_each(|causal| name += if *causal { ", causal" } else { ", not causal" });
     let sizes = [("B", key.B), ("D", key.D), ("T", length)];
     for (letter, size) in sizes.into_iter().filter_map(|(letter, size)| Some((letter, size?))) {
         name += &format!(", {letter} = {size}");

@@ -1,6 +1,7 @@
 //! The machines, what they reach in plain kernels, and what was not run on them.
 
 use super::Machine;
+use crate::bench::Adapter;
 use crate::bench::report::table::{Cell, Table};
 use crate::bench::report::words::{count, figures};
 
@@ -14,7 +15,7 @@ pub fn adapters(machines: &[Machine<'_>]) -> Table {
 
 fn row(machine: &Machine<'_>) -> Vec<Cell> {
     let adapter = &machine.results.adapter;
-    let class = if adapter.software { format!("{}: software", adapter.class) } else { adapter.class.clone() };
+    let class = class_of(adapter);
     let mut clock = format!("{}, steps of {} ns", adapter.clock, figures(adapter.clock_resolution_ns));
     adapter.clock_note.iter().for_each(|note| clock += &format!(" ({note})"));
     let mut version = adapter.version.clone();
@@ -28,6 +29,12 @@ fn row(machine: &Machine<'_>) -> Vec<Cell> {
     let mut cells: Vec<_> = words.map(Cell::text).into();
     cells.extend([Cell::number(rows.len() as f64, rows.len().to_string()), gates]);
     cells
+}
+
+/// The class, which says so where shaders run on the processor.
+pub fn class_of(adapter: &Adapter) -> String {
+    let unsaid = adapter.software && !adapter.class.contains("software");
+    if unsaid { format!("{} (software)", adapter.class) } else { adapter.class.clone() }
 }
 
 /// A row a limit, a column a machine.

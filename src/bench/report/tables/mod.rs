@@ -9,6 +9,7 @@ use super::words::labels;
 use crate::bench::Results;
 use crate::bench::series::{Key, Series, series};
 
+pub use about::class_of;
 pub use times::lengths;
 
 /// One machine.

@@ -25,18 +25,17 @@ pub fn over_length(machines: &[Machine<'_>]) -> Table {
          squares in ln T and ln time.",
         &CASE,
     );
-    table.head.push("adapter".into());
+    table.head.extend(["adapter".into(), "exponent".into()]);
     table.head.extend(lengths.iter().map(|length| format!("T = {length}")));
-    table.head.extend(["exponent".into(), "limit".into()]);
+    table.head.push("limit".into());
     let long = |key: &Key<'_>| machines.iter().filter_map(|m| m.series_of(key)).any(|series| series.rows.len() > 1);
     for key in keys(machines).iter().filter(|key| long(key)) {
         for (machine, series) in machines.iter().filter_map(|machine| Some((machine, machine.series_of(key)?))) {
             let mut cells = case(key);
             cells.push(Cell::text(&machine.label));
-            cells.extend(lengths.iter().map(|&length| time_cell(series.at(length))));
             cells.push(Cell::maybe(slope(&series.times()).map(|slope| slope.exponent), ""));
-            let limits: HashSet<_> = series.rows.iter().filter_map(|row| row.limit.as_deref()).collect();
-            let limits: BTreeSet<_> = limits.into_iter().collect();
+            cells.extend(lengths.iter().map(|&length| time_cell(series.at(length))));
+            let limits: BTreeSet<_> = series.rows.iter().filter_map(|row| row.limit.as_deref()).collect();
             cells.push(if limits.is_empty() { Cell::none() } else { Cell::text(Vec::from_iter(limits).join(", ")) });
             table.rows.push(cells);
         }
