@@ -12,8 +12,9 @@ impl LogAxis {
     /// An axis of the values, which are positive, between two places in the picture, with some room at both ends.
     pub fn of(values: impl Iterator<Item = f64>, start: f64, end: f64) -> Self {
         let (low, high) = values.fold((f64::MAX, f64::MIN_POSITIVE), |(low, high), x| (low.min(x), high.max(x)));
-        // A twentieth of its length, and something where there is one value only.
-        let room = 0.05 * (high / low).ln().max(1.0);
+        let span = (high / low).ln();
+        // A twentieth of its length, and so much that two of the ticks below fit, which are at most a factor of 2.5 apart.
+        let room = f64::max(0.05 * span, (2.0 * 2.5_f64.ln() - span) / 2.0);
         Self { low: low.ln() - room, high: high.ln() + room, start, end }
     }
 
@@ -49,9 +50,9 @@ mod tests {
 
     #[test]
     fn there_are_ticks_for_any_span() {
-        for span in [1.0, 1.5, 30.0, 1e3, 1e9] {
-            let ticks = LogAxis::of([0.03, 0.03 * span].into_iter(), 0.0, 1.0).decimal_ticks();
-            assert!((1..=12).contains(&ticks.len()), "{span}: {ticks:?}");
+        for (low, span) in [(0.03, 1.0), (2.2, 1.0), (0.9, 1.5), (3.0, 30.0), (0.1, 1e3), (1e-4, 1e9)] {
+            let ticks = LogAxis::of([low, low * span].into_iter(), 0.0, 1.0).decimal_ticks();
+            assert!((2..=12).contains(&ticks.len()), "{low} and {span} times that: {ticks:?}");
         }
     }
 }
