@@ -2,7 +2,7 @@
 
 use super::bias::DeviceBias;
 use super::{Gradients, Outcome, Problem};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Placement, Plane, Recorder};
 use crate::ops::Builder;
 use crate::ops::aft::mix::{self, Mix, Mixed};
@@ -83,17 +83,37 @@ impl Layer {
         Ok(Self { program: b.take_program(), out, dx, bias })
     }
 
+    /// Fails, with the output's name, where padding is not the 0 that later kernels read it as.
     async fn read(&self, problem: &Problem, gpu: &Gpu) -> Result<Outcome<f32>> {
-        let y = self.out.y.read(gpu).await?;
+        let d = problem.dims.d;
+        let [y] = unpadded(&self.out.y.read_padded(gpu).await?, [("y", d, d.next_multiple_of(4))])?;
         let gradients = match &self.dx {
             Some(dx) => {
-                let [dq, dk, dv] = problem.unpacked(&dx.read(gpu).await?);
+                let [dq, dk, dv] = problem.unpacked(&dx.read_padded(gpu).await?)?;
                 Some(Gradients { dq, dk, dv, dw: self.bias.gradients(problem, gpu).await? })
             }
             None => None,
         };
         Ok(Outcome { y, gradients })
     }
+}
+
+/// Tensors that lie side by side in rows, without their padding; of each its name, its columns, and those with padding.
+fn unpadded<const N: usize>(rows: &[f32], parts: [(&str, usize, usize); N]) -> Result<[Vec<f32>; N]> {
+    let width: usize = parts.iter().map(|(.., padded)| padded).sum();
+    let mut tensors = [const { Vec::new() }; N];
+    for (number, row) in rows.chunks(width).enumerate() {
+        let mut from = 0;
+        for (tensor, (name, cols, padded)) in tensors.iter_mut().zip(parts) {
+            let (values, padding) = row[from..from + padded].split_at(cols);
+            if let Some(wrong) = padding.iter().find(|&&value| value != 0.0) {
+                return Err(Error::shape(format!("{name}: padding of row {number}"), 0, wrong));
+            }
+            tensor.extend_from_slice(values);
+            from += padded;
+        }
+    }
+    Ok(tensors)
 }
 
 /// A plane of NaN: what a kernel forgets shows.
@@ -116,22 +136,16 @@ impl Problem {
         packed
     }
 
-    /// The inverse, as q, k, v.
-    fn unpacked(&self, packed: &[f32]) -> [Vec<f32>; 3] {
-        let parts = self.parts([&[]; 3]);
-        let width: usize = parts.iter().map(|(_, _, padded)| padded).sum();
-        let mut out: [Vec<f32>; 3] = Default::default();
-        for row in packed.chunks(width) {
-            let mut from = 0;
-            for (part, (_, cols, padded)) in parts.iter().enumerate() {
-                out[part].extend_from_slice(&row[from..][..*cols]);
-                from += padded;
-            }
-        }
+    /// dq, dk, dv out of the rows of a plane that is laid out so, with its padding.
+    fn unpacked(&self, rows: &[f32]) -> Result<[Vec<f32>; 3]> {
+        let names = if self.form.is_conv() { ["dq", "dv", "dk"] } else { ["dq", "dk", "dv"] };
+        let mut parts = self.parts([&[]; 3]).map(|(_, cols, padded)| ("", cols, padded.next_multiple_of(4)));
+        parts.iter_mut().zip(names).for_each(|(part, name)| part.0 = name);
+        let mut gradients = unpadded(rows, parts)?;
         if self.form.is_conv() {
-            out.swap(1, 2);
+            gradients.swap(1, 2);
         }
-        out
+        Ok(gradients)
     }
 
     /// Tensors in the order in which they lie side by side, with their columns, and those with padding.
@@ -141,6 +155,28 @@ impl Problem {
             [(q, d, padded), (v, d, padded), (k, self.heads, self.heads)]
         } else {
             [(q, d, padded), (k, d, padded), (v, d, padded)]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn padding_that_is_not_zero_is_an_error_that_names_the_output() {
+        let parts = [("dq", 3, 4), ("dk", 2, 4)];
+        let rows = |wrong: f32| [1.0, 2.0, 3.0, 0.0, 4.0, 5.0, 0.0, -0.0, 6.0, 7.0, 8.0, 0.0, 9.0, 10.0, 0.0, wrong];
+        assert_eq!(
+            unpadded(&rows(0.0), parts).unwrap(),
+            [vec![1.0, 2.0, 3.0, 6.0, 7.0, 8.0], vec![4.0, 5.0, 9.0, 10.0]]
+        );
+        for wrong in [f32::NAN, 1e-40] {
+            match unpadded(&rows(wrong), parts) {
+                Err(Error::Shape { what, .. }) => assert_eq!(what, "dk: padding of row 1"),
+                other => panic!("{other:?}"),
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A layer as the equations are written, in f32: what the care for overflow and for long sums is held beside.
 
-use super::{Form, Problem};
+use super::Problem;
 use crate::reference::Dims;
 
 impl Problem {
@@ -36,9 +36,8 @@ impl Problem {
         let Some(rank) = self.rank() else { return first.clone() };
         let (layout, time) = (self.layout(), self.dims.t);
         let mut w = vec![0.0; layout.size()];
-        let reach = if let Form::Local(window, _) = self.form { window } else { time };
         for (row, key) in (0..time).flat_map(|row| (0..time).map(move |key| (row, key))) {
-            if let Some(entry) = layout.entry(0, row, key).filter(|_| row.abs_diff(key) < reach) {
+            if let Some(entry) = layout.entry(0, row, key) {
                 w[entry] = (0..rank).map(|r| first[row * rank + r] * second[key * rank + r]).sum();
             }
         }
