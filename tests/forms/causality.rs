@@ -12,20 +12,25 @@ use crate::trial;
 /// What later keys and values become.
 const EDITS: [f32; 5] = [1e4, -1e4, f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
 
+/// Where edits begin: in the first block of four keys, behind it, and at every place of a block.
+const STARTS: [usize; 6] = [1, 2, 3, 16, 17, 34];
+/// The same at the edge of a tile of 64, and behind the second.
+const LATE: [usize; 4] = [63, 64, 129, 130];
+
 pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     vec![
         trial(gpu, "causality::no_later_edit_changes_an_earlier_bit", |gpu| {
             for (form, dims, heads, _) in forms().into_iter().filter(|(.., causal)| *causal) {
-                check(gpu, &problem(form, dims, heads, true), &[1, 17, dims.t - 1]);
+                check(gpu, &problem(form, dims, heads, true), &STARTS);
             }
         }),
         trial(gpu, "causality::over_tiles_and_windows", |gpu| {
             let dims = Dims { b: 1, t: 150, d: 4 };
             for form in [Form::Simple, Form::Local(32, RANK_1), Form::Local(200, RANK_1), Form::Full(RANK_1)] {
-                check(gpu, &problem(form, dims, 1, true), &[64, 129]);
+                check(gpu, &problem(form, dims, 1, true), &LATE);
             }
             for form in [Form::Conv1d(33), Form::Conv2d(5, 15), Form::Conv2d(21, 15)] {
-                check(gpu, &problem(form, dims, 2, true), &[64, 129]);
+                check(gpu, &problem(form, dims, 2, true), &LATE);
             }
         }),
         // Were the edits lost on the way, nothing could change at all.
@@ -54,8 +59,8 @@ fn edit(problem: &Problem, from: usize, value: f32) -> Problem {
 fn check(gpu: &Gpu, problem: &Problem, starts: &[usize]) {
     for placement in PLACEMENTS {
         let before = run(gpu, problem, placement).y;
-        for (i, value) in EDITS.into_iter().enumerate() {
-            let from = starts[i % starts.len()];
+        let edits = EDITS.into_iter().flat_map(|value| starts.iter().map(move |&from| (value, from)));
+        for (i, (value, from)) in edits.enumerate() {
             let mut edited = edit(problem, from, value);
             // With gradients and without: the forward pass of the former does more.
             if i % 2 == 0 {
