@@ -12,10 +12,13 @@ mod golden;
 mod gradients;
 mod judging;
 mod large;
+mod limits;
 mod long;
 mod memory;
+mod offsets;
 mod program;
 mod properties;
+mod refused;
 
 use aft_wgpu::gpu::{AdapterClass, Gpu, GpuOptions};
 use libtest_mimic::Trial;
@@ -35,9 +38,11 @@ fn main() {
             [
                 judging::trials(&gpu),
                 large::trials(&gpu),
+                limits::trials(&gpu),
                 long::trials(&gpu),
                 memory::trials(&gpu),
                 program::trials(&gpu),
+                refused::trials(&gpu),
             ]
             .into_iter()
             .flatten(),
@@ -53,6 +58,7 @@ fn planned(gpu: &Option<Gpu>) -> Vec<Trial> {
         failures::trials(gpu),
         golden::trials(gpu),
         gradients::trials(gpu),
+        offsets::trials(gpu),
         properties::trials(gpu),
     ];
     rooms.into_iter().flatten().collect()

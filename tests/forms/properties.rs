@@ -41,14 +41,31 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         }),
         trial(gpu, "properties::finite_inputs_give_finite_outputs", |gpu| {
             for (form, dims, heads, causal) in forms() {
-                for (i, [k, v, dy, q]) in FINITE.into_iter().enumerate() {
+                for (i, [k, w, v, dy, q]) in FINITE.into_iter().enumerate() {
                     let mut problem = problem(form, dims, heads, causal);
                     problem.k.iter_mut().for_each(|x| *x = x.clamp(-1.0, 1.0) * k);
+                    // Factors multiply.
+                    let w = if problem.rank().is_some() { w.sqrt() } else { w };
+                    problem.w.iter_mut().flatten().for_each(|x| *x = x.clamp(-1.0, 1.0) * w);
                     problem.v.iter_mut().for_each(|x| *x = x.clamp(-1.0, 1.0) * v);
                     problem.q.iter_mut().for_each(|x| *x = x.clamp(-1.0, 1.0) * q);
                     problem.dy.as_mut().unwrap().iter_mut().for_each(|x| *x = x.clamp(-1.0, 1.0) * dy);
                     let outcome = run(gpu, &problem, PLACEMENTS[i % 2]);
-                    assert!(finite(&outcome), "{}: k {k:e}, v {v:e}, dy {dy:e}, q {q:e}", describe(&problem));
+                    assert!(
+                        outputs(&outcome).all(f32::is_finite),
+                        "{}: k {k:e}, w {w:e}, v {v:e}, dy {dy:e}, q {q:e}",
+                        describe(&problem)
+                    );
+                }
+            }
+        }),
+        trial(gpu, "properties::a_second_run_gives_the_same_bits", |gpu| {
+            for (form, dims, heads, causal) in forms() {
+                let problem = problem(form, dims, heads, causal);
+                for placement in PLACEMENTS {
+                    let [one, other] = [(); 2].map(|()| run(gpu, &problem, placement));
+                    let same = outputs(&one).zip(outputs(&other)).all(|(one, other)| one.to_bits() == other.to_bits());
+                    assert!(same, "{}, {placement:?}", describe(&problem));
                 }
             }
         }),
@@ -72,16 +89,19 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     ]
 }
 
-/// Scales of k, v, dy and q at the ends of the domain.
-const FINITE: [[f32; 4]; 8] = [
-    [1e30, 1.0, 1.0, 1.0],
-    [1e-30, 1.0, 1.0, 1e-30],
-    [1.0, 1e30, 1.0, 1.0],
-    [1.0, 1.0, 1e30, 1.0],
-    [1.0, 1e-30, 1e-30, 1.0],
-    [1e30, 1e30, 1e-30, f32::MAX],
-    [1e-30, 1e-30, 1e30, f32::MIN_POSITIVE],
-    [1.0, 1.0, 1.0, f32::MAX],
+/// Scales of k, w, v, dy and q at the ends of the domain.
+const FINITE: [[f32; 5]; 11] = [
+    [1e30, 1.0, 1.0, 1.0, 1.0],
+    [1.0, 1e30, 1.0, 1.0, 1.0],
+    [1e30, 1e30, 1e18, 1.0, 1.0],
+    [1e-30, 1e-30, 1.0, 1.0, 1e-30],
+    [1.0, 1.0, 1e30, 1.0, 1.0],
+    [1.0, 1.0, 1.0, 1e30, 1.0],
+    [1.0, 1e30, 1e-30, 1e-30, 1.0],
+    [1e30, 1.0, 1e30, 1e-30, f32::MAX],
+    [1e-30, 1e30, 1e-30, 1e18, f32::MIN_POSITIVE],
+    [1.0, 1.0, 1.0, 1.0, f32::MAX],
+    [1.0, 1.0, 1e18, 1e18, 1.0],
 ];
 
 /// Seeds of a run.
@@ -126,8 +146,9 @@ fn random(seed: u32) -> Problem {
     problem
 }
 
-fn finite(outcome: &Outcome<f32>) -> bool {
+/// The numbers of all outputs.
+fn outputs(outcome: &Outcome<f32>) -> impl Iterator<Item = f32> {
     let gradients = outcome.gradients.as_ref().unwrap();
     let all = [&outcome.y, &gradients.dq, &gradients.dk, &gradients.dv, &gradients.dw[0], &gradients.dw[1]];
-    all.into_iter().flatten().all(|v| v.is_finite())
+    all.into_iter().flatten().copied()
 }

@@ -1,0 +1,68 @@
+//! How long sequences may be: what is longer is refused with numbers, before anything runs.
+
+use aft_wgpu::Error;
+use aft_wgpu::apply::Form;
+use aft_wgpu::check::problem;
+use aft_wgpu::gpu::{Gpu, Page, Placement};
+use aft_wgpu::ops::aft::biases::{BiasGradient, Biases};
+use aft_wgpu::ops::aft::mix::{self, Backward, Mix, Mixed};
+use aft_wgpu::ops::aft::{qkv_cols, taps::Taps};
+use aft_wgpu::ops::{Builder, Gradient};
+use aft_wgpu::reference::Dims;
+use libtest_mimic::Trial;
+
+use crate::common::*;
+use crate::harness::trial;
+
+pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
+    vec![
+        trial(gpu, "limits::no_form_goes_beyond_131072", any_form),
+        trial(gpu, "limits::full_and_grids_go_to_126012", all_pairs),
+    ]
+}
+
+/// A row of AFT-full or on a grid walks over all keys, and a loop has its limit. Both passes are prepared, not run.
+fn all_pairs(gpu: &Gpu) {
+    for (t, fits) in [(126_000, true), (126_012, true), (126_021, false), (131_072, false)] {
+        for causal in [true, false] {
+            let b = &mut Builder::new(gpu, Placement::Buffer);
+            let mix = Mix { batch: 1, time: t, channels: 4, causal, gated: true, mask: None };
+            let page = Page::new(gpu, "factors", 32 * u64::from(t) + 512, Placement::Buffer).unwrap();
+            let [u, v] = [0, (16 * u64::from(t)).next_multiple_of(256)].map(|offset| page.tensor(offset, t, 1));
+            let gradients = gpu.storage("gradients", page.buffer.size()).unwrap();
+            let dfactors = Gradient::of(&gradients, &u, Some(&v), false).unwrap();
+            let values = gpu.storage("taps", 48).unwrap();
+            let taps = Taps { values: &values, heads: 1, size: 3, grid: Some(t) };
+            let dtaps = Gradient::whole(&gradients, 3);
+            let [qkv, dqkv] = ["qkv", "dqkv"].map(|name| b.plane(name, t, qkv_cols(4)).unwrap());
+            let (dy, out) = (b.plane("dy", t, 4).unwrap(), Mixed::new(b, &mix, true).unwrap());
+            for (biases, dbiases) in [
+                (Biases::Factors { u: &u, v: &v, window: u32::MAX }, BiasGradient::Factors(&dfactors)),
+                (Biases::Taps(taps), BiasGradient::Taps(&dtaps)),
+            ] {
+                let args = Backward { qkv: &qkv, out: &out, dy: &dy, dqkv: &dqkv, dbiases: Some(dbiases) };
+                let passes = [mix::forward(b, &mix, &biases, &qkv, &out), mix::backward(b, &mix, &biases, &args)];
+                for pass in passes {
+                    match pass {
+                        Ok(()) => assert!(fits, "{t}"),
+                        Err(Error::LimitExceeded { needed, granted, .. }) => assert!(!fits && needed > granted, "{t}"),
+                        Err(other) => panic!("{t}: {other}"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// No form is longer than 131,072.
+fn any_form(gpu: &Gpu) {
+    let dims = Dims { b: 1, t: 131_073, d: 1 };
+    for causal in [true, false] {
+        for form in [Form::Simple, Form::Local(5, RANK_1), Form::Full(RANK_1), Form::Conv1d(5)] {
+            match pollster::block_on(problem(form, dims, 1, causal).run(gpu, Placement::Buffer)) {
+                Err(Error::LimitExceeded { needed, granted, .. }) => assert!(needed > granted, "{form:?}"),
+                other => panic!("{form:?}: {other:?}"),
+            }
+        }
+    }
+}
