@@ -59,6 +59,23 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
                 }
             }
         }),
+        trial(gpu, "properties::keys_and_biases_beyond_the_domain_count_as_its_end", |gpu| {
+            for (form, dims, heads, causal) in forms() {
+                let mut far = problem(form, dims, heads, causal);
+                if far.rank().is_some() {
+                    continue;
+                }
+                let beyond = far.k.iter_mut().step_by(2).chain(far.w[0].iter_mut().step_by(3));
+                beyond.enumerate().for_each(|(i, x)| *x = [f32::MAX, 1e31][i % 2].copysign(*x));
+                let mut end = far.clone();
+                end.k.iter_mut().chain(&mut end.w[0]).for_each(|x| *x = x.clamp(-1e30, 1e30));
+                for placement in PLACEMENTS {
+                    let [far, end] = [&far, &end].map(|problem| run(gpu, problem, placement));
+                    let same = outputs(&far).zip(outputs(&end)).all(|(far, end)| far.to_bits() == end.to_bits());
+                    assert!(same, "{form:?}, causal {causal}, {placement:?}");
+                }
+            }
+        }),
         trial(gpu, "properties::a_second_run_gives_the_same_bits", |gpu| {
             for (form, dims, heads, causal) in forms() {
                 let problem = problem(form, dims, heads, causal);
@@ -73,7 +90,7 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
             let mut turn = 0;
             for (form, dims, heads, causal) in forms() {
                 for spread in [40.0, 44.0, 48.0, 60.0] {
-                    for [v, dy] in [[1e-9, 1e-9], [1e-9, 1e18], [1e18, 1e-9], [1e18, 1e18]] {
+                    for [v, dy] in [[1e-9, 1e-9], [1e-9, 1e18], [1e18, 1e-9], [1e18, 1e18], [1e30, 1e-9]] {
                         let mut problem = problem(form, dims, heads, causal);
                         problem.k = uniform(11, problem.k.len()).iter().map(|u| spread * (u - 0.5)).collect();
                         problem.v.iter_mut().for_each(|x| *x *= v);
