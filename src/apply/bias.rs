@@ -8,17 +8,17 @@ use crate::ops::aft::biases::{BiasGradient, Biases};
 use crate::ops::aft::dense::Rowed;
 use crate::ops::aft::taps::Taps;
 
-/// The biases of a problem on the device, and where their gradient goes.
+/// The biases of a problem on the device, and, where it is wanted, the place of their gradient.
 pub(super) enum DeviceBias {
     None,
-    Factors { factors: Box<[Weights; 2]>, gradients: Buffer, target: Gradient },
-    Dense { w: Buffer, gradients: Buffer, columns: u32 },
-    Taps { values: Buffer, gradients: Buffer, target: Gradient },
+    Factors { factors: Box<[Weights; 2]>, gradients: Option<(Buffer, Gradient)> },
+    Dense { w: Buffer, gradients: Option<Buffer>, columns: u32 },
+    Taps { values: Buffer, gradients: Option<(Buffer, Gradient)> },
 }
 
 impl DeviceBias {
-    /// The parameters on the device, and room for their gradients.
-    pub(super) fn new(problem: &Problem, gpu: &Gpu, placement: Placement) -> Result<Self> {
+    /// The parameters on the device, and room for their gradients if these are `wanted`.
+    pub(super) fn new(problem: &Problem, gpu: &Gpu, placement: Placement, wanted: bool) -> Result<Self> {
         let [shape, _] = problem.bias_shapes();
         let [rows, cols] = shape.map(|n| n as u32);
         match problem.form {
@@ -31,15 +31,18 @@ impl DeviceBias {
                     gpu.write(&page.buffer, weights.offset_bytes, bytemuck::cast_slice(&weights.pad(data)?))?;
                 }
                 page.submit_refresh(gpu);
-                let gradients = nan(gpu, gpu.storage(GRADIENT, 2 * bytes)?)?;
-                let target = Gradient::of(&gradients, &u, Some(&v), false)?;
-                Ok(Self::Factors { factors: Box::new([u, v]), gradients, target })
+                let gradients = wanted.then(|| {
+                    let buffer = nan(gpu, gpu.storage(GRADIENT, 2 * bytes)?)?;
+                    let target = Gradient::of(&buffer, &u, Some(&v), false)?;
+                    Ok::<_, Error>((buffer, target))
+                });
+                Ok(Self::Factors { gradients: gradients.transpose()?, factors: Box::new([u, v]) })
             }
             Form::Full(_) | Form::Local(..) => {
                 // Kernels read and write some rows at a time.
                 let w = gpu.sliced("biases", 4 * u64::from(rows) * u64::from(cols))?;
                 gpu.write(&w, 0, bytemuck::cast_slice(&problem.w[0]))?;
-                let gradients = nan(gpu, gpu.sliced(GRADIENT, w.size())?)?;
+                let gradients = wanted.then(|| nan(gpu, gpu.sliced(GRADIENT, w.size())?)).transpose()?;
                 Ok(Self::Dense { w, gradients, columns: cols })
             }
             Form::Conv1d(_) | Form::Conv2d(..) => {
@@ -49,9 +52,12 @@ impl DeviceBias {
                     to[..from.len()].copy_from_slice(from);
                 }
                 let values = gpu.upload("taps", &values)?;
-                let gradients = nan(gpu, gpu.storage(GRADIENT, values.size())?)?;
-                let target = Gradient::whole(&gradients, rows * cols.div_ceil(4));
-                Ok(Self::Taps { values, gradients, target })
+                let gradients = wanted.then(|| {
+                    let buffer = nan(gpu, gpu.storage(GRADIENT, values.size())?)?;
+                    let target = Gradient::whole(&buffer, rows * cols.div_ceil(4));
+                    Ok::<_, Error>((buffer, target))
+                });
+                Ok(Self::Taps { gradients: gradients.transpose()?, values })
             }
         }
     }
@@ -79,13 +85,15 @@ impl DeviceBias {
         }
     }
 
-    /// Where kernels put the gradients.
+    /// Where kernels put the gradients, if there is room for them.
     pub(super) fn target(&self) -> Option<BiasGradient<'_>> {
         match self {
             Self::None => None,
-            Self::Factors { target, .. } => Some(BiasGradient::Factors(target)),
-            Self::Dense { gradients, columns, .. } => Some(BiasGradient::Dense(rowed(gradients, *columns), false)),
-            Self::Taps { target, .. } => Some(BiasGradient::Taps(target)),
+            Self::Factors { gradients, .. } => gradients.as_ref().map(|(_, target)| BiasGradient::Factors(target)),
+            Self::Dense { gradients, columns, .. } => {
+                gradients.as_ref().map(|buffer| BiasGradient::Dense(rowed(buffer, *columns), false))
+            }
+            Self::Taps { gradients, .. } => gradients.as_ref().map(|(_, target)| BiasGradient::Taps(target)),
         }
     }
 
@@ -96,22 +104,25 @@ impl DeviceBias {
         match self {
             // A window of 0 reads no bias: its gradient is 0.
             Self::None => Ok(shapes.map(|[rows, cols]| vec![0.0; rows * cols])),
-            Self::Factors { factors, gradients, .. } => {
+            Self::Factors { factors, gradients: Some((gradients, _)) } => {
                 let mut parts = [Vec::new(), Vec::new()];
                 for (part, w) in parts.iter_mut().zip(factors.iter()) {
                     *part = w.unpad(&read(gradients, w.offset_bytes, w.size_bytes()).await?);
                 }
                 Ok(parts)
             }
-            Self::Dense { gradients, .. } => {
+            Self::Dense { gradients: Some(gradients), .. } => {
                 let [rows, cols] = shapes[0];
                 Ok([read(gradients, 0, 4 * (rows * cols) as u64).await?, Vec::new()])
             }
-            Self::Taps { gradients, .. } => {
+            Self::Taps { gradients: Some((gradients, _)), .. } => {
                 let [rows, cols] = shapes[0];
                 let padded = cols.next_multiple_of(4);
                 let all = read(gradients, 0, 4 * (rows * padded) as u64).await?;
                 Ok([all.chunks(padded).flat_map(|row| &row[..cols]).copied().collect(), Vec::new()])
+            }
+            Self::Factors { .. } | Self::Dense { .. } | Self::Taps { .. } => {
+                Err(Error::Config("a gradient of biases that was not asked for".into()))
             }
         }
     }

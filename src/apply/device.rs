@@ -54,7 +54,7 @@ impl Layer {
         } else {
             Plane::upload(gpu, "qkv", rows, qkv_cols(channels), &problem.packed(), placement)?
         };
-        let bias = DeviceBias::new(problem, gpu, placement)?;
+        let bias = DeviceBias::new(problem, gpu, placement, problem.dy.is_some())?;
         let saved = match problem.dy {
             Some(_) => Some(mix::Saved {
                 centre: unwritten(gpu, batch, channels, placement)?,

@@ -70,7 +70,7 @@ impl Pass {
         let gpu = &b.gpu.clone();
         let rows = sequences * chunk;
         let conv = problem.form.is_conv();
-        let bias = DeviceBias::new(problem, gpu, b.placement)?;
+        let bias = DeviceBias::new(problem, gpu, b.placement, false)?;
         let bias = match bias.biases(problem) {
             Biases::None => None,
             biases => Some(StreamBias::new(b, time, channels, &biases)?),

@@ -33,6 +33,7 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
             for causal in [true, false] {
                 check(&problem(Form::Full(Bias::Factors(16)), dims, 1, causal));
                 let dense = problem(Form::Full(Bias::Dense), dims, 1, causal);
+                check(&Problem { dy: None, ..dense.clone() });
                 PLANS.into_iter().for_each(|class| check_dense(class, &dense));
             }
         }),
@@ -50,7 +51,7 @@ fn device(class: AdapterClass) -> Gpu {
 /// What both passes may take together, in planes of [B T, D]: G, and what the biases do not reach, or sums over panels, as four.
 const PLANES: usize = 6;
 
-/// Runs a layer with its gradients.
+/// Runs a layer, with its gradients if these are wanted.
 fn check(problem: &Problem) {
     for class in PLANS {
         let gpu = device(class);
@@ -93,7 +94,7 @@ fn known(problem: &Problem) -> usize {
     // q, k, v and their gradients, y, L, R, dy; of AFT-conv the gradient of the projection, which itself is done
     // with before; centres; biases and theirs.
     let planes = rows * (10 * channels + if heads > 0 { 2 * channels + heads.next_multiple_of(4) } else { 0 });
-    planes + b * channels + 2 * (first + second)
+    planes + b * channels + (first + second) * if problem.dy.is_some() { 2 } else { 1 }
 }
 
 /// Floats that may be taken besides.
