@@ -31,6 +31,12 @@ pub(crate) struct TextureHandle {
     _lease: Arc<Lease>,
 }
 
+impl PartialEq for TextureHandle {
+    fn eq(&self, other: &Self) -> bool {
+        self.texture == other.texture
+    }
+}
+
 impl Plane {
     /// A zeroed plane.
     ///

@@ -44,6 +44,29 @@ pub struct Dispatch {
     pipeline: Arc<Pipeline>,
     bind_group: wgpu::BindGroup,
     groups: [u32; 2],
+    /// What the bind group keeps alive on the device, so that it counts as live.
+    _held: Arc<[Held]>,
+}
+
+/// A resource of a bind group.
+#[derive(Debug, Clone, PartialEq)]
+enum Held {
+    Buffer(Buffer),
+    Texture(TextureHandle),
+}
+
+impl Bind<'_> {
+    fn held(&self) -> Option<Held> {
+        match *self {
+            Bind::Plane(Plane { store: Store::Buffer(buffer), .. })
+            | Bind::Buffer(buffer)
+            | Bind::Slice(buffer, ..) => Some(Held::Buffer(buffer.clone())),
+            Bind::Plane(Plane { store: Store::Texture(texture), .. })
+            | Bind::Weights(Weights { mirror: Some(texture), .. }) => Some(Held::Texture(texture.clone())),
+            Bind::Weights(weights) => Some(Held::Buffer(weights.page.clone())),
+            Bind::Absent => None,
+        }
+    }
 }
 
 /// One step of a program.
@@ -229,6 +252,8 @@ impl Gpu {
             .enumerate()
             .map(|(i, (operand, bind))| self.resource(i, operand.kind, bind, variant))
             .collect();
+        let own = Held::Buffer(uniform.clone());
+        let held: Arc<[Held]> = binds.iter().filter_map(Bind::held).chain([own]).collect();
         let share = 1.0 / pieces.len() as f64;
         let cost = Cost { flops: cost.flops * share, bytes: cost.bytes * share };
         let parts = pieces.iter().enumerate().map(|(i, piece)| {
@@ -247,7 +272,7 @@ impl Gpu {
             });
             self.ledger().bind_groups.fetch_add(1, Ordering::Relaxed);
             let (label, pipeline) = (label.clone(), Arc::clone(&pipeline));
-            Ok(Dispatch { label, cost, pipeline, bind_group, groups: fold(piece.count)? })
+            Ok(Dispatch { label, cost, pipeline, bind_group, groups: fold(piece.count)?, _held: Arc::clone(&held) })
         });
         parts.collect()
     }
@@ -294,17 +319,7 @@ fn slice(buffer: &Buffer, offset: u64, size: u64) -> wgpu::BindingResource<'_> {
 
 /// WebGPU forbids a resource that is stored to from being bound twice in a dispatch, even in disjoint ranges.
 fn reject_aliases(label: &str, kernel: &Kernel, binds: &[Bind<'_>]) -> Result<()> {
-    let identity = |bind: &Bind<'_>| match *bind {
-        Bind::Plane(Plane { store: Store::Buffer(b), .. }) | Bind::Buffer(b) | Bind::Slice(b, ..) => {
-            Some(Ok(wgpu::Buffer::clone(b)))
-        }
-        Bind::Plane(Plane { store: Store::Texture(t), .. }) | Bind::Weights(Weights { mirror: Some(t), .. }) => {
-            Some(Err(t.texture.clone()))
-        }
-        Bind::Weights(w) => Some(Ok(wgpu::Buffer::clone(&w.page))),
-        Bind::Absent => None,
-    };
-    let all: Vec<_> = binds.iter().map(identity).collect();
+    let all: Vec<_> = binds.iter().map(Bind::held).collect();
     for (i, operand) in kernel.operands.iter().enumerate().filter(|(_, o)| o.writes() && o.kind != Kind::Weights) {
         let alias = (0..all.len()).find(|&j| j != i && all[i].is_some() && all[i] == all[j]);
         if let Some(j) = alias {
