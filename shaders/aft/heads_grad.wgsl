@@ -1,6 +1,6 @@
 // The gradient of AFT-conv's projection (heads.wgsl): the key of a head gathers what its channels give.
 //
-// A thread owns a row. Operands: dqkv [B T, 3 D], dx [B T, 2 D + H].
+// A thread owns a vec4 of a row. Operands: dqkv [B T, 3 D], dx [B T, 2 D + H].
 struct Params {
     rows: u32,
     cols: u32,
@@ -10,6 +10,9 @@ struct Params {
     dqkv_stride: u32,
     dx_stride: u32,
 }
+
+// Channels that are summed before they are added to the rest.
+const SPAN: u32 = 64u;
 
 @compute @workgroup_size(64)
 fn gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -31,9 +34,14 @@ fn gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
 fn dk_of_head(row: u32, head: u32) -> f32 {
     var sum = 0.0;
     if head < params.heads {
-        let first = head * params.head_channels;
-        for (var c = first; c < first + params.head_channels; c += 1u) {
-            sum += dqkv_at(row, params.width + c / 4u)[c % 4u];
+        var c = head * params.head_channels;
+        let end = c + params.head_channels;
+        while c < end {
+            // Sums in two levels, so that those of thousands of channels do not drift.
+            var part = 0.0;
+            let stop = min(c + SPAN, end);
+            for (; c < stop; c += 1u) { part += dqkv_at(row, params.width + c / 4u)[c % 4u]; }
+            sum += part;
         }
     }
     return sum;

@@ -8,7 +8,6 @@
 struct Params {
     batch: u32,
     time: u32,
-    cols: u32,
     width: u32,
     causal: u32,
     masked: u32,

@@ -1,5 +1,5 @@
-// What every sum of exponentially weighted values is kept within. A sum stands for a e^top, with every weight at most e^SLACK: `top`
-// is the largest exponent or up to SLACK below it, so that a sum whose exponents rise slowly is rescaled once a nat, not once an
+// What every sum of exponentially weighted values is kept within. A sum stands for a e^top: `top` is the largest exponent or up to
+// SLACK below it (and as much again for each sum that it was merged from), so that a sum whose exponents rise slowly is rescaled once a nat, not once an
 // item, and does not gather the rounding of thousands of factors near 1.
 const SLACK: f32 = 1.0;
 

@@ -1,5 +1,5 @@
 // What normalises the raw taps of a head: n = ((raw - first) / spread - mean) * scale. Differences from the first tap, divided by
-// the largest of them, keep their digits and stay in range whatever offset and scale the taps have. `spread` is 0 where all taps
+// the largest of them, keep their digits and stay in range whatever offset and scale the taps have, up to 1.7e38. `spread` is 0 where all taps
 // are equal.
 struct Moments {
     first: f32,

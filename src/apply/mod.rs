@@ -104,9 +104,9 @@ impl Form {
             Self::Full(Bias::Factors(rank)) | Self::Local(_, Bias::Factors(rank)) => [[time, rank]; 2],
             Self::Full(Bias::Dense) => [[time, time], [0, 0]],
             Self::Local(s, Bias::Dense) if causal => [[time, s], [0, 0]],
-            Self::Local(s, Bias::Dense) => [[time, (2 * s).saturating_sub(1)], [0, 0]],
+            Self::Local(s, Bias::Dense) => [[time, s.saturating_mul(2).saturating_sub(1)], [0, 0]],
             Self::Conv1d(s) => [[heads, s], [0, 0]],
-            Self::Conv2d(s, _) => [[heads, s * s], [0, 0]],
+            Self::Conv2d(s, _) => [[heads, s.saturating_mul(s)], [0, 0]],
         }
     }
 }
@@ -156,6 +156,9 @@ impl Problem {
             return Err(Error::Config(format!("H divides D, as {} does not divide {d}", self.heads)));
         }
         match self.form {
+            Form::Full(Bias::Factors(0)) | Form::Local(_, Bias::Factors(0)) => {
+                return Err(Error::Config("factors have a rank of at least 1".into()));
+            }
             Form::Conv1d(0) | Form::Conv2d(0, _) => {
                 return Err(Error::Config("a kernel has at least one tap".into()));
             }
@@ -174,7 +177,7 @@ impl Problem {
         expect_shape("k", self.key_dims().size(), self.k.len())?;
         expect_shape("v", self.dims.size(), self.v.len())?;
         for (shape, w) in self.bias_shapes().iter().zip(&self.w) {
-            expect_shape("w", shape[0] * shape[1], w.len())?;
+            expect_shape("w", shape[0].saturating_mul(shape[1]), w.len())?;
         }
         if let Some(mask) = &self.mask {
             expect_shape("mask", b * t, mask.len())?;

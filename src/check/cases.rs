@@ -13,7 +13,7 @@ pub enum Values {
     Wide,
     /// Keys that rise by 2 a position.
     Ramp,
-    /// One key of 1e4 in the middle, and -1e4 as its bias to every other row.
+    /// One key of 1e4 in the middle, and every third bias -1e4 (of factors, every third entry of both).
     Huge,
     /// Keys and biases of 1e4 against each other.
     Opposed,

@@ -4,6 +4,9 @@
 use super::recorder::BUDGET_MS;
 use crate::error::{Error, Result};
 
+/// Workgroups in a dimension that every device grants.
+const SIDE: u64 = 65_535;
+
 /// Workgroups `first .. first + count` of a dispatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Piece {
@@ -23,7 +26,8 @@ pub(super) fn pieces(groups: u64, ms: f64) -> Result<Vec<Piece>> {
     }
     // A cast of NaN is 0.
     let wanted = ((ms / BUDGET_MS).ceil() as u64).clamp(1, groups);
-    let each = groups.div_ceil(wanted);
+    // What a fold has too much would be the next piece's. That of the last is past the end, as the shader knows.
+    let each = if wanted == 1 { groups } else { groups.div_ceil(wanted).min(SIDE) };
     let starts = (0..groups).step_by(each as usize);
     Ok(starts.map(|first| Piece { first: first as u32, count: each.min(groups - first) }).collect())
 }
@@ -31,7 +35,6 @@ pub(super) fn pieces(groups: u64, ms: f64) -> Result<Vec<Piece>> {
 /// Folds a number of workgroups into two dimensions, near-square past the portable limit of 65,535. The shader takes its
 /// number as `x + y * num_workgroups.x` and checks it.
 pub(super) fn fold(groups: u64) -> Result<[u32; 2]> {
-    const SIDE: u64 = 65_535;
     if groups <= SIDE {
         return Ok([groups.max(1) as u32, 1]);
     }
@@ -45,7 +48,7 @@ fn too_many(groups: u64) -> Error {
         what: "a dispatch (workgroups)".into(),
         limit: "max_compute_workgroups_per_dimension squared",
         needed: groups,
-        granted: 65_535 * 65_535,
+        granted: SIDE * SIDE,
         advice: "a smaller batch or length".into(),
     }
 }
@@ -67,13 +70,23 @@ mod tests {
 
     #[test]
     fn pieces_follow_on_each_other_and_keep_to_the_budget() {
-        for (groups, ms) in [(1, 0.0), (7, BUDGET_MS), (7, 3.5 * BUDGET_MS), (7, 1e9), (1 << 31, 40.0 * BUDGET_MS)] {
+        for (groups, ms) in [
+            (1, 0.0),
+            (7, BUDGET_MS),
+            (7, 3.5 * BUDGET_MS),
+            (7, 1e9),
+            (1 << 31, 40.0 * BUDGET_MS),
+            (262_144, 2.01 * BUDGET_MS),
+        ] {
             let pieces = pieces(groups, ms).unwrap();
             let end = pieces.iter().fold(0, |end, piece| {
                 assert_eq!(u64::from(piece.first), end, "{pieces:?}");
                 end + piece.count
             });
             assert_eq!(end, groups);
+            let folded = pieces.iter().map(|piece| fold(piece.count).unwrap());
+            let overlaps = pieces.iter().zip(folded).any(|(piece, [x, y])| u64::from(x) * u64::from(y) > piece.count);
+            assert!(pieces.len() == 1 || !overlaps, "a piece runs into the next: {pieces:?}");
             let longest = pieces.iter().map(|piece| piece.count).max().unwrap();
             assert!(longest == 1 || ms * longest as f64 / groups as f64 <= BUDGET_MS * 1.001, "{ms}: {pieces:?}");
             assert!(ms > BUDGET_MS || pieces.len() == 1);

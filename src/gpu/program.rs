@@ -7,7 +7,7 @@ use super::memory::Weights;
 use super::pieces::{Piece, fold, pieces};
 use super::pipeline::Pipeline;
 use super::plane::{Plane, Store, TextureHandle};
-use super::{Buffer, Gpu, Kernel, Kind, Variant};
+use super::{Buffer, Gpu, Kernel, Kind, Placement, Variant};
 use crate::error::{Error, Result, expect_shape};
 
 /// What is bound to an operand.
@@ -222,9 +222,10 @@ impl Gpu {
         expect_shape(&format!("{label} (operands)"), kernel.operands.len(), binds.len())?;
         for (operand, bind) in kernel.operands.iter().zip(binds) {
             let fits = match (operand.kind, bind) {
-                (_, Bind::Absent)
-                | (Kind::Weights, Bind::Weights(_))
-                | (Kind::Array(..), Bind::Buffer(_) | Bind::Slice(..)) => true,
+                (_, Bind::Absent) | (Kind::Array(..), Bind::Buffer(_) | Bind::Slice(..)) => true,
+                (Kind::Weights, Bind::Weights(weights)) => {
+                    weights.mirror.is_some() == (variant.placement == Placement::Texture)
+                }
                 (Kind::Plane(_), Bind::Plane(plane)) => plane.placement() == variant.placement,
                 _ => false,
             };
@@ -235,9 +236,16 @@ impl Gpu {
                     format!("{bind:?}"),
                 ));
             }
-            if let Bind::Slice(_, _, bytes) = *bind {
-                self.fits_binding(&format!("{label}, {}", operand.name), bytes)?;
+            let bytes = match *bind {
+                Bind::Buffer(buffer) => buffer.size(),
+                Bind::Slice(_, _, bytes) => bytes,
+                _ => continue,
+            };
+            let what = format!("{label}, {}", operand.name);
+            if bytes == 0 {
+                return Err(Error::shape(what, "at least one element", "none"));
             }
+            self.fits_binding(&what, bytes)?;
         }
         reject_aliases(&label, kernel, binds)?;
         let pipeline = self.pipeline(kernel, variant);
@@ -258,7 +266,10 @@ impl Gpu {
         let cost = Cost { flops: cost.flops * share, bytes: cost.bytes * share };
         let parts = pieces.iter().enumerate().map(|(i, piece)| {
             let params = slice(&uniform, 0, size_of::<P>() as u64);
-            let first_group = slice(&uniform, PARAMS_BYTES * (1 + i as u64), 4);
+            let first_group = match i {
+                0 => slice(&self.dummies().buffers[Dummies::FIRST_GROUP], 0, 4),
+                _ => slice(&uniform, PARAMS_BYTES * i as u64, 4),
+            };
             let entries: Vec<_> = std::iter::once(params)
                 .chain(resources.iter().cloned())
                 .chain([first_group])
@@ -277,12 +288,11 @@ impl Gpu {
         parts.collect()
     }
 
-    /// The parameters of a kernel and, [`PARAMS_BYTES`] apart, the first workgroup of each piece.
+    /// The parameters of a kernel and, [`PARAMS_BYTES`] apart, the first workgroup of each piece but the first.
     fn uniforms(&self, label: &str, params: &[u8], pieces: &[Piece]) -> Result<Buffer> {
-        let stride = PARAMS_BYTES as usize;
         let mut bytes = params.to_vec();
-        for (i, piece) in pieces.iter().enumerate() {
-            bytes.resize(stride * (1 + i), 0);
+        for (i, piece) in pieces.iter().enumerate().skip(1) {
+            bytes.resize(PARAMS_BYTES as usize * i, 0);
             bytes.extend(piece.first.to_le_bytes());
         }
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
@@ -303,7 +313,7 @@ impl Gpu {
             Bind::Weights(weights) => slice(&weights.page, weights.offset_bytes, weights.size_bytes()),
             Bind::Slice(buffer, offset, size) => slice(buffer, offset, size),
             Bind::Absent => match (kind, variant.placement) {
-                (Kind::Array(..), _) | (_, super::Placement::Buffer) => self.dummies().buffers[i].as_entire_binding(),
+                (Kind::Array(..), _) | (_, Placement::Buffer) => self.dummies().buffers[i].as_entire_binding(),
                 _ => wgpu::BindingResource::TextureView(&self.dummies().textures[i].view),
             },
         }
@@ -338,11 +348,14 @@ pub(crate) struct Dummies {
 }
 
 impl Dummies {
-    pub(crate) const COUNT: usize = 10;
+    const COUNT: usize = 10;
+    /// The one that holds 0 for the first workgroup of every first piece: no kernel has so many operands, and nothing writes it.
+    const FIRST_GROUP: usize = Self::COUNT - 1;
 
     pub(crate) fn new(gpu: &Gpu) -> Result<Self> {
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM;
         Ok(Self {
-            buffers: (0..Self::COUNT).map(|_| gpu.storage("absent operand", 256)).collect::<Result<_>>()?,
+            buffers: (0..Self::COUNT).map(|_| gpu.buffer("absent operand", 256, usage)).collect::<Result<_>>()?,
             textures: (0..Self::COUNT)
                 .map(|_| TextureHandle::new(gpu, "absent operand", 1, 1))
                 .collect::<Result<_>>()?,

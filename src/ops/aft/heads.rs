@@ -43,7 +43,10 @@ fn check(channels: u32, heads: u32, x: &Plane, qkv: &Plane) -> Result<()> {
     }
     expect_shape("aft heads: projection", (qkv.rows, cols(channels, heads)), (x.rows, x.cols))?;
     expect_shape("aft heads: qkv", qkv_cols(channels), qkv.cols)?;
-    trips::check("aft heads: the channels of four heads", 4 * u64::from(channels / heads) + 8)
+    trips::check(
+        "aft heads: the channels of four heads",
+        4 * (u64::from(channels / heads) + u64::from((channels / heads).div_ceil(64))) + 8,
+    )
 }
 
 /// Adds the plane qkv [B T, 3 D4] of a projection x [B T, [`cols`]].

@@ -62,8 +62,12 @@ pub struct Normed<'a> {
 }
 
 impl Normed<'_> {
-    fn check(&self) -> Result<()> {
+    fn check(&self, taps: &Buffer) -> Result<()> {
         let heads = self.raw.rows;
+        let bytes = 16 * u64::from(heads) * u64::from(self.raw.stride());
+        if taps.size() < bytes {
+            return Err(Error::shape("kernel_norm: taps", format!("{bytes} bytes"), taps.size()));
+        }
         expect_shape(
             "kernel_norm: gamma and beta",
             [(1, heads); 2],
@@ -79,7 +83,7 @@ impl Normed<'_> {
 /// # Errors
 /// [`crate::Error::Shape`] if an operand does not fit; [`crate::Error::LimitExceeded`] past about 6,000 taps.
 pub fn forward(b: &mut Builder, normed: &Normed<'_>, taps: &Buffer) -> Result<()> {
-    normed.check()?;
+    normed.check(taps)?;
     let Normed { raw, gamma, beta } = *normed;
     let params = ForwardParams {
         heads: raw.rows,
@@ -101,8 +105,10 @@ pub fn forward(b: &mut Builder, normed: &Normed<'_>, taps: &Buffer) -> Result<()
 /// # Errors
 /// As [`forward`]; [`crate::Error::Shape`] if they do not lie so.
 pub fn backward(b: &mut Builder, normed: &Normed<'_>, dtaps: &Buffer, out: &Gradient) -> Result<()> {
-    normed.check()?;
+    normed.check(dtaps)?;
     let Normed { raw, gamma, beta } = *normed;
+    let vec4s = [raw, gamma].map(|w| w.size_bytes() / 16);
+    expect_shape("kernel_norm: gradients (vec4s)", vec4s, [out.first_len, out.second_len].map(u64::from))?;
     let distance = beta.offset_bytes.checked_sub(gamma.offset_bytes).filter(|_| beta.page == gamma.page);
     let distance =
         distance.ok_or_else(|| Error::shape("kernel_norm: gamma and beta", "one page, in this order", "another"))?;

@@ -63,7 +63,8 @@ pub struct Forward<'a> {
 
 /// Bytes of the last min(s, T) keys and values of N sequences of D channels: [N, min(s, T), 2, D4] vec4s.
 pub fn ring_bytes(sequences: u32, time: u32, window: u32, channels: u32) -> u64 {
-    32 * u64::from(sequences) * u64::from(window.min(time)) * u64::from(channels.div_ceil(4))
+    let keys = u64::from(sequences) * u64::from(window.min(time));
+    keys.saturating_mul(32 * u64::from(channels.div_ceil(4)))
 }
 
 /// The most tokens of a sequence that a pass may read with a window of s; 0 if there is no such pass.

@@ -7,7 +7,7 @@ use crate::ops::aft::qkv_cols;
 
 /// Bytes of the sums of N sequences of D channels: [N, 5, D4] vec4s.
 pub fn sums_bytes(sequences: u32, channels: u32) -> u64 {
-    80 * u64::from(sequences) * u64::from(channels.div_ceil(4))
+    (80 * u64::from(sequences)).saturating_mul(channels.div_ceil(4).into())
 }
 
 /// Fails unless a pass of `chunk` tokens of each sequence fits its planes and the sums.

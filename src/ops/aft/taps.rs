@@ -10,7 +10,7 @@ use crate::ops::{Builder, Gradient, trips};
 params! {
     /// As in `shaders/aft/taps_grad.wgsl`.
     GradientParams {
-        batch: u32, time: u32, cols: u32, width: u32, causal: u32, masked: u32, size: u32, taps: u32, grid_columns: u32,
+        batch: u32, time: u32, width: u32, causal: u32, masked: u32, size: u32, taps: u32, grid_columns: u32,
         heads: u32, padded_heads: u32, head_channels: u32, rows_per_slice: u32, slice_stride: u32, accumulate: u32,
         qkv_stride: u32, centre_stride: u32, lr_stride: u32, g_stride: u32,
     }
@@ -132,7 +132,6 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, taps: &Taps<'_>, rows: &R
     let params = GradientParams {
         batch,
         time,
-        cols: channels,
         width: rows.g.stride(),
         causal: causal.into(),
         masked: mix.masked(),
