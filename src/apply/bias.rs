@@ -2,14 +2,14 @@
 
 use super::{Form, Problem};
 use crate::error::{Error, Result};
-use crate::gpu::{Buffer, Gpu, Page, Placement, Weights};
+use crate::gpu::{Buffer, Command, Gpu, Page, Placement, Weights};
 use crate::ops::Gradient;
 use crate::ops::aft::biases::{BiasGradient, Biases};
 use crate::ops::aft::dense::Rowed;
 use crate::ops::aft::taps::Taps;
 
 /// The biases of a problem on the device, and, where it is wanted, the place of their gradient.
-pub(super) enum DeviceBias {
+pub(crate) enum DeviceBias {
     None,
     Factors { factors: Box<[Weights; 2]>, gradients: Option<(Buffer, Gradient)> },
     Dense { w: Buffer, gradients: Option<Buffer>, columns: u32 },
@@ -18,7 +18,7 @@ pub(super) enum DeviceBias {
 
 impl DeviceBias {
     /// The parameters on the device, and room for their gradients if these are `wanted`.
-    pub(super) fn new(problem: &Problem, gpu: &Gpu, placement: Placement, wanted: bool) -> Result<Self> {
+    pub(crate) fn new(problem: &Problem, gpu: &Gpu, placement: Placement, wanted: bool) -> Result<Self> {
         let [shape, _] = problem.bias_shapes();
         let [rows, cols] = shape.map(|n| n as u32);
         match problem.form {
@@ -63,7 +63,7 @@ impl DeviceBias {
     }
 
     /// The biases, as kernels take them.
-    pub(super) fn biases<'a>(&'a self, problem: &Problem) -> Biases<'a> {
+    pub(crate) fn biases<'a>(&'a self, problem: &Problem) -> Biases<'a> {
         match (self, problem.form) {
             (Self::Factors { factors, .. }, form) => {
                 let window = if let Form::Local(window, _) = form { window as u32 } else { u32::MAX };
@@ -85,8 +85,39 @@ impl DeviceBias {
         }
     }
 
+    /// The command that brings what kernels read up to date with what was written; none if that is the same.
+    pub(crate) fn refresh(&self) -> Option<Command> {
+        match self {
+            Self::Factors { factors, .. } => factors[0].refresh(),
+            Self::None | Self::Dense { .. } | Self::Taps { .. } => None,
+        }
+    }
+
+    /// Bytes of the parameters on the device.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Factors { factors, .. } => {
+                let page = factors[0].page.size();
+                if factors[0].mirror.is_some() { 2 * page } else { page }
+            }
+            Self::Dense { w: values, .. } | Self::Taps { values, .. } => values.size(),
+        }
+    }
+
+    /// Bytes of their gradients on the device.
+    pub(crate) fn gradient_bytes(&self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Factors { gradients, .. } | Self::Taps { gradients, .. } => {
+                gradients.as_ref().map_or(0, |(buffer, _)| buffer.size())
+            }
+            Self::Dense { gradients, .. } => gradients.as_ref().map_or(0, |buffer| buffer.size()),
+        }
+    }
+
     /// Where kernels put the gradients, if there is room for them.
-    pub(super) fn target(&self) -> Option<BiasGradient<'_>> {
+    pub(crate) fn target(&self) -> Option<BiasGradient<'_>> {
         match self {
             Self::None => None,
             Self::Factors { gradients, .. } => gradients.as_ref().map(|(_, target)| BiasGradient::Factors(target)),
@@ -98,7 +129,7 @@ impl DeviceBias {
     }
 
     /// The gradients that kernels have put there, as both parts of the problem's `w`.
-    pub(super) async fn gradients(&self, problem: &Problem, gpu: &Gpu) -> Result<[Vec<f32>; 2]> {
+    pub(crate) async fn gradients(&self, problem: &Problem, gpu: &Gpu) -> Result<[Vec<f32>; 2]> {
         let shapes = problem.bias_shapes();
         let read = async |buffer: &Buffer, from: u64, bytes: u64| gpu.read::<f32>(buffer, from, bytes).await;
         match self {

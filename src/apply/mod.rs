@@ -2,7 +2,7 @@
 //! other frameworks.
 
 mod answer;
-mod bias;
+pub(crate) mod bias;
 mod device;
 mod plain;
 mod request;

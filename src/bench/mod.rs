@@ -1,12 +1,28 @@
 //! The benchmark: what an adapter reaches in plain kernels, and what ours reach of it.
+//!
+//! In reading order: [`Results`] is what comes out. To measure, `limits` are the plain kernels; `clock` measures time, and `pair`
+//! takes a case and its limit in turns; `operand` and `sampled` set up what a case in `cases` runs on and is checked by; [`run()`]
+//! does it all. To read, [`read()`] takes a file, [`series`], [`slope`], [`crossing`] and [`memory`] say what its rows say together,
+//! and [`report`] writes it down.
 
+mod cases;
+mod clock;
 pub mod crossing;
+mod describe;
+mod limits;
+mod measure;
 pub mod memory;
+mod operand;
+mod pair;
 mod read;
 pub mod report;
 mod result;
+mod run;
+mod sampled;
 pub mod series;
 pub mod slope;
 
+pub(crate) use limits::catalogue;
 pub use read::read;
 pub use result::{Adapter, Limit, Results, Row, SCHEMA, Skipped};
+pub use run::{Effort, Filter, Options, Progress, names, run};

@@ -8,23 +8,23 @@ use crate::ops::nn::train_state::TrainState;
 use crate::ops::{Builder, Gradient};
 
 /// What kernels are tried with.
-pub(super) struct Bench {
+pub(crate) struct Bench {
     /// Collects the kernels.
-    pub(super) b: Builder,
+    pub(crate) b: Builder,
     /// The adapter's exponential.
-    pub(super) exp: ExpError,
+    pub(crate) exp: ExpError,
 }
 
 /// The gradients of two parameters in one page.
-pub(super) struct Gradients {
+pub(crate) struct Gradients {
     /// For the kernel.
-    pub(super) target: Gradient,
+    pub(crate) target: Gradient,
     page: Page,
     parts: [Weights; 2],
 }
 
 /// A ring of two slots of which the second is the one in use; the first holds another batch.
-pub(super) struct Ring {
+pub(crate) struct Ring {
     layout: BatchLayout,
     data: Buffer,
     state: Buffer,
@@ -34,29 +34,29 @@ pub(super) struct Ring {
 const ALIGN: u64 = crate::gpu::ALIGN_BYTES;
 
 impl Bench {
-    pub(super) fn new(gpu: &Gpu, placement: Placement, exp: ExpError) -> Self {
+    pub(crate) fn new(gpu: &Gpu, placement: Placement, exp: ExpError) -> Self {
         Self { b: Builder::new(gpu, placement), exp: exp.excused() }
     }
 
     /// A plane that holds `data` [rows, cols].
-    pub(super) fn plane(&self, rows: usize, cols: usize, data: &[f32]) -> Result<Plane> {
+    pub(crate) fn plane(&self, rows: usize, cols: usize, data: &[f32]) -> Result<Plane> {
         Plane::upload(&self.b.gpu, "check", rows as u32, cols as u32, data, self.b.placement)
     }
 
     /// A plane of NaN: what a kernel forgets shows.
-    pub(super) fn unwritten(&self, rows: usize, cols: usize) -> Result<Plane> {
+    pub(crate) fn unwritten(&self, rows: usize, cols: usize) -> Result<Plane> {
         let plane = Plane::new(&self.b.gpu, "check", rows as u32, cols as u32, self.b.placement)?;
         plane.fill(&self.b.gpu, f32::NAN)?;
         Ok(plane)
     }
 
     /// A parameter that holds `data` [rows, cols].
-    pub(super) fn weights(&self, rows: usize, cols: usize, data: &[f32]) -> Result<Weights> {
+    pub(crate) fn weights(&self, rows: usize, cols: usize, data: &[f32]) -> Result<Weights> {
         Weights::upload(&self.b.gpu, "check", rows as u32, cols as u32, data, self.b.placement)
     }
 
     /// Parameters of the shapes given, side by side in one page.
-    pub(super) fn page<const N: usize>(&self, parts: [([usize; 2], &[f32]); N]) -> Result<[Weights; N]> {
+    pub(crate) fn page<const N: usize>(&self, parts: [([usize; 2], &[f32]); N]) -> Result<[Weights; N]> {
         let mut at = 0;
         let offsets = parts.map(|([rows, cols], _)| {
             let from = at;
@@ -74,7 +74,7 @@ impl Bench {
     }
 
     /// Room for the gradients of two parameters, NaN so far.
-    pub(super) fn gradients(&self, first: [usize; 2], second: [usize; 2]) -> Result<Gradients> {
+    pub(crate) fn gradients(&self, first: [usize; 2], second: [usize; 2]) -> Result<Gradients> {
         let bytes = |[rows, cols]: [usize; 2]| Weights::padded_bytes(rows as u32, cols as u32).next_multiple_of(ALIGN);
         let page = Page::new(&self.b.gpu, "gradients", bytes(first) + bytes(second), Placement::Buffer)?;
         let nan = vec![f32::NAN; page.buffer.size() as usize / 4];
@@ -86,12 +86,12 @@ impl Bench {
     }
 
     /// A buffer that holds `values`.
-    pub(super) fn buffer(&self, values: &[f32]) -> Result<Buffer> {
+    pub(crate) fn buffer(&self, values: &[f32]) -> Result<Buffer> {
         self.b.gpu.upload("check", values)
     }
 
     /// A batch of tokens and targets [M].
-    pub(super) fn ring(&self, vocabulary: u32, tokens: &[u32], targets: &[u32]) -> Result<Ring> {
+    pub(crate) fn ring(&self, vocabulary: u32, tokens: &[u32], targets: &[u32]) -> Result<Ring> {
         let layout = BatchLayout { rows: tokens.len() as u32, vocabulary };
         let other = vec![vocabulary - 1; tokens.len()];
         let words = [layout.pack(&other, &other)?, layout.pack(tokens, targets)?].concat();
@@ -101,24 +101,24 @@ impl Bench {
     }
 
     /// Runs what was collected, and waits for it.
-    pub(super) async fn run(&mut self) -> Result<()> {
+    pub(crate) async fn run(&mut self) -> Result<()> {
         let mut recorder = Recorder::new(&self.b.gpu);
         recorder.run(&self.b.take_program()).await?;
         recorder.finish().await
     }
 
     /// What a plane holds, without padding.
-    pub(super) async fn read(&self, plane: &Plane) -> Result<Vec<f32>> {
+    pub(crate) async fn read(&self, plane: &Plane) -> Result<Vec<f32>> {
         plane.read(&self.b.gpu).await
     }
 
     /// The first `len` floats of a buffer.
-    pub(super) async fn floats(&self, buffer: &Buffer, len: usize) -> Result<Vec<f32>> {
+    pub(crate) async fn floats(&self, buffer: &Buffer, len: usize) -> Result<Vec<f32>> {
         self.b.gpu.read(buffer, 0, 4 * len as u64).await
     }
 
     /// What both gradients hold, without padding.
-    pub(super) async fn read_gradients(&self, gradients: &Gradients) -> Result<[Vec<f32>; 2]> {
+    pub(crate) async fn read_gradients(&self, gradients: &Gradients) -> Result<[Vec<f32>; 2]> {
         let all = self.floats(&gradients.page.buffer, gradients.page.buffer.size() as usize / 4).await?;
         Ok(gradients.parts.each_ref().map(|w| {
             let from = w.offset_bytes as usize / 4;
@@ -128,7 +128,7 @@ impl Bench {
 }
 
 impl Ring {
-    pub(super) fn batch(&self) -> Batch<'_> {
+    pub(crate) fn batch(&self) -> Batch<'_> {
         Batch { layout: self.layout, data: &self.data, slots: 2, state: &self.state, micro: 0 }
     }
 }

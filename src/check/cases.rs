@@ -38,7 +38,7 @@ pub const VALUES: [Values; 8] = [
 ];
 
 /// `len` standard normal numbers of a stream.
-pub(super) fn normal(stream: u32, len: usize) -> Vec<f32> {
+pub(crate) fn normal(stream: u32, len: usize) -> Vec<f32> {
     (0..len).map(|i| normal_pair([stream, 0x6368_6563, i as u32 / 2, 0])[i % 2] as f32).collect()
 }
 

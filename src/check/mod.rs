@@ -1,9 +1,9 @@
 //! Whether a device computes AFT as it should: every kernel against its reference, in units of a tolerance that is made from the
 //! adapter's own exponential.
 
-mod around;
-mod bench;
-mod cases;
+pub(crate) mod around;
+pub(crate) mod bench;
+pub(crate) mod cases;
 mod exp;
 mod forms;
 mod judge;

@@ -163,6 +163,11 @@ impl Gpu {
         self.inner.ledger.usage()
     }
 
+    /// Lets [`MemoryUse::peak_bytes`] count from now on.
+    pub fn forget_peak(&self) {
+        self.ledger().forget_peak();
+    }
+
     pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.inner.ledger
     }

@@ -1,30 +1,86 @@
-//! Faults on purpose: tests see with them how everything behind an allocation takes one that fails.
+//! Faults on purpose: tests see with them how everything behind an allocation takes one that fails, and what becomes of times
+//! and results where clocks or kernels are wrong.
 
 use std::cell::Cell;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Gpu;
+use super::{Gpu, Kernel};
 
 thread_local! {
     /// Whether an allocation of this thread was denied; an error scope belongs to a thread, too.
     static DENIED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Allocations up to the one that is denied; 0 if none will be.
+/// What goes wrong on a device.
 #[derive(Debug, Default)]
-pub(super) struct Injector(AtomicU64);
+pub(super) struct Injector {
+    /// Allocations up to the one that is denied; 0 if none will be.
+    allocations: AtomicU64,
+    stamps: OnceLock<StampFault>,
+    /// Stem of the kernel that stores wrong values.
+    kernel: OnceLock<String>,
+}
+
+/// What is wrong with a device's timestamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StampFault {
+    /// There are none.
+    Absent,
+    /// All are zero.
+    Zero,
+    /// They come in steps of 65,536 ns.
+    Coarse,
+}
 
 impl Gpu {
     /// For tests: the `n`-th buffer or texture from now on, counted from 1 over all threads and clones, gets no memory, once; 0
     /// takes that back. What is made then is what a driver without memory leaves: whatever uses it fails.
     pub fn fail_allocation(&self, n: u64) {
-        self.injector().0.store(n, Ordering::SeqCst);
+        self.injector().allocations.store(n, Ordering::SeqCst);
+    }
+
+    /// For tests: timestamps of this device are wrong, once and for all.
+    pub fn spoil_stamps(&self, fault: StampFault) {
+        let _ = self.injector().stamps.set(fault);
+    }
+
+    /// For tests: planes that kernels of `stem` store are off by a thousandth, if they are compiled from now on.
+    pub fn spoil_kernel(&self, stem: &str) {
+        let _ = self.injector().kernel.set(stem.to_owned());
+    }
+
+    /// Whether timestamps count as not granted.
+    pub(super) fn hides_stamps(&self) -> bool {
+        self.injector().stamps.get() == Some(&StampFault::Absent)
+    }
+
+    /// A timestamp in ticks, as a fault leaves it.
+    pub(super) fn spoilt_stamp(&self, ticks: u64) -> u64 {
+        match self.injector().stamps.get() {
+            Some(StampFault::Zero) => 0,
+            Some(StampFault::Coarse) => {
+                let step = (65_536.0 / self.queue().get_timestamp_period()).max(1.0) as u64;
+                ticks / step * step
+            }
+            Some(StampFault::Absent) | None => ticks,
+        }
+    }
+
+    /// The text of a kernel, as a fault leaves it.
+    pub(super) fn spoilt_source(&self, kernel: &Kernel, wgsl: String) -> String {
+        match self.injector().kernel.get() {
+            Some(stem) if stem == kernel.stem => {
+                wgsl.replace(" = value; }", " = 1.001 * value; }").replace(", value); }", ", 1.001 * value); }")
+            }
+            _ => wgsl,
+        }
     }
 
     /// Whether the allocation under way is denied.
     pub(super) fn denies_allocation(&self) -> bool {
         let count = |left: u64| left.checked_sub(1);
-        let denied = self.injector().0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1);
+        let denied = self.injector().allocations.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1);
         DENIED.set(DENIED.get() || denied);
         denied
     }

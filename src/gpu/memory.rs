@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 pub struct MemoryUse {
     /// Bytes of buffers and textures alive now.
     pub live_bytes: u64,
-    /// The largest `live_bytes` so far.
+    /// The largest `live_bytes` so far, or since [`Gpu::forget_peak`].
     pub peak_bytes: u64,
     /// Buffers and textures made so far.
     pub allocations: u64,
@@ -49,6 +49,11 @@ impl Ledger {
         self.allocations.fetch_add(1, Ordering::Relaxed);
         ASKED_BYTES.set(ASKED_BYTES.get() + bytes);
         Lease { ledger: Arc::clone(self), bytes }
+    }
+
+    /// Counts the peak from now on.
+    pub(crate) fn forget_peak(&self) {
+        self.peak.store(self.live.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     pub(crate) fn usage(&self) -> MemoryUse {

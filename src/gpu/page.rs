@@ -58,6 +58,12 @@ impl Page {
 }
 
 impl Weights {
+    /// The command that brings the texture of its page up to date; none if there is no texture.
+    pub(crate) fn refresh(&self) -> Option<Command> {
+        let texture = self.mirror.clone()?;
+        Some(Command::Mirror(Mirror { page: self.page.clone(), texture }))
+    }
+
     /// A tensor [rows, cols] in a page of its own, which holds `data`. Submits the copy into the page's texture, if it has one.
     ///
     /// # Errors

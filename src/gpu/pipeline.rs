@@ -23,7 +23,7 @@ pub(crate) struct Pipeline {
 impl Gpu {
     /// The pipeline of a kernel's variant; compiled at its first use.
     pub(crate) fn pipeline(&self, kernel: &'static Kernel, variant: &Variant) -> Arc<Pipeline> {
-        let key = (kernel.entry, kernel.wgsl(variant));
+        let key = (kernel.entry, self.spoilt_source(kernel, kernel.wgsl(variant)));
         // Held while compiling: a second thread that wants the same pipeline waits instead of compiling it again.
         let mut cache = self.pipelines();
         if let Some(found) = cache.get(&key) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::memory::Lease;
+use super::program::{Mirror, ROW_ALIGN};
 use super::{Buffer, Gpu, Placement};
 use crate::error::{Error, Result, expect_shape};
 
@@ -181,6 +182,17 @@ impl Plane {
                 Ok(all.chunks(pitch as usize / 4).flat_map(|r| &r[..width]).copied().collect())
             }
         }
+    }
+
+    /// For a plane in a texture a storage buffer of the same size, to be copied from or to.
+    ///
+    /// # Errors
+    /// As [`Gpu::storage`].
+    pub(crate) fn beside(&self, gpu: &Gpu) -> Result<Option<Mirror>> {
+        let Store::Texture(texture) = &self.store else { return Ok(None) };
+        let row_bytes = (16 * self.stride()).next_multiple_of(ROW_ALIGN);
+        let page = gpu.sliced("operand", u64::from(row_bytes) * u64::from(self.rows.max(1)))?;
+        Ok(Some(Mirror { page, texture: texture.clone() }))
     }
 
     /// vec4s in a row.

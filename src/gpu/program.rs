@@ -74,11 +74,14 @@ impl Bind<'_> {
 pub enum Command {
     /// Runs a kernel.
     Dispatch(Dispatch),
-    /// Copies a parameter page into its texture.
+    /// Copies a buffer into its texture.
     Mirror(Mirror),
+    /// Copies the texture into its buffer.
+    Fetch(Mirror),
 }
 
-/// A copy of a parameter page into the texture that kernels read it from.
+/// A buffer and the texture that stands for it where kernels run: a parameter page, or a plane. Rows of the buffer begin at
+/// multiples of 256 bytes.
 #[derive(Debug, Clone)]
 pub struct Mirror {
     pub(crate) page: Buffer,
@@ -95,6 +98,11 @@ impl Program {
     /// Adds a command.
     pub fn push(&mut self, command: Command) {
         self.commands.push(command);
+    }
+
+    /// Adds commands.
+    pub(crate) fn extend(&mut self, commands: impl IntoIterator<Item = Command>) {
+        self.commands.extend(commands);
     }
 
     /// Adds dispatches: those of a kernel, in the pieces that it was cut into.
@@ -148,12 +156,33 @@ impl Program {
     }
 }
 
+impl Program {
+    /// The commands `times` over, cut into submissions of about 100 ms of estimated work and some thousand commands.
+    pub(crate) fn repeated(&self, gpu: &Gpu, times: u32) -> Vec<Vec<Command>> {
+        const MOST: usize = 4096;
+        let (mut slices, mut spent) = (vec![Vec::new()], 0.0);
+        for command in (0..times).flat_map(|_| &self.commands) {
+            let ms = gpu.caps().estimate_ms(command.cost());
+            let full = slices.last().is_some_and(|slice| slice.len() >= MOST);
+            if full || (spent > 0.0 && spent + ms > super::recorder::BUDGET_MS) {
+                slices.push(Vec::new());
+                spent = 0.0;
+            }
+            spent += ms;
+            if let Some(slice) = slices.last_mut() {
+                slice.push(command.clone());
+            }
+        }
+        slices
+    }
+}
+
 impl Command {
     /// Estimated work.
     pub fn cost(&self) -> Cost {
         match self {
             Self::Dispatch(dispatch) => dispatch.cost,
-            Self::Mirror(mirror) => Cost { flops: 0.0, bytes: 2.0 * mirror.page.size() as f64 },
+            Self::Mirror(mirror) | Self::Fetch(mirror) => Cost { flops: 0.0, bytes: 2.0 * mirror.page.size() as f64 },
         }
     }
 }
@@ -162,15 +191,19 @@ impl Command {
 pub(crate) fn record(commands: &[Command], encoder: &mut wgpu::CommandEncoder) {
     let is_dispatch = |c: &Command| matches!(c, Command::Dispatch(_));
     for run in commands.chunk_by(|a, b| is_dispatch(a) && is_dispatch(b)) {
-        if let [Command::Mirror(mirror)] = run {
-            mirror.record(encoder);
-            continue;
+        match run {
+            [Command::Mirror(mirror)] => mirror.load(encoder),
+            [Command::Fetch(mirror)] => mirror.store(encoder),
+            dispatches => record_pass(dispatches, encoder),
         }
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        for command in run {
-            if let Command::Dispatch(dispatch) = command {
-                dispatch.record(&mut pass);
-            }
+    }
+}
+
+fn record_pass(dispatches: &[Command], encoder: &mut wgpu::CommandEncoder) {
+    let mut pass = encoder.begin_compute_pass(&Default::default());
+    for command in dispatches {
+        if let Command::Dispatch(dispatch) = command {
+            dispatch.record(&mut pass);
         }
     }
 }
@@ -185,22 +218,25 @@ impl Dispatch {
 }
 
 impl Mirror {
-    fn record(&self, encoder: &mut wgpu::CommandEncoder) {
-        let size = self.texture.texture.size();
-        encoder.copy_buffer_to_texture(
-            wgpu::TexelCopyBufferInfo {
-                buffer: &self.page,
-                layout: wgpu::TexelCopyBufferLayout {
-                    offset: 0,
-                    bytes_per_row: Some(16 * size.width),
-                    rows_per_image: None,
-                },
-            },
-            self.texture.texture.as_image_copy(),
-            size,
-        );
+    fn load(&self, encoder: &mut wgpu::CommandEncoder) {
+        let texture = &self.texture.texture;
+        encoder.copy_buffer_to_texture(self.rows(), texture.as_image_copy(), texture.size());
+    }
+
+    fn store(&self, encoder: &mut wgpu::CommandEncoder) {
+        let texture = &self.texture.texture;
+        encoder.copy_texture_to_buffer(texture.as_image_copy(), self.rows(), texture.size());
+    }
+
+    fn rows(&self) -> wgpu::TexelCopyBufferInfo<'_> {
+        let bytes_per_row = Some((16 * self.texture.texture.width()).next_multiple_of(ROW_ALIGN));
+        let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row, rows_per_image: None };
+        wgpu::TexelCopyBufferInfo { buffer: &self.page, layout }
     }
 }
+
+/// What a row of a texture takes in a buffer is a multiple of this.
+pub(crate) const ROW_ALIGN: u32 = wgpu::COPY_BYTES_PER_ROW_ALIGNMENT;
 
 impl Gpu {
     /// Makes a dispatch of `groups` workgroups: compiles the kernel if need be, checks what is bound, makes the bind groups. One of

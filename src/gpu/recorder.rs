@@ -17,13 +17,47 @@ pub struct Recorder {
     gpu: Gpu,
     encoder: Option<wgpu::CommandEncoder>,
     spent_ms: f64,
-    in_flight: VecDeque<(wgpu::SubmissionIndex, Completion<()>)>,
+    flight: Flight,
+}
+
+/// Submissions under way, at most three.
+#[derive(Default)]
+pub(super) struct Flight(VecDeque<(wgpu::SubmissionIndex, Completion<()>)>);
+
+impl Flight {
+    /// Submits; waits while more than three submissions are under way.
+    pub(super) async fn submit(&mut self, gpu: &Gpu, commands: wgpu::CommandBuffer) -> Result<()> {
+        let submission = gpu.queue().submit([commands]);
+        let (done, complete) = Completion::new();
+        gpu.queue().on_submitted_work_done(move || complete(()));
+        self.0.push_back((submission, done));
+        while self.0.len() > IN_FLIGHT {
+            self.retire(gpu).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for all of them.
+    pub(super) async fn land(&mut self, gpu: &Gpu) -> Result<()> {
+        while !self.0.is_empty() {
+            self.retire(gpu).await?;
+        }
+        Ok(())
+    }
+
+    async fn retire(&mut self, gpu: &Gpu) -> Result<()> {
+        if let Some((submission, done)) = self.0.pop_front() {
+            gpu.wait_for(&submission)?;
+            done.await;
+        }
+        Ok(())
+    }
 }
 
 impl Recorder {
     /// A recorder with nothing recorded.
     pub fn new(gpu: &Gpu) -> Self {
-        Self { gpu: gpu.clone(), encoder: None, spent_ms: 0.0, in_flight: VecDeque::new() }
+        Self { gpu: gpu.clone(), encoder: None, spent_ms: 0.0, flight: Flight::default() }
     }
 
     /// Records a program; submits whenever the budget is spent.
@@ -58,13 +92,7 @@ impl Recorder {
     pub async fn submit(&mut self) -> Result<()> {
         self.spent_ms = 0.0;
         let Some(encoder) = self.encoder.take() else { return Ok(()) };
-        let submission = self.gpu.queue().submit([encoder.finish()]);
-        let (done, complete) = Completion::new();
-        self.gpu.queue().on_submitted_work_done(move || complete(()));
-        self.in_flight.push_back((submission, done));
-        while self.in_flight.len() > IN_FLIGHT {
-            self.retire().await?;
-        }
+        self.flight.submit(&self.gpu, encoder.finish()).await?;
         self.gpu.check()
     }
 
@@ -74,17 +102,6 @@ impl Recorder {
     /// As [`Recorder::run`].
     pub async fn finish(&mut self) -> Result<()> {
         self.submit().await?;
-        while !self.in_flight.is_empty() {
-            self.retire().await?;
-        }
-        Ok(())
-    }
-
-    async fn retire(&mut self) -> Result<()> {
-        if let Some((submission, done)) = self.in_flight.pop_front() {
-            self.gpu.wait_for(&submission)?;
-            done.await;
-        }
-        Ok(())
+        self.flight.land(&self.gpu).await
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Gpu;
 use super::program::{Command, Program, record};
-use crate::error::Result;
+use super::recorder::Flight;
+use super::stamps::{self, Stamps};
+use crate::error::{Error, Result};
 
 /// What time was measured with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +43,7 @@ pub struct KernelTime {
 /// # Errors
 /// [`crate::Error::DeviceLost`], [`crate::Error::Rejected`].
 pub async fn profile(gpu: &Gpu, program: &Program) -> Result<(Clock, Vec<KernelTime>)> {
-    let stamps = gpu.caps().features.contains(wgpu::Features::TIMESTAMP_QUERY);
-    let seconds = if stamps { by_timestamps(gpu, program).await? } else { None };
-    let (clock, seconds) = match seconds {
+    let (clock, seconds) = match by_timestamps(gpu, program).await? {
         Some(seconds) => (Clock::Timestamp, seconds),
         None => (Clock::Wall, by_wall_clock(gpu, program)?),
     };
@@ -51,7 +51,7 @@ pub async fn profile(gpu: &Gpu, program: &Program) -> Result<(Clock, Vec<KernelT
     for (command, seconds) in program.commands().iter().zip(seconds) {
         let label = match command {
             Command::Dispatch(d) => d.label.clone(),
-            Command::Mirror(_) => "copy".to_owned(),
+            Command::Mirror(_) | Command::Fetch(_) => "copy".to_owned(),
         };
         let empty = || KernelTime { label: label.clone(), count: 0, seconds: 0.0 };
         let entry = times.entry(label.clone()).or_insert_with(empty);
@@ -63,50 +63,61 @@ pub async fn profile(gpu: &Gpu, program: &Program) -> Result<(Clock, Vec<KernelT
     Ok((clock, times))
 }
 
-/// Seconds of each command; none if the stamps are zero or unordered, as some drivers give them.
+/// Seconds of each command; none if there are no stamps, or they are zero or unordered.
 async fn by_timestamps(gpu: &Gpu, program: &Program) -> Result<Option<Vec<f64>>> {
-    const PAIRS: usize = 2048;
+    let Some(set) = Stamps::new(gpu).await? else { return Ok(None) };
     let mut seconds = Vec::new();
-    for commands in program.commands().chunks(PAIRS) {
-        let count = 2 * commands.len() as u32;
-        let queries = gpu.device().create_query_set(&wgpu::QuerySetDescriptor {
-            label: Some("profile"),
-            ty: wgpu::QueryType::Timestamp,
-            count,
-        });
-        let bytes = 8 * u64::from(count);
-        let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
-        let resolved = gpu.checked("profiling", || gpu.buffer("timestamps", bytes, usage)).await?;
+    for commands in program.commands().chunks(Stamps::SPANS as usize) {
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
-        for (i, command) in (0u32..).zip(commands) {
-            match command {
-                Command::Dispatch(dispatch) => {
-                    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                        label: Some(&dispatch.label),
-                        timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
-                            query_set: &queries,
-                            beginning_of_pass_write_index: Some(2 * i),
-                            end_of_pass_write_index: Some(2 * i + 1),
-                        }),
-                    });
-                    dispatch.record(&mut pass);
-                }
-                Command::Mirror(_) => record(std::slice::from_ref(command), &mut encoder),
-            }
+        let spans = commands.len() as u32;
+        for (span, command) in (0..spans).zip(commands) {
+            set.around(&mut encoder, span, std::slice::from_ref(command));
         }
-        encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
+        set.resolve(&mut encoder, spans);
         gpu.queue().submit([encoder.finish()]);
-        let stamps: Vec<u64> = gpu.read(&resolved, 0, bytes).await?;
-        let unit = f64::from(gpu.queue().get_timestamp_period()) * 1e-9;
-        for (command, pair) in commands.iter().zip(stamps.chunks(2)) {
-            match (command, pair) {
-                (Command::Mirror(_), _) => seconds.push(0.0),
-                (_, &[start, end]) if start != 0 && end >= start => seconds.push((end - start) as f64 * unit),
-                _ => return Ok(None),
-            }
+        match stamps::seconds(gpu, &set.read(gpu, spans).await?) {
+            Some(some) => seconds.extend(some),
+            None => return Ok(None),
         }
     }
     Ok(Some(seconds))
+}
+
+/// Runs `slices`, a submission each and at most three in flight, and returns the seconds that all of them took: by timestamps, if
+/// those are asked for and are no zeros and in order, and by the host's clock from the first submission to the end of the last.
+///
+/// # Errors
+/// [`crate::Error::DeviceLost`], [`crate::Error::Rejected`]; [`crate::Error::Config`] for more slices than stamps.
+pub(crate) async fn timed(gpu: &Gpu, set: Option<&Stamps>, slices: &[Vec<Command>]) -> Result<(Option<f64>, f64)> {
+    let spans = slices.len() as u32;
+    if spans > Stamps::SPANS {
+        return Err(Error::Config(format!("at most {} submissions can be timed at once, not {spans}", Stamps::SPANS)));
+    }
+    let mut encoders: Vec<_> = Vec::new();
+    for (span, slice) in (0..spans).zip(slices) {
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        match set {
+            Some(set) => set.around(&mut encoder, span, slice),
+            None => record(slice, &mut encoder),
+        }
+        if let (Some(set), true) = (set, span + 1 == spans) {
+            set.resolve(&mut encoder, spans);
+        }
+        encoders.push(encoder.finish());
+    }
+    let start = web_time::Instant::now();
+    let mut flight = Flight::default();
+    for commands in encoders {
+        flight.submit(gpu, commands).await?;
+    }
+    flight.land(gpu).await?;
+    let wall = start.elapsed().as_secs_f64();
+    gpu.check()?;
+    let seconds = match set {
+        Some(set) => stamps::seconds(gpu, &set.read(gpu, spans).await?).map(|all| all.into_iter().sum()),
+        None => None,
+    };
+    Ok((seconds, wall))
 }
 
 fn by_wall_clock(gpu: &Gpu, program: &Program) -> Result<Vec<f64>> {

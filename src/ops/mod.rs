@@ -17,5 +17,6 @@ pub fn catalogue() -> Vec<(&'static Kernel, Variant)> {
     let mut all = nn::catalogue();
     all.extend(aft::catalogue());
     all.extend(crate::check::catalogue());
+    all.extend(crate::bench::catalogue());
     all
 }

@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use aft_wgpu::Error;
 use aft_wgpu::data::DataError;
 
+use crate::bench::Stopped;
 use crate::train::interrupt::{self, Interrupted};
 
 /// The codes, for `aft --help`.
 pub const HELP: &str = "\
 Exit codes:
   0  success
-  1  any other error, such as output that cannot be written; of aft check: a result that is wrong
+  1  any other error, such as output that cannot be written; of aft check and aft bench: a result that is wrong
   2  wrong usage, or settings that make no sense or exceed what the device grants
   3  no adapter, an unknown one, or one that gives no device
   4  a file: missing, unreadable, empty, too short, not writable, or not what it should be
@@ -64,7 +65,7 @@ fn class(error: &anyhow::Error) -> u8 {
     if error.is::<LossNotFinite>() {
         return 6;
     }
-    if error.is::<Interrupted>() {
+    if error.is::<Interrupted>() || error.is::<Stopped>() {
         return interrupt::EXIT_CODE;
     }
     let Some(error) = error.downcast_ref::<Error>() else { return 1 };
@@ -105,6 +106,7 @@ mod tests {
             (diverged.into(), 6),
             (LossNotFinite::InTraining { step: 2 }.into(), 6),
             (Interrupted { step: 7, run: "x".into() }.into(), 130),
+            (Stopped { rows: 3 }.into(), 130),
             (LossNotFinite::InFile { model: "x".into() }.into(), 6),
         ] {
             assert_eq!(class(&error), expected, "{error}");

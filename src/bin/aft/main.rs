@@ -1,4 +1,4 @@
-//! The program `aft`: adapters, checks, single layers, training, evaluation and generation from the command line.
+//! The program `aft`: adapters, checks, single layers, benchmarks, training, evaluation and generation from the command line.
 //!
 //! Results go to stdout, progress and logs to stderr. The program only orchestrates: what computes lives in the library.
 

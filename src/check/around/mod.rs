@@ -56,7 +56,7 @@ pub(super) const KERNELS: [Around; 12] = [
 ];
 
 /// The rounding of an f32 near 1, times 2.
-const EPS: f64 = f32::EPSILON as f64;
+pub(crate) const EPS: f64 = f32::EPSILON as f64;
 
 impl Around {
     /// Tries it in both placements.
@@ -110,21 +110,21 @@ impl Around {
 type Case = (String, Vec<Verdict>);
 
 /// The verdict on an output whose elements may all be off by the same.
-fn verdict(output: &'static str, got: &[f32], truth: &[f64], tolerance: f64) -> Verdict {
+pub(crate) fn verdict(output: &'static str, got: &[f32], truth: &[f64], tolerance: f64) -> Verdict {
     Verdict::of(output, got, truth, largest(truth), |_| tolerance)
 }
 
 /// The same numbers, exactly.
-fn wide(values: &[f32]) -> Vec<f64> {
+pub(crate) fn wide(values: &[f32]) -> Vec<f64> {
     crate::reference::compare::widen(values)
 }
 
 /// The largest magnitude.
-fn largest(values: &[f64]) -> f64 {
+pub(crate) fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |m, v| m.max(v.abs()))
 }
 
 /// `len` numbers below `bound`.
-fn whole(stream: u32, len: usize, bound: u32) -> Vec<u32> {
+pub(crate) fn whole(stream: u32, len: usize, bound: u32) -> Vec<u32> {
     (0..len).map(|i| below([stream, 0x7768_6f6c, i as u32, 0], bound.into()) as u32).collect()
 }

@@ -1,13 +1,20 @@
-//! `aft bench`: what an adapter reaches, and how several compare.
+//! `aft bench`: what the kernels reach of what the adapter can do, and how several adapters compare.
 
 mod compare;
+mod inject;
+mod progress;
+mod run;
 
-/// Compare results of the benchmark
+pub use run::Stopped;
+
+/// Measure every form of AFT, each held against the reference first and against what the adapter reaches in plain kernels
 #[derive(clap::Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = run::EXAMPLES)]
 pub struct Args {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::Args,
 }
 
 #[derive(clap::Subcommand)]
@@ -17,6 +24,7 @@ enum Command {
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     match &args.command {
-        Command::Compare(args) => compare::run(args),
+        Some(Command::Compare(args)) => compare::run(args),
+        None => run::run(&args.run),
     }
 }

@@ -29,14 +29,14 @@ pub struct Interrupt(Arc<AtomicU8>);
 
 impl Interrupt {
     /// Takes the signals of the process; once a process. One that the process was started to ignore stays ignored, as
-    /// SIGHUP under nohup.
-    pub fn install() -> anyhow::Result<Self> {
+    /// SIGHUP under nohup. The first signal is answered by `answer`.
+    pub fn install(answer: &'static str) -> anyhow::Result<Self> {
         let interrupt = Self(Arc::new(AtomicU8::new(State::Idle as u8)));
         let shared = interrupt.clone();
         let ignored = signals::ignored();
         ctrlc::set_handler(move || {
             if shared.change(State::AtWork, State::Asked) {
-                note("finishing the step and saving; once more to quit at once");
+                note(answer);
             } else {
                 // Files are whole or not there at any moment, so that nothing needs an orderly end.
                 std::process::exit(EXIT_CODE.into());

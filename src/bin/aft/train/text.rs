@@ -145,7 +145,7 @@ impl From<VariantArg> for Variant {
 }
 
 pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
-    let interrupt = Interrupt::install()?;
+    let interrupt = Interrupt::install("finishing the step and saving; once more to quit at once")?;
     let faults = Faults::from_env()?;
     let job = match &args.resume {
         Some(path) => resume::resume(args, path)?,

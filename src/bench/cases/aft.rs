@@ -1,0 +1,254 @@
+//! AFT in every form, as `ops::aft::mix` runs it, forward and gradient.
+
+use super::super::limits::Limit;
+use super::super::measure::{Measure, Timed, plan};
+use super::super::operand::{Operand, enclosed};
+use super::super::result::Row;
+use super::super::run::Effort;
+use super::super::sampled::{self, Sample};
+use super::{Prepared, run};
+use crate::apply::bias::DeviceBias;
+use crate::apply::{Bias, Form, Gradients, Outcome, Problem};
+use crate::check::{self, judge};
+use crate::error::Result;
+use crate::gpu::{AdapterClass, Placement, Plane, Program};
+use crate::ops::Builder;
+use crate::ops::aft::mix::{self, Mix, Mixed};
+use crate::ops::aft::{heads, qkv_cols};
+use crate::reference::Dims;
+
+/// A form in a shape.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::bench) struct Aft {
+    form: Form,
+    dims: Dims,
+    heads: usize,
+    causal: bool,
+}
+
+/// Rank of factorised biases.
+const RANK: usize = 64;
+/// Window of AFT-local, and size of the kernel on a line.
+const WINDOW: usize = 32;
+/// Side of the kernel on a grid.
+const SIDE: usize = 7;
+/// Heads of AFT-conv.
+const HEADS: usize = 32;
+
+/// Every form, causal or not: over T at D = 256, and at T = 1,024 over D.
+pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Aft> {
+    let shapes: &[(usize, usize)] = match effort {
+        Effort::Quick => &[(256, 256), (1024, 256)],
+        Effort::Full => &[(256, 256), (512, 256), (1024, 256), (2048, 256), (4096, 256), (1024, 512), (1024, 768)],
+    };
+    // A GPU is filled by more than one sequence.
+    let b = if class == AdapterClass::Software { 1 } else { 8 };
+    let mut all = Vec::new();
+    for &(t, d) in shapes {
+        for causal in [true, false] {
+            // A kernel that reaches to both sides has a middle.
+            let line = if causal { WINDOW } else { WINDOW + 1 };
+            for form in [
+                Form::Simple,
+                Form::Full(Bias::Dense),
+                Form::Full(Bias::Factors(RANK)),
+                Form::Local(WINDOW, Bias::Dense),
+                Form::Local(WINDOW, Bias::Factors(RANK)),
+                Form::Conv1d(line),
+                Form::Conv2d(SIDE, columns(t)),
+            ] {
+                let heads = if form.is_conv() { HEADS } else { 1 };
+                all.push(Aft { form, dims: Dims { b, t, d }, heads, causal });
+            }
+        }
+    }
+    all
+}
+
+/// Columns of a grid of `t` positions that is a square, or twice as wide as high.
+fn columns(t: usize) -> usize {
+    1 << (t.ilog2().div_ceil(2))
+}
+
+impl Aft {
+    pub(super) fn row(&self) -> Row {
+        let Dims { b, t, d } = self.dims;
+        let (form, s) = match self.form {
+            Form::Simple => ("simple", None),
+            Form::Full(Bias::Dense) => ("full", None),
+            Form::Full(Bias::Factors(_)) => ("full factorised", None),
+            Form::Local(s, Bias::Dense) => ("local", Some(s)),
+            Form::Local(s, Bias::Factors(_)) => ("local factorised", Some(s)),
+            Form::Conv1d(s) => ("conv1d", Some(s)),
+            Form::Conv2d(s, _) => ("conv2d", Some(s)),
+        };
+        Row {
+            op: "aft".into(),
+            form: Some(form.into()),
+            B: Some(b as u32),
+            T: Some(t as u32),
+            D: Some(d as u32),
+            s: s.map(|s| s as u32),
+            H: self.form.is_conv().then_some(self.heads as u32),
+            causal: Some(self.causal),
+            ..Row::default()
+        }
+    }
+
+    /// Operations of a forward pass; of AFT-simple, which is counted in bytes, none.
+    fn flops(&self) -> Option<f64> {
+        let [b, t, d, heads] = [self.dims.b, self.dims.t, self.dims.d, self.heads].map(|n| n as f64);
+        let half = if self.causal { 0.5 } else { 1.0 };
+        let token = match self.form {
+            Form::Simple => return None,
+            Form::Full(_) => half * 4.0 * t * d,
+            Form::Local(s, _) => 4.0 * if self.causal { s as f64 } else { 2.0 * s as f64 - 1.0 } * d,
+            Form::Conv1d(s) => 2.0 * s as f64 * (d + heads),
+            Form::Conv2d(s, _) => {
+                let taps = (s * s) as f64;
+                2.0 * if self.causal { (taps + 1.0) / 2.0 } else { taps } * (d + heads)
+            }
+        };
+        Some(b * t * token)
+    }
+
+    /// Bytes that a forward pass has to read and write once: q, k, v, y and the biases; a gradient reads dy besides, and writes the
+    /// gradients of all that it reads instead of y.
+    fn bytes(&self, gradient: bool) -> f64 {
+        let Dims { b, t, d } = self.dims;
+        let keys = if self.form.is_conv() { self.heads } else { d };
+        let read = b * t * (2 * d + keys);
+        let w: usize = self.form.bias_shapes(t, self.heads, self.causal).iter().map(|[rows, cols]| rows * cols).sum();
+        let output = b * t * d;
+        4.0 * if gradient { 2 * (read + w) + output } else { read + w + output } as f64
+    }
+
+    pub(super) async fn prepare(&self, measure: &Measure<'_>) -> Result<Prepared> {
+        let gpu = &measure.gpu;
+        let placement = measure.placement((self.dims.b * self.dims.t) as u32);
+        let mut problem = check::problem(self.form, self.dims, self.heads, self.causal);
+        let sample = Sample::of(&problem);
+        let dense = problem.dy.clone().unwrap_or_default();
+        problem.dy = Some(sample.masked(&problem, &dense));
+        let layer = gpu.checked("preparing a layer", || Layer::new(&problem, measure, placement)).await?;
+
+        run(measure, &layer.forward).await?;
+        let y = layer.y.plane.read(gpu).await?;
+        run(measure, &layer.saving).await?;
+        run(measure, &layer.backward).await?;
+        let dx = layer.dx.plane.read(gpu).await?;
+        let [dq, dk, dv] = layer.parts(&problem, &dx);
+        let dw = layer.bias.gradients(&problem, gpu).await?;
+        let small = sample.problem(&problem);
+        let outcome = sample.outcome(&problem, &Outcome { y, gradients: Some(Gradients { dq, dk, dv, dw }) });
+        let verdicts = judge(&small, &small.truth(), &outcome, measure.exp);
+        let worst = |is_y: bool| {
+            verdicts.iter().filter(|v| (v.output == "y") == is_y).fold(0.0, |worst: f64, v| worst.max(v.ratio))
+        };
+        // Gradients of all channels take the time that they take in use.
+        layer.dy.write(gpu, &dense)?;
+
+        let limit = if self.flops().is_some() { Limit::Fma } else { Limit::Reads(placement) };
+        let timed = |gradient: bool| {
+            let row = Row {
+                direction: if gradient { "gradient" } else { "forward" }.into(),
+                flops: self.flops().map(|flops| if gradient { 2.0 * flops } else { flops }),
+                bytes: Some(self.bytes(gradient)),
+                peak_bytes: Some(layer.bytes[usize::from(gradient)]),
+                plan: Some(plan(gpu, placement)),
+                ..self.row()
+            };
+            let program = if gradient { &layer.backward } else { &layer.forward }.clone();
+            Timed { row, program, limit, error: worst(!gradient) }
+        };
+        Ok(Prepared { timed: vec![timed(false), timed(true)], held: Box::new(layer) })
+    }
+}
+
+/// A layer on the device: what is timed, and between its two halves the forward pass that a gradient needs.
+struct Layer {
+    forward: Program,
+    saving: Program,
+    backward: Program,
+    y: Operand,
+    dy: Operand,
+    dx: Operand,
+    bias: DeviceBias,
+    /// Device memory of a forward pass, and of one with its gradient.
+    bytes: [u64; 2],
+    _held: (Operand, Mixed, Builder, Builder),
+}
+
+impl Layer {
+    fn new(problem: &Problem, measure: &Measure<'_>, placement: Placement) -> Result<Self> {
+        let gpu = &measure.gpu;
+        let before = gpu.memory().live_bytes;
+        let dims = problem.dims;
+        let [batch, time, channels, head_count] = [dims.b, dims.t, dims.d, problem.heads].map(|n| n as u32);
+        let Problem { causal, gated, .. } = *problem;
+        let mix = Mix { batch, time, channels, causal, gated, mask: None };
+        let rows = batch * time;
+        let conv = problem.form.is_conv();
+        let cols = if conv { heads::cols(channels, head_count) } else { qkv_cols(channels) };
+        let x = Operand::input(gpu, placement, rows, cols, &sampled::packed(problem))?;
+        let bias = DeviceBias::new(problem, gpu, placement)?;
+        let biases = bias.biases(problem);
+        let outside = |operands: &[&Operand]| operands.iter().map(|o| o.outside_bytes()).sum::<u64>();
+
+        // Without what a gradient would need.
+        let mut f = Builder::new(gpu, placement);
+        let spread = |b: &mut Builder| -> Result<Plane> {
+            if !conv {
+                return Ok(x.plane.clone());
+            }
+            let qkv = b.plane("qkv", rows, qkv_cols(channels))?;
+            heads::spread(b, channels, head_count, &x.plane, &qkv)?;
+            Ok(qkv)
+        };
+        f.program.extend(bias.refresh());
+        let qkv = spread(&mut f)?;
+        let out = Mixed::new(&mut f, &mix, false)?;
+        out.y.fill(gpu, f32::NAN)?;
+        mix::forward(&mut f, &mix, &biases, &qkv, &out)?;
+        let y = Operand::of(gpu, out.y.clone())?;
+        let forward = enclosed(&[&x], &f.take_program(), &[&y]);
+        // The gradient of the biases is not part of a forward pass.
+        let forward_bytes = gpu.memory().live_bytes - before - outside(&[&x, &y]) - bias.gradient_bytes();
+
+        let mut g = Builder::new(gpu, placement);
+        let begun = gpu.memory().live_bytes;
+        let qkv = spread(&mut g)?;
+        let out = Mixed::new(&mut g, &mix, true)?;
+        mix::forward(&mut g, &mix, &biases, &qkv, &out)?;
+        let saving = enclosed(&[&x], &g.take_program(), &[]);
+        let dy = Operand::input(gpu, placement, rows, channels, problem.dy.as_deref().unwrap_or_default())?;
+        let dx = Operand::output(gpu, placement, rows, cols)?;
+        g.program.extend(bias.refresh());
+        let dqkv = if conv { g.plane("dqkv", rows, qkv_cols(channels))? } else { dx.plane.clone() };
+        let args = mix::Backward { qkv: &qkv, out: &out, dy: &dy.plane, dqkv: &dqkv, dbiases: bias.target() };
+        mix::backward(&mut g, &mix, &biases, &args)?;
+        if conv {
+            heads::gather(&mut g, channels, head_count, &dqkv, &dx.plane)?;
+        }
+        // Keys and biases are read from where they begin, too.
+        let inputs: &[&Operand] = if conv { &[&dy] } else { &[&x, &dy] };
+        let backward = enclosed(inputs, &g.take_program(), &[&dx]);
+        let gradient_bytes = gpu.memory().live_bytes - begun - outside(&[&dy, &dx]) + x.plane.bytes() + bias.bytes();
+        let bytes = [forward_bytes, gradient_bytes];
+        Ok(Self { forward, saving, backward, y, dy, dx, bias, bytes, _held: (x, out, f, g) })
+    }
+
+    /// The gradients of q, k and v out of that of the projection.
+    fn parts(&self, problem: &Problem, dx: &[f32]) -> [Vec<f32>; 3] {
+        let (d, padded, keys) = (problem.dims.d, problem.dims.d.next_multiple_of(4), problem.key_dims().d);
+        let width = self.dx.plane.cols as usize;
+        let part = |from: usize, cols: usize| {
+            dx.chunks(width).flat_map(|row| &row[from..from + cols]).copied().collect::<Vec<_>>()
+        };
+        if problem.form.is_conv() {
+            [part(0, d), part(2 * padded, keys), part(padded, d)]
+        } else {
+            [part(0, d), part(padded, d), part(2 * padded, d)]
+        }
+    }
+}

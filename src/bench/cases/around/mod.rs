@@ -1,0 +1,135 @@
+//! The kernels around AFT at the sizes of the paper's language model: D = 512, perceptrons of 4 D, 256 tokens.
+
+mod adamw;
+mod cross_entropy;
+mod embedding;
+mod layer_norm;
+mod linear;
+
+use super::super::limits::Limit;
+use super::super::measure::{Measure, Timed, plan};
+use super::super::operand::Operand;
+use super::super::result::Row;
+use super::super::run::Effort;
+use super::Prepared;
+use crate::check::Verdict;
+use crate::check::bench::Bench;
+use crate::error::Result;
+use crate::gpu::{AdapterClass, Program};
+
+/// Channels of the model, D.
+const CHANNELS: usize = 512;
+/// Width of a perceptron's hidden layer.
+const HIDDEN: usize = 4 * CHANNELS;
+/// Tokens, V.
+const VOCABULARY: usize = 256;
+
+/// A kernel in a shape.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::bench) struct Around {
+    kernel: Kernel,
+    /// Sequences, B.
+    batch: usize,
+    /// Positions, T.
+    time: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kernel {
+    /// From so many channels to so many.
+    Linear([usize; 2]),
+    LayerNorm,
+    CrossEntropy,
+    Embedding,
+    /// Of the parameters of a perceptron.
+    AdamW,
+}
+
+/// All of them; of the linear layers at first the one that costs the most.
+pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Around> {
+    let (batch, time) = if class == AdapterClass::Software { (1, 1024) } else { (8, 1024) };
+    let mut kernels = vec![Kernel::Linear([CHANNELS, HIDDEN])];
+    if effort == Effort::Full {
+        let others = [[CHANNELS, 3 * CHANNELS], [CHANNELS, CHANNELS], [HIDDEN, CHANNELS], [CHANNELS, VOCABULARY]];
+        kernels.extend(others.map(Kernel::Linear));
+    }
+    kernels.extend([Kernel::LayerNorm, Kernel::CrossEntropy, Kernel::Embedding, Kernel::AdamW]);
+    kernels.into_iter().map(|kernel| Around { kernel, batch, time }).collect()
+}
+
+/// What a kernel is timed in: one direction of it.
+struct Part {
+    direction: &'static str,
+    program: Program,
+    verdicts: Vec<Verdict>,
+    /// Of a kernel that is bound by arithmetic.
+    flops: Option<f64>,
+    bytes: f64,
+}
+
+/// The directions of a kernel, and what they run on.
+struct Parts(Vec<Part>, Box<dyn std::any::Any>);
+
+impl Around {
+    pub(super) fn row(&self) -> Row {
+        let (op, form, channels) = match self.kernel {
+            Kernel::Linear([k, n]) => ("linear", Some(format!("{k} x {n}")), k),
+            Kernel::LayerNorm => ("layer_norm", None, CHANNELS),
+            Kernel::CrossEntropy => ("cross_entropy", None, VOCABULARY),
+            Kernel::Embedding => ("embedding", None, CHANNELS),
+            Kernel::AdamW => ("adamw", Some(format!("{CHANNELS} x {HIDDEN}")), CHANNELS),
+        };
+        let sequences = self.kernel != Kernel::AdamW;
+        Row {
+            op: op.into(),
+            form,
+            B: sequences.then_some(self.batch as u32),
+            T: sequences.then_some(self.time as u32),
+            D: Some(channels as u32),
+            ..Row::default()
+        }
+    }
+
+    pub(super) async fn prepare(&self, measure: &Measure<'_>) -> Result<Prepared> {
+        let rows = self.batch * self.time;
+        let placement = measure.placement(rows as u32);
+        let mut bench = Bench::new(&measure.gpu, placement, measure.exp);
+        let Parts(parts, held) = match self.kernel {
+            Kernel::Linear([k, n]) => linear::prepare(&mut bench, rows, k, n).await?,
+            Kernel::LayerNorm => layer_norm::prepare(&mut bench, rows, CHANNELS).await?,
+            Kernel::CrossEntropy => cross_entropy::prepare(&mut bench, rows, VOCABULARY).await?,
+            Kernel::Embedding => embedding::prepare(&mut bench, self.batch, self.time, CHANNELS, VOCABULARY).await?,
+            Kernel::AdamW => adamw::prepare(&mut bench, CHANNELS * HIDDEN).await?,
+        };
+        let timed = parts.into_iter().map(|part| {
+            let Part { direction, program, verdicts, flops, bytes } = part;
+            let row = Row {
+                direction: direction.into(),
+                flops,
+                bytes: Some(bytes),
+                plan: Some(plan(&measure.gpu, placement)),
+                ..self.row()
+            };
+            let limit = if flops.is_some() { Limit::Fma } else { Limit::Reads(placement) };
+            let error = verdicts.iter().fold(0.0, |worst: f64, verdict| worst.max(verdict.ratio));
+            Timed { row, program, limit, error }
+        });
+        Ok(Prepared { timed: timed.collect(), held: Box::new((held, bench.b)) })
+    }
+}
+
+/// An input [rows, cols] that begins in a storage buffer.
+fn input(bench: &Bench, rows: usize, cols: usize, data: &[f32]) -> Result<Operand> {
+    Operand::input(&bench.b.gpu, bench.b.placement, rows as u32, cols as u32, data)
+}
+
+/// An output [rows, cols] that ends in one.
+fn output(bench: &Bench, rows: usize, cols: usize) -> Result<Operand> {
+    Operand::output(&bench.b.gpu, bench.b.placement, rows as u32, cols as u32)
+}
+
+/// Runs a program that is going to be timed, once.
+async fn run(bench: &mut Bench, program: &Program) -> Result<()> {
+    bench.b.program = program.clone();
+    bench.run().await
+}

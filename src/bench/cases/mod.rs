@@ -1,0 +1,95 @@
+//! What is measured: each case checks its result against the reference, then times the very program that gave it.
+
+mod aft;
+mod around;
+
+use super::measure::{Measure, Timed};
+use super::result::Row;
+use super::run::{Effort, Filter};
+use crate::error::Result;
+use crate::gpu::{AdapterClass, Program};
+
+/// A case, with the rows that come of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Case {
+    /// A form of AFT, forward and gradient.
+    Aft(aft::Aft),
+    /// A kernel around it.
+    Around(around::Around),
+}
+
+/// All that runs on a device of a class.
+pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Case> {
+    let mut cases: Vec<_> = aft::all(class, effort).into_iter().map(Case::Aft).collect();
+    cases.extend(around::all(class, effort).into_iter().map(Case::Around));
+    cases
+}
+
+impl Case {
+    /// What the rows of the case have in common.
+    pub(super) fn row(&self) -> Row {
+        match self {
+            Self::Aft(aft) => aft.row(),
+            Self::Around(around) => around.row(),
+        }
+    }
+
+    /// The case in words.
+    pub(super) fn name(&self) -> String {
+        name(&self.row())
+    }
+
+    /// Whether it was asked for.
+    pub(super) fn is_in(&self, filter: &Filter) -> bool {
+        let row = self.row();
+        let is = |wish: &Option<String>, name: Option<&str>| wish.as_deref().is_none_or(|wish| Some(wish) == name);
+        is(&filter.op, Some(&row.op))
+            && is(&filter.form, row.form.as_deref())
+            && filter.length.is_none_or(|t| Some(t) == row.T)
+    }
+
+    /// Checks the case and gives what is to be timed.
+    ///
+    /// # Errors
+    /// [`crate::Error::LimitExceeded`] if it does not fit the device; as the operations.
+    pub(super) async fn prepare(&self, measure: &Measure<'_>) -> Result<Prepared> {
+        match self {
+            Self::Aft(aft) => aft.prepare(measure).await,
+            Self::Around(around) => around.prepare(measure).await,
+        }
+    }
+}
+
+/// A case that was checked.
+pub(super) struct Prepared {
+    /// Programs that are timed.
+    pub(super) timed: Vec<Timed>,
+    /// What they run on.
+    pub(super) held: Box<dyn std::any::Any>,
+}
+
+/// A row's case in words.
+pub(super) fn name(row: &Row) -> String {
+    let mut name = row.op.clone();
+    if let Some(form) = &row.form {
+        name += &format!(" {form}");
+    }
+    for (letter, value) in [("B", row.B), ("T", row.T), ("D", row.D), ("s", row.s), ("H", row.H)] {
+        if let Some(value) = value {
+            name += &format!(" {letter}={value}");
+        }
+    }
+    match row.causal {
+        Some(true) => name += " causal",
+        Some(false) => name += " all",
+        None => {}
+    }
+    name
+}
+
+/// Runs a program once, and waits for it.
+async fn run(measure: &Measure<'_>, program: &Program) -> Result<()> {
+    let mut recorder = crate::gpu::Recorder::new(&measure.gpu);
+    recorder.run(program).await?;
+    recorder.finish().await
+}

@@ -1,0 +1,150 @@
+//! What time is measured with: timestamp queries where they are granted and make sense, else the host's clock over submissions.
+
+use web_time::Instant;
+
+use super::limits::{Limit, Plain};
+use crate::error::Result;
+use crate::gpu::stamps::{self, Stamps};
+use crate::gpu::{Clock, Command, Gpu, Program, timed};
+
+/// Steps of the clock that a measurement lasts.
+const STEPS: f64 = 50.0;
+/// Seconds that a measurement by the host's clock lasts at least, in which a submission's own cost is small.
+const WALL_S: f64 = 0.01;
+
+/// A clock that was tried.
+pub(super) struct Stopwatch {
+    gpu: Gpu,
+    /// None: the host's clock.
+    stamps: Option<Stamps>,
+    /// The smallest step in seconds.
+    resolution_s: f64,
+    /// Why timestamps are not used, where the device has them.
+    note: Option<String>,
+}
+
+impl Stopwatch {
+    /// Tries the device's timestamps.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`], [`crate::Error::DeviceLost`].
+    pub(super) async fn new(gpu: &Gpu) -> Result<Self> {
+        let set = Stamps::new(gpu).await?;
+        let mut this = Self { gpu: gpu.clone(), stamps: None, resolution_s: wall_resolution(), note: None };
+        if let Some(set) = set {
+            match tried(gpu, &set).await? {
+                Ok(resolution) => (this.stamps, this.resolution_s) = (Some(set), resolution),
+                Err(reason) => this.note = Some(reason.into()),
+            }
+        }
+        Ok(this)
+    }
+
+    /// Which clock it is.
+    pub(super) fn clock(&self) -> Clock {
+        if self.stamps.is_some() { Clock::Timestamp } else { Clock::Wall }
+    }
+
+    /// Its name in results.
+    pub(super) fn name(&self) -> &'static str {
+        match self.clock() {
+            Clock::Timestamp => "timestamp",
+            Clock::Wall => "wall",
+        }
+    }
+
+    /// Its smallest step in seconds.
+    pub(super) fn resolution_s(&self) -> f64 {
+        self.resolution_s
+    }
+
+    /// Why timestamps are not used, where the device has them.
+    pub(super) fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Seconds that a measurement lasts at least.
+    pub(super) fn least_s(&self) -> f64 {
+        let steps = STEPS * self.resolution_s;
+        if self.stamps.is_some() { steps } else { steps.max(WALL_S) }
+    }
+
+    /// Seconds that `repeats` runs of a program take together. Timestamps that go wrong here are given up for good.
+    ///
+    /// # Errors
+    /// [`crate::Error::DeviceLost`], [`crate::Error::Rejected`].
+    pub(super) async fn time(&mut self, program: &Program, repeats: u32) -> Result<f64> {
+        let (stamped, wall) = timed(&self.gpu, self.stamps.as_ref(), &program.repeated(&self.gpu, repeats)).await?;
+        if self.stamps.is_some() && stamped.is_none() {
+            self.stamps = None;
+            self.resolution_s = wall_resolution();
+            self.note = Some(NO_TIMES.into());
+        }
+        Ok(stamped.unwrap_or(wall))
+    }
+}
+
+const NO_TIMES: &str = "timestamps are zero or unordered";
+
+/// The smallest step of a device's timestamps in seconds, or what speaks against them.
+async fn tried(gpu: &Gpu, set: &Stamps) -> Result<Result<f64, &'static str>> {
+    let [idle, work] = [Limit::Dispatch, Limit::Fma].map(|limit| Plain::new(gpu, limit));
+    let (idle, work) = (idle?.program, work?.program);
+    // Compiled before anything is timed.
+    timed(gpu, None, &[[idle.commands(), work.commands()].concat()]).await?;
+    // Many short spans find the steps, and the long ones between them are seen by the host's clock as well.
+    let spans: Vec<Vec<Command>> =
+        (0..64).map(|i| if i % 16 == 8 { work.commands() } else { idle.commands() }.to_vec()).collect();
+    let (seconds, wall) = timed(gpu, Some(set), &spans).await?;
+    let Some(seconds) = seconds else { return Ok(Err(NO_TIMES)) };
+    let stamps = set.read(gpu, spans.len() as u32).await?;
+    let unit = f64::from(gpu.queue().get_timestamp_period()) * 1e-9;
+    let resolution = stamps::step(&stamps) as f64 * unit;
+    Ok(verdict(resolution, seconds, wall))
+}
+
+fn verdict(resolution: f64, seconds: f64, wall: f64) -> Result<f64, &'static str> {
+    if resolution <= 0.0 {
+        Err("timestamps do not advance")
+    } else if seconds > 1.1 * wall + 2.0 * resolution {
+        Err("timestamps run faster than the host's clock")
+    } else if seconds + 64.0 * resolution < 0.05 * wall {
+        Err("timestamps run slower than the host's clock")
+    } else {
+        Ok(resolution)
+    }
+}
+
+/// The smallest step of the host's clock that was seen, in seconds.
+fn wall_resolution() -> f64 {
+    let step = || {
+        let start = Instant::now();
+        loop {
+            let elapsed = start.elapsed().as_secs_f64();
+            if elapsed > 0.0 {
+                break elapsed;
+            }
+        }
+    };
+    (0..100).map(|_| step()).fold(f64::INFINITY, f64::min)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_disagrees_with_the_hosts_is_refused() {
+        assert_eq!(verdict(1e-9, 0.020, 0.022), Ok(1e-9));
+        // 64 spans of coarse steps may hide much of a short time, and add two steps to it.
+        assert_eq!(verdict(65e-6, 0.0201, 0.020), Ok(65e-6));
+        assert!(verdict(0.0, 0.02, 0.02).is_err());
+        assert!(verdict(1e-9, 0.2, 0.02).is_err() && verdict(1e-9, 0.0002, 0.02).is_err());
+    }
+
+    #[test]
+    fn the_hosts_clock_advances() {
+        let step = wall_resolution();
+        assert!(step > 0.0 && step < 0.1, "{step}");
+    }
+}

@@ -1,0 +1,235 @@
+//! What an adapter reaches in plain kernels (`shaders/bench/*.wgsl`): what the kernels of AFT are held against.
+
+use crate::error::Result;
+use crate::gpu::{Bind, Cost, Gpu, Kernel, Operand, Placement, Plane, Program, Variant, params};
+use crate::ops::Builder;
+
+params! {
+    /// As in `shaders/bench/fma.wgsl`.
+    FmaParams { threads: u32, rounds: u32, factor: f32, term: f32 }
+}
+
+params! {
+    /// As in `shaders/bench/exp.wgsl`.
+    ExpParams { threads: u32, rounds: u32, term: f32 }
+}
+
+params! {
+    /// As in `shaders/bench/copy.wgsl`.
+    CopyParams { rows: u32, width: u32, x_stride: u32, y_stride: u32 }
+}
+
+params! {
+    /// As in `shaders/bench/reads.wgsl`.
+    ReadsParams { rows: u32, width: u32, a_stride: u32, b_stride: u32, c_stride: u32, y_stride: u32 }
+}
+
+params! {
+    /// As in `shaders/bench/idle.wgsl`.
+    IdleParams { value: u32 }
+}
+
+macro_rules! kernel {
+    ($stem:literal, $entry:literal, $params:ident, $operands:expr) => {
+        Kernel {
+            stem: $stem,
+            entry: $entry,
+            source: &[
+                include_str!("../../shaders/lib/grid.wgsl"),
+                include_str!("../../shaders/lib/run_time.wgsl"),
+                include_str!(concat!("../../shaders/", $stem, ".wgsl")),
+            ],
+            params: $params::FIELDS,
+            operands: $operands,
+        }
+    };
+}
+
+const OUT: &[Operand] = &[Operand::array_out("out", "vec4<f32>", "[threads]")];
+
+static FMA: Kernel = kernel!("bench/fma", "multiply_add", FmaParams, OUT);
+static EXP: Kernel = kernel!("bench/exp", "exponentials", ExpParams, OUT);
+static COPY: Kernel = kernel!(
+    "bench/copy",
+    "copy",
+    CopyParams,
+    &[Operand::plane("x", "[rows, cols]"), Operand::plane_out("y", "[rows, cols]")]
+);
+static READS: Kernel = kernel!(
+    "bench/reads",
+    "three_reads",
+    ReadsParams,
+    &[
+        Operand::plane("a", "[rows, cols]"),
+        Operand::plane("b", "[rows, cols]"),
+        Operand::plane("c", "[rows, cols]"),
+        Operand::plane_out("y", "[rows, cols]"),
+    ]
+);
+static IDLE: Kernel = kernel!("bench/idle", "idle", IdleParams, &[Operand::array_out("out", "u32", "[64]")]);
+
+/// A plain kernel that others are held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// Multiply-adds in f32.
+    Fma,
+    /// Exponentials in f32.
+    Exp,
+    /// A copy between planes.
+    Copy(Placement),
+    /// Three planes read, one written.
+    Reads(Placement),
+    /// A dispatch that does nothing, among many.
+    Dispatch,
+    /// A submission of one such dispatch, waited for.
+    Submit,
+}
+
+impl Limit {
+    /// All of them.
+    pub(super) const ALL: [Self; 8] = [
+        Self::Fma,
+        Self::Exp,
+        Self::Copy(Placement::Buffer),
+        Self::Copy(Placement::Texture),
+        Self::Reads(Placement::Buffer),
+        Self::Reads(Placement::Texture),
+        Self::Dispatch,
+        Self::Submit,
+    ];
+
+    /// The name in results.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Fma => "fma",
+            Self::Exp => "exp",
+            Self::Copy(Placement::Buffer) => "copy storage",
+            Self::Copy(Placement::Texture) => "copy texture",
+            Self::Reads(Placement::Buffer) => "3r1w storage",
+            Self::Reads(Placement::Texture) => "3r1w texture",
+            Self::Dispatch => "dispatch",
+            Self::Submit => "submit",
+        }
+    }
+
+    /// The unit of its value: a rate in billions a second, or microseconds.
+    pub(super) fn unit(self) -> &'static str {
+        match self {
+            Self::Fma => "GFLOP/s",
+            Self::Exp => "Gexp/s",
+            Self::Copy(_) | Self::Reads(_) => "GB/s",
+            Self::Dispatch | Self::Submit => "us",
+        }
+    }
+
+    /// Whether its value is a time, not a rate.
+    pub(super) fn is_latency(self) -> bool {
+        matches!(self, Self::Dispatch | Self::Submit)
+    }
+}
+
+/// A limit's kernel, ready to run.
+pub(super) struct Plain {
+    /// Which.
+    pub(super) limit: Limit,
+    /// Its dispatch.
+    pub(super) program: Program,
+    /// What one run does, in the unit of the limit's rate times 1e-9 seconds; of a latency 1.
+    pub(super) work: f64,
+    /// Lives as long as the program runs.
+    _planes: Vec<Plane>,
+}
+
+impl Plain {
+    /// Prepares a limit's kernel in a size that fills the adapter: some milliseconds of work.
+    ///
+    /// # Errors
+    /// [`crate::Error::LimitExceeded`], if planes of that size are none.
+    pub(super) fn new(gpu: &Gpu, limit: Limit) -> Result<Self> {
+        let placement = match limit {
+            Limit::Copy(placement) | Limit::Reads(placement) => placement,
+            _ => Placement::Buffer,
+        };
+        let b = &mut Builder::new(gpu, placement);
+        let (work, planes) = match limit {
+            Limit::Fma | Limit::Exp => (arithmetic(b, limit)?, Vec::new()),
+            Limit::Copy(_) | Limit::Reads(_) => bandwidth(b, limit)?,
+            Limit::Dispatch | Limit::Submit => {
+                let out = gpu.storage("idle", 256)?;
+                let (variant, params) = (Variant::plain(placement), IdleParams { value: 1 });
+                b.program.dispatch(gpu.dispatch(
+                    &IDLE,
+                    &variant,
+                    &params,
+                    &[Bind::Buffer(&out)],
+                    1,
+                    Cost::default(),
+                )?);
+                (1.0, Vec::new())
+            }
+        };
+        Ok(Self { limit, program: b.take_program(), work, _planes: planes })
+    }
+}
+
+/// Adds a kernel on registers; gives the operations of a run.
+fn arithmetic(b: &mut Builder, limit: Limit) -> Result<f64> {
+    let groups = b.planned([32, 4096]);
+    let (threads, rounds) = (64 * groups, 512);
+    let out = b.gpu.storage("sums", 16 * u64::from(threads))?;
+    let runs = f64::from(threads) * f64::from(rounds);
+    let variant = Variant::plain(b.placement);
+    let (binds, groups, bytes) = ([Bind::Buffer(&out)], u64::from(groups), 16.0 * f64::from(threads));
+    let (work, dispatch) = match limit {
+        Limit::Fma => {
+            let work = 96.0 * runs;
+            // A contraction with its fixed point at 1.
+            let params = FmaParams { threads, rounds, factor: 0.999, term: 0.001 };
+            (work, b.gpu.dispatch(&FMA, &variant, &params, &binds, groups, Cost { flops: work, bytes })?)
+        }
+        _ => {
+            let work = 16.0 * runs;
+            let params = ExpParams { threads, rounds, term: 0.5 };
+            // An exponential is some ten operations.
+            (work, b.gpu.dispatch(&EXP, &variant, &params, &binds, groups, Cost { flops: 10.0 * work, bytes })?)
+        }
+    };
+    b.program.dispatch(dispatch);
+    Ok(work)
+}
+
+/// Adds a kernel on planes beyond any cache; gives the bytes of a run.
+fn bandwidth(b: &mut Builder, limit: Limit) -> Result<(f64, Vec<Plane>)> {
+    let (rows, cols) = b.planned([(2048, 1024), (4096, 4096)]);
+    let count = if matches!(limit, Limit::Copy(_)) { 2 } else { 4 };
+    let mut planes = Vec::new();
+    for i in 0..count {
+        let plane = b.plane("bandwidth", rows, cols)?;
+        plane.fill(&b.gpu, i as f32)?;
+        planes.push(plane);
+    }
+    let width = cols / 4;
+    let bytes = 4.0 * f64::from(count) * f64::from(rows) * f64::from(cols);
+    let cost = Cost { flops: 0.0, bytes };
+    let groups = (u64::from(rows / 8) * u64::from(width)).div_ceil(64);
+    let binds: Vec<_> = planes.iter().map(Bind::Plane).collect();
+    let variant = Variant::plain(b.placement);
+    let dispatch = if count == 2 {
+        let params = CopyParams { rows, width, x_stride: width, y_stride: width };
+        b.gpu.dispatch(&COPY, &variant, &params, &binds, groups, cost)?
+    } else {
+        let params = ReadsParams { rows, width, a_stride: width, b_stride: width, c_stride: width, y_stride: width };
+        b.gpu.dispatch(&READS, &variant, &params, &binds, groups, cost)?
+    };
+    b.program.dispatch(dispatch);
+    Ok((bytes, planes))
+}
+
+/// Kernels of this room, for the tests that compile them all.
+pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
+    let in_both = [&COPY, &READS].into_iter().flat_map(|kernel| {
+        [Placement::Buffer, Placement::Texture].map(|placement| (kernel, Variant::plain(placement)))
+    });
+    let alone = [&FMA, &EXP, &IDLE].map(|kernel| (kernel, Variant::plain(Placement::Buffer)));
+    in_both.chain(alone).collect()
+}

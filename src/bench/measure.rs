@@ -1,0 +1,146 @@
+//! What cases are measured with: the device, its clock, its limits, and how long it may take.
+
+use super::clock::Stopwatch;
+use super::limits::{Limit, Plain};
+use super::pair::{Paired, median, pair, quantile};
+use super::result::{self, Row};
+use crate::check::ExpError;
+use crate::error::Result;
+use crate::gpu::{AdapterClass, Gpu, Placement, Program};
+
+/// A program that is timed, and the row that tells of it.
+pub(super) struct Timed {
+    /// All that is known before: the case, its work, and memory.
+    pub(super) row: Row,
+    /// One execution.
+    pub(super) program: Program,
+    /// What it is held against.
+    pub(super) limit: Limit,
+    /// The largest error in units of its tolerance.
+    pub(super) error: f64,
+}
+
+/// The device with what was found out about it.
+pub(super) struct Measure<'a> {
+    pub(super) gpu: Gpu,
+    pub(super) watch: Stopwatch,
+    /// The adapter's exponential, as tolerances excuse it.
+    pub(super) exp: ExpError,
+    /// Seconds for a row.
+    pub(super) allowance_s: f64,
+    /// Whether to stop.
+    pub(super) stop: &'a dyn Fn() -> bool,
+    plain: Vec<Plain>,
+}
+
+impl<'a> Measure<'a> {
+    pub(super) fn new(
+        gpu: &Gpu,
+        watch: Stopwatch,
+        exp: ExpError,
+        allowance_s: f64,
+        stop: &'a dyn Fn() -> bool,
+    ) -> Self {
+        Self { gpu: gpu.clone(), watch, exp, allowance_s, stop, plain: Vec::new() }
+    }
+
+    /// Measures a limit by itself; none if told to stop.
+    ///
+    /// # Errors
+    /// As the kernels.
+    pub(super) async fn limit(&mut self, limit: Limit) -> Result<Option<result::Limit>> {
+        let Self { gpu, watch, stop, .. } = self;
+        let plain = gpu.checked("preparing a limit", || Plain::new(gpu, limit)).await?;
+        let values: Vec<f64> = if limit == Limit::Submit {
+            submissions(gpu, &plain.program).await?
+        } else {
+            let Some(paired) = pair(watch, &plain.program, None, self.allowance_s, *stop).await? else {
+                return Ok(None);
+            };
+            let value = |seconds: &f64| if limit.is_latency() { seconds * 1e6 } else { plain.work / seconds * 1e-9 };
+            paired.seconds.iter().map(value).collect()
+        };
+        let [min, value, max] = [0.0, 0.5, 1.0].map(|p| quantile(&values, p));
+        self.plain.push(plain);
+        Ok(Some(result::Limit { name: limit.name().into(), value, unit: limit.unit().into(), min, max }))
+    }
+
+    /// Times a program whose result was checked, and fills its row. A wrong result gets no time. None if told to stop.
+    ///
+    /// # Errors
+    /// As the kernels.
+    pub(super) async fn row(&mut self, timed: &Timed) -> Result<Option<Row>> {
+        let mut row = timed.row.clone();
+        judge(&mut row, timed.error);
+        if row.gate == FAIL {
+            return Ok(Some(row));
+        }
+        if !self.plain.iter().any(|plain| plain.limit == timed.limit) {
+            let gpu = &self.gpu;
+            self.plain.push(gpu.checked("preparing a limit", || Plain::new(gpu, timed.limit)).await?);
+        }
+        let limit = self.plain.iter().find(|plain| plain.limit == timed.limit);
+        let paired = pair(&mut self.watch, &timed.program, limit, self.allowance_s, self.stop).await?;
+        let (Some(paired), Some(limit)) = (paired, limit) else { return Ok(None) };
+        times(&mut row, &paired.seconds, paired.repeats);
+        row.clock = Some(self.watch.name().into());
+        row.limit = Some(timed.limit.name().into());
+        let work = if timed.limit == Limit::Fma { row.flops } else { row.bytes };
+        if let Some(work) = work {
+            fill_percents(&mut row, &paired, work, limit.work);
+        }
+        Ok(Some(row))
+    }
+
+    /// Where planes of `rows` rows live on this device.
+    pub(super) fn placement(&self, rows: u32) -> Placement {
+        let fits = rows <= self.gpu.caps().limits.max_texture_dimension_2d;
+        if self.gpu.planned_as() == AdapterClass::Software && fits { Placement::Texture } else { Placement::Buffer }
+    }
+}
+
+pub(super) const PASS: &str = "pass";
+pub(super) const FAIL: &str = "fail";
+
+/// Writes down how wrong a result was, in units of its tolerance.
+pub(super) fn judge(row: &mut Row, error: f64) {
+    row.gate = if error <= 1.0 { PASS } else { FAIL }.into();
+    // JSON knows no infinity.
+    row.error = Some(error).filter(|error| error.is_finite());
+}
+
+/// Writes down the seconds of single executions, one value a round of `repeats`.
+pub(super) fn times(row: &mut Row, seconds: &[f64], repeats: u32) {
+    let [min, middle, most] = [0.0, 0.5, 0.9].map(|p| Some(1e3 * quantile(seconds, p)));
+    (row.min_ms, row.median_ms, row.p90_ms) = (min, middle, most);
+    row.repetitions = Some(repeats * seconds.len() as u32);
+}
+
+fn fill_percents(row: &mut Row, paired: &Paired, work: f64, limit_work: f64) {
+    let percents = paired.percents(work, limit_work);
+    row.percent_of_limit = Some(median(&percents));
+    row.percent_spread = Some([quantile(&percents, 0.0), quantile(&percents, 1.0)]);
+}
+
+/// By which plan kernels run, in words.
+pub(super) fn plan(gpu: &Gpu, placement: Placement) -> String {
+    let kernels = match gpu.planned_as() {
+        AdapterClass::Software => "processor",
+        AdapterClass::Discrete | AdapterClass::Integrated | AdapterClass::Unknown => "gpu",
+    };
+    let operands = match placement {
+        Placement::Buffer => "buffers",
+        Placement::Texture => "textures",
+    };
+    format!("{kernels}, {operands}")
+}
+
+/// Microseconds of single submissions, each waited for, by the host's clock.
+async fn submissions(gpu: &Gpu, program: &Program) -> Result<Vec<f64>> {
+    let slices = program.repeated(gpu, 1);
+    let mut all = Vec::new();
+    for _ in 0..51 {
+        all.push(1e6 * crate::gpu::timed(gpu, None, &slices).await?.1);
+    }
+    Ok(all)
+}

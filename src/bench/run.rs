@@ -1,0 +1,171 @@
+//! A run of the benchmark: limits first, then case by case; what is done is kept, whatever comes.
+
+use std::ops::ControlFlow;
+
+use super::cases::{self, Case};
+use super::clock::Stopwatch;
+use super::describe::adapter;
+use super::limits::Limit;
+use super::measure::{FAIL, Measure};
+use super::result::{Results, Row, SCHEMA, Skipped};
+use crate::check::Exponential;
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// Two lengths: a minute or so.
+    Quick,
+    /// Every shape: up to half an hour.
+    Full,
+}
+
+/// Which cases are measured; all that is none asks for nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// An operation, as "aft" or "linear".
+    pub op: Option<String>,
+    /// A form, as "local".
+    pub form: Option<String>,
+    /// A length T.
+    pub length: Option<u32>,
+}
+
+/// What a run is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// How much.
+    pub effort: Effort,
+    /// Which.
+    pub filter: Filter,
+    /// The commit of the library, if known.
+    pub commit: Option<String>,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Parts done: limits, and cases.
+    pub done: usize,
+    /// Of so many.
+    pub of: usize,
+    /// What comes next.
+    pub next: String,
+}
+
+impl Effort {
+    /// Seconds for a row.
+    fn allowance_s(self) -> f64 {
+        match self {
+            Self::Quick => 0.25,
+            Self::Full => 1.5,
+        }
+    }
+}
+
+/// The operations and forms that there are to ask for.
+pub fn names(gpu: &Gpu) -> (Vec<String>, Vec<String>) {
+    let (mut ops, mut forms) = (Vec::new(), Vec::new());
+    for row in cases::all(gpu.planned_as(), Effort::Full).iter().map(Case::row) {
+        ops.push(row.op);
+        forms.extend(row.form);
+    }
+    [&mut ops, &mut forms].into_iter().for_each(|names| {
+        names.sort();
+        names.dedup();
+    });
+    (ops, forms)
+}
+
+/// Measures a device. Results come into `results` as they are there, so that they outlive an error; `progress` is told what is
+/// next, and `stop` is asked between measurements. Gives whether all was done.
+///
+/// # Errors
+/// [`Error::Config`] if nothing was asked for that there is; [`Error::DeviceLost`], [`Error::Rejected`].
+pub async fn run(
+    gpu: &Gpu,
+    options: &Options,
+    results: &mut Results,
+    mut progress: impl FnMut(&Progress),
+    stop: &dyn Fn() -> bool,
+) -> Result<ControlFlow<()>> {
+    let Options { effort, ref filter, .. } = *options;
+    let cases: Vec<_> = cases::all(gpu.planned_as(), effort).into_iter().filter(|case| case.is_in(filter)).collect();
+    if cases.is_empty() {
+        let (ops, forms) = names(gpu);
+        let text =
+            format!("no such case. There are the operations {} and the forms {}", ops.join(", "), forms.join(", "));
+        return Err(Error::Config(text));
+    }
+    let of = Limit::ALL.len() + cases.len();
+    let mut done = 0;
+    let mut tell = |next: String| {
+        progress(&Progress { done, of, next });
+        done += 1;
+    };
+    let watch = Stopwatch::new(gpu).await?;
+    results.adapter = adapter(gpu, &watch, options.commit.clone());
+    let exp = Exponential::measure(gpu).await?.error;
+    let mut measure = Measure::new(gpu, watch, exp, effort.allowance_s(), stop);
+    results.skipped.push(half_precision());
+    for limit in Limit::ALL {
+        tell(format!("limit: {}", limit.name()));
+        match measure.limit(limit).await {
+            Ok(Some(limit)) => results.limits.push(limit),
+            Ok(None) => return Ok(ControlFlow::Break(())),
+            Err(error) => results.skipped.push(skipped(format!("limit: {}", limit.name()), error)?),
+        }
+    }
+    for case in cases {
+        tell(case.name());
+        if stop() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let prepared = match case.prepare(&measure).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                results.skipped.push(skipped(case.name(), error)?);
+                continue;
+            }
+        };
+        for timed in &prepared.timed {
+            match measure.row(timed).await? {
+                Some(row) => results.rows.push(row),
+                None => return Ok(ControlFlow::Break(())),
+            }
+        }
+        drop(prepared.held);
+    }
+    // The clock may have been given up on the way.
+    results.adapter = adapter(gpu, &measure.watch, options.commit.clone());
+    tell("done".into());
+    Ok(ControlFlow::Continue(()))
+}
+
+impl Results {
+    /// Results of nothing yet.
+    pub fn new(gpu: &Gpu) -> Self {
+        let adapter = super::describe::untimed(gpu, None);
+        Self { schema: SCHEMA.into(), adapter, limits: Vec::new(), rows: Vec::new(), skipped: Vec::new() }
+    }
+
+    /// Rows whose result was wrong.
+    pub fn failures(&self) -> Vec<&Row> {
+        self.rows.iter().filter(|row| row.gate == FAIL).collect()
+    }
+}
+
+/// The case that an error keeps from running; other errors end the run.
+fn skipped(case: String, error: Error) -> Result<Skipped> {
+    match error {
+        Error::LimitExceeded { .. } | Error::OutOfMemory { .. } => Ok(Skipped { case, reason: error.to_string() }),
+        other => Err(other),
+    }
+}
+
+/// Kernels compute in f32 alone, so that no device is asked for f16.
+fn half_precision() -> Skipped {
+    let reason = "the device was not asked for shader-f16: every kernel computes in f32";
+    Skipped { case: "limit: fma in f16".into(), reason: reason.into() }
+}

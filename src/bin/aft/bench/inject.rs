@@ -1,0 +1,49 @@
+//! Faults on demand, for tests: `AFT_INJECT=no-timestamps`, `zero-timestamps`, `coarse-timestamps` or `wrong-kernel@STEM`.
+
+use aft_wgpu::gpu::{Gpu, StampFault};
+use aft_wgpu::{Error, Result};
+
+const VARIABLE: &str = "AFT_INJECT";
+
+/// What is to be wrong.
+#[derive(Debug, PartialEq)]
+enum Fault {
+    Stamps(StampFault),
+    Kernel(String),
+}
+
+/// Lets go wrong what the environment asks for.
+pub fn apply(gpu: &Gpu) -> Result<()> {
+    let Some(text) = std::env::var_os(VARIABLE) else { return Ok(()) };
+    match parse(&text.to_string_lossy())? {
+        Fault::Stamps(fault) => gpu.spoil_stamps(fault),
+        Fault::Kernel(stem) => gpu.spoil_kernel(&stem),
+    }
+    Ok(())
+}
+
+fn parse(text: &str) -> Result<Fault> {
+    match (text, text.split_once('@')) {
+        ("no-timestamps", _) => Ok(Fault::Stamps(StampFault::Absent)),
+        ("zero-timestamps", _) => Ok(Fault::Stamps(StampFault::Zero)),
+        ("coarse-timestamps", _) => Ok(Fault::Stamps(StampFault::Coarse)),
+        (_, Some(("wrong-kernel", stem))) => Ok(Fault::Kernel(stem.into())),
+        _ => Err(Error::Config(format!(
+            "{VARIABLE} is no-timestamps, zero-timestamps, coarse-timestamps or wrong-kernel@STEM, not {text}"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_fault_is_refused() {
+        assert_eq!(parse("coarse-timestamps").ok(), Some(Fault::Stamps(StampFault::Coarse)));
+        assert_eq!(parse("wrong-kernel@aft/pairs").ok(), Some(Fault::Kernel("aft/pairs".into())));
+        for wrong in ["", "timestamps", "wrong-kernel", "lose-device@3", "@aft/pairs"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

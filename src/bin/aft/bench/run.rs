@@ -1,0 +1,162 @@
+//! A run on one adapter or all of them, and its results as data.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use aft_wgpu::bench::{self, Effort, Filter, Options, Results};
+use aft_wgpu::gpu::{Gpu, adapters};
+use clap::ValueEnum;
+
+use super::inject;
+use super::progress::Bar;
+use crate::shared::{AdapterArgs, io_error, say};
+use crate::train::interrupt::Interrupt;
+
+pub const EXAMPLES: &str = "\
+Ends with 0 if every result was right, with 1 if any was not, and with 130 after Ctrl-C, which prints what is done so far.
+
+Examples:
+  aft bench
+  aft bench --full --format json -o results/my-gpu.json
+  aft bench --adapter all --op aft --form local
+  aft bench --op linear --format json";
+
+/// What is measured, and how it is told.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    adapter: AdapterArgs,
+    /// Only this operation, as aft or linear
+    #[arg(long, value_name = "NAME")]
+    op: Option<String>,
+    /// Only this form, as local or "full factorised"
+    #[arg(long, value_name = "NAME")]
+    form: Option<String>,
+    /// Only cases of this length T
+    #[arg(long, value_name = "T")]
+    length: Option<u32>,
+    /// Two lengths of each form, within a minute or so; the default
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
+    /// Every shape, within half an hour
+    #[arg(long)]
+    full: bool,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    format: Format,
+    /// Write results to a file instead of stdout; with --adapter all the adapter's number is put before its ending
+    #[arg(short, long = "output", value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// A form of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One object an adapter
+    Json,
+}
+
+/// Kernels that compute something else than they should.
+#[derive(Debug, thiserror::Error)]
+#[error("{failed} of {all} results were wrong on {adapter}, and have no time. `aft check` says more")]
+pub struct Failed {
+    failed: usize,
+    all: usize,
+    adapter: String,
+}
+
+/// A run that was told to stop.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted after {rows} rows")]
+pub struct Stopped {
+    /// Rows that are done.
+    pub rows: usize,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let interrupt = Interrupt::install("finishing the measurement; once more to quit at once")?;
+    interrupt.hold();
+    let mut wrong = None;
+    for (number, gpu) in args.devices()?.into_iter().enumerate() {
+        let gpu = gpu?;
+        inject::apply(&gpu)?;
+        let mut results = Results::new(&gpu);
+        let outcome = args.measure(&gpu, &interrupt, &mut results);
+        // What is done is told, whatever ended it, unless there is nothing to tell.
+        if outcome.is_ok() || !results.rows.is_empty() {
+            args.tell(&results, number)?;
+        }
+        if outcome?.is_break() {
+            return Err(Stopped { rows: results.rows.len() }.into());
+        }
+        let failed = results.failures().len();
+        if failed > 0 {
+            wrong = Some(Failed { failed, all: results.rows.len(), adapter: results.adapter.name.clone() });
+        }
+    }
+    wrong.map_or(Ok(()), |failed| Err(failed.into()))
+}
+
+impl Args {
+    /// The devices asked for, each made when its turn comes.
+    fn devices(&self) -> anyhow::Result<Vec<aft_wgpu::Result<Gpu>>> {
+        if !self.all() {
+            return Ok(vec![Gpu::request_blocking(&self.adapter.options())]);
+        }
+        let count = pollster::block_on(adapters()).len().max(1);
+        let options =
+            |index: usize| aft_wgpu::gpu::GpuOptions { adapter: Some(index.to_string()), ..Default::default() };
+        Ok((0..count).map(|index| Gpu::request_blocking(&options(index))).collect())
+    }
+
+    fn all(&self) -> bool {
+        self.adapter.options().adapter.as_deref() == Some("all")
+    }
+
+    fn measure(
+        &self,
+        gpu: &Gpu,
+        interrupt: &Interrupt,
+        results: &mut Results,
+    ) -> anyhow::Result<std::ops::ControlFlow<()>> {
+        let Self { op, form, length, .. } = self;
+        let filter = Filter { op: op.clone(), form: form.clone(), length: *length };
+        let effort = if self.full { Effort::Full } else { Effort::Quick };
+        let commit = option_env!("AFT_COMMIT").map(str::to_owned);
+        let options = Options { effort, filter, commit };
+        let mut bar = Bar::new();
+        let stop = || interrupt.asked();
+        Ok(pollster::block_on(bench::run(gpu, &options, results, |progress| bar.show(progress), &stop))?)
+    }
+
+    fn tell(&self, results: &Results, number: usize) -> anyhow::Result<()> {
+        let text = match self.format {
+            Format::Json => serde_json::to_string(results)?,
+        };
+        match &self.output {
+            None => say(text),
+            Some(path) => {
+                let path = if self.all() { numbered(path, number) } else { path.clone() };
+                Ok(fs::write(&path, text + "\n").map_err(io_error(path.display()))?)
+            }
+        }
+    }
+}
+
+/// The path with a number before its ending.
+fn numbered(path: &Path, number: usize) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = path.extension().map_or_else(String::new, |ending| format!(".{}", ending.to_string_lossy()));
+    path.with_file_name(format!("{stem}-{number}{ending}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_several_adapters_are_numbered() {
+        assert_eq!(numbered(Path::new("a/b.json"), 2), Path::new("a/b-2.json"));
+        assert_eq!(numbered(Path::new("b"), 0), Path::new("b-0"));
+    }
+}
