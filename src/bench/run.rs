@@ -122,20 +122,11 @@ pub async fn run(
         if stop() {
             return Ok(ControlFlow::Break(()));
         }
-        let prepared = match case.prepare(&measure).await {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                results.skipped.push(skipped(case.name(), error)?);
-                continue;
-            }
-        };
-        for timed in &prepared.timed {
-            match measure.row(timed).await? {
-                Some(row) => results.rows.push(row),
-                None => return Ok(ControlFlow::Break(())),
-            }
+        match case.measure(&mut measure, &mut results.rows).await {
+            Ok(ControlFlow::Continue(())) => {}
+            Ok(ControlFlow::Break(())) => return Ok(ControlFlow::Break(())),
+            Err(error) => results.skipped.push(skipped(case.name(), error)?),
         }
-        drop(prepared.held);
     }
     // The clock may have been given up on the way.
     results.adapter = adapter(gpu, &measure.watch, options.commit.clone());

@@ -353,6 +353,19 @@ impl Trainer {
         format!("{kernels}, {operands}")
     }
 
+    /// Runs the forward and the backward pass of a step over a caller's batch [B, T], and returns the loss of each row in nats, [B T];
+    /// gradients are in the parameters' pages then. No step is counted, and no weight changes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the batch does not fit; [`Error::DeviceLost`].
+    pub(crate) async fn try_batch(&mut self, tokens: &[u32], targets: &[u32]) -> Result<Vec<f32>> {
+        let slot = u64::from(self.step) * u64::from(self.config.accumulate);
+        self.feed.fill(&self.gpu, slot, tokens, targets)?;
+        self.recorder.run(&self.gradients).await?;
+        self.recorder.finish().await?;
+        self.gpu.read(&self.losses, 0, 4 * tokens.len() as u64).await
+    }
+
     /// Runs one more step, each dispatch alone, and returns its time by kernel.
     ///
     /// # Errors

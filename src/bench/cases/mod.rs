@@ -2,6 +2,11 @@
 
 mod aft;
 mod around;
+mod generate;
+mod model;
+mod train;
+
+use std::ops::ControlFlow;
 
 use super::measure::{Measure, Timed};
 use super::result::Row;
@@ -16,12 +21,19 @@ pub(super) enum Case {
     Aft(aft::Aft),
     /// A kernel around it.
     Around(around::Around),
+    /// Steps of training.
+    Train(model::Model),
+    /// Generation of text.
+    Generate(model::Model),
 }
 
 /// All that runs on a device of a class.
 pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Case> {
     let mut cases: Vec<_> = aft::all(class, effort).into_iter().map(Case::Aft).collect();
     cases.extend(around::all(class, effort).into_iter().map(Case::Around));
+    for model in model::all(class, effort) {
+        cases.extend([Case::Train(model.clone()), Case::Generate(model)]);
+    }
     cases
 }
 
@@ -31,6 +43,8 @@ impl Case {
         match self {
             Self::Aft(aft) => aft.row(),
             Self::Around(around) => around.row(),
+            Self::Train(model) => Row { op: "train".into(), ..model.row() },
+            Self::Generate(model) => Row { op: "generate".into(), ..model.row() },
         }
     }
 
@@ -48,15 +62,25 @@ impl Case {
             && filter.length.is_none_or(|t| Some(t) == row.T)
     }
 
-    /// Checks the case and gives what is to be timed.
+    /// Checks the case, times it, and adds its rows as they are there. Breaks if told to stop.
     ///
     /// # Errors
     /// [`crate::Error::LimitExceeded`] if it does not fit the device; as the operations.
-    pub(super) async fn prepare(&self, measure: &Measure<'_>) -> Result<Prepared> {
-        match self {
-            Self::Aft(aft) => aft.prepare(measure).await,
-            Self::Around(around) => around.prepare(measure).await,
+    pub(super) async fn measure(&self, measure: &mut Measure<'_>, rows: &mut Vec<Row>) -> Result<ControlFlow<()>> {
+        let prepared = match self {
+            Self::Aft(aft) => aft.prepare(measure).await?,
+            Self::Around(around) => around.prepare(measure).await?,
+            Self::Train(model) => return train::measure(model, self.row(), measure, rows).await,
+            Self::Generate(model) => return generate::measure(model, self.row(), measure, rows).await,
+        };
+        for timed in &prepared.timed {
+            match measure.row(timed).await? {
+                Some(row) => rows.push(row),
+                None => return Ok(ControlFlow::Break(())),
+            }
         }
+        drop(prepared.held);
+        Ok(ControlFlow::Continue(()))
     }
 }
 

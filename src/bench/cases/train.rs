@@ -1,0 +1,113 @@
+//! Steps of training: tokens a second by the host's clock, all that a step does included.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use web_time::Instant;
+
+use super::super::measure::{FAIL, Measure, judge, plan, times};
+use super::super::pair::{ROUNDS, median};
+use super::super::result::Row;
+use super::model::{Model, Truth};
+use crate::data::MemoryText;
+use crate::error::Result;
+use crate::ops::nn::batch::IGNORED;
+use crate::random::below;
+use crate::train::{TrainConfig, Trainer};
+
+/// Positions of the first sequence that the reference computes; the others have no target.
+const CHECKED: usize = 48;
+
+pub(super) async fn measure(
+    model: &Model,
+    row: Row,
+    measure: &mut Measure<'_>,
+    rows: &mut Vec<Row>,
+) -> Result<ControlFlow<()>> {
+    let gpu = measure.gpu.clone();
+    let before = gpu.memory().live_bytes;
+    gpu.forget_peak();
+    let mut trainer = trainer(model, measure).await?;
+    let peak_bytes = Some(gpu.memory().peak_bytes - before);
+    let placement = trainer.model.placement;
+    let mut row = Row { direction: "step".into(), peak_bytes, plan: Some(plan(&gpu, placement)), ..row };
+    judge(&mut row, error(&mut trainer, measure, model).await?);
+    if row.gate == FAIL {
+        rows.push(row);
+        return Ok(ControlFlow::Continue(()));
+    }
+    let mut run = async |steps: u32| {
+        let start = Instant::now();
+        trainer.advance(steps).await.map(|_| start.elapsed().as_secs_f64())
+    };
+    // The first step is slower.
+    run(1).await?;
+    let one = run(1).await?;
+    let steps = (measure.allowance_s / ROUNDS as f64 / one).clamp(1.0, 50.0) as u32;
+    let mut seconds = Vec::new();
+    for _ in 0..ROUNDS {
+        if (measure.stop)() {
+            return Ok(ControlFlow::Break(()));
+        }
+        seconds.push(run(steps).await? / f64::from(steps));
+    }
+    times(&mut row, &seconds, steps);
+    row.clock = Some("wall".into());
+    row.tokens_per_second = Some(f64::from(model.batch * model.config.length) / median(&seconds));
+    rows.push(row);
+    Ok(ControlFlow::Continue(()))
+}
+
+/// The model in training on a text of random letters.
+pub(super) async fn trainer(model: &Model, measure: &Measure<'_>) -> Result<Trainer> {
+    let class = measure.gpu.planned_as();
+    // So many steps that the schedule has no end here.
+    let config = TrainConfig { batch: model.batch, steps: 1_000_000, seed: 1, ..TrainConfig::for_adapter(class) };
+    let text: Vec<u8> = letters(2, 1 << 16).into_iter().map(|letter| letter as u8).collect();
+    Trainer::new(&measure.gpu, &model.config, &config, Arc::new(MemoryText::new(text))).await
+}
+
+/// `len` random letters.
+pub(super) fn letters(stream: u32, len: usize) -> Vec<u32> {
+    (0..len).map(|i| 97 + below([stream, 0x6265_6e63, i as u32, 0], 26) as u32).collect()
+}
+
+/// The error of the losses of the first positions and of the gradient in its own direction, in units of the tolerance. A step's own
+/// program computes both; only the targets of later positions are taken away.
+async fn error(trainer: &mut Trainer, measure: &Measure<'_>, model: &Model) -> Result<f64> {
+    let length = model.config.length as usize;
+    let (len, n) = (model.batch as usize * length, CHECKED.min(length));
+    let (tokens, all) = (letters(3, len), letters(4, len));
+    let targets: Vec<u32> = (0..len).map(|i| if i < n { all[i] } else { IGNORED }).collect();
+    let got = trainer.try_batch(&tokens, &targets).await?;
+    let truth = Truth::of(&measure.gpu, &trainer.model).await?;
+    let losses = truth.losses(&tokens[..n], &targets[..n])?;
+    let off = |(got, truth): (&f32, &f64)| (f64::from(*got) - truth).abs();
+    let loss_error = got.iter().zip(&losses).map(off).fold(0.0, worse);
+
+    let gradients = trainer.model.parameters.gradients(&measure.gpu).await?;
+    let squares: f64 = gradients.iter().flatten().map(|g| f64::from(*g) * f64::from(*g)).sum();
+    let norm = squares.sqrt();
+    let direction: Vec<Vec<f64>> =
+        gradients.iter().map(|all| all.iter().map(|g| f64::from(*g) / norm).collect()).collect();
+    let loss = |step: f64| -> Result<f64> {
+        let moved = truth.moved(&direction, step);
+        // A row counts for one of all rows of the batch.
+        Ok(moved.losses(&tokens[..n], &targets[..n])?.iter().sum::<f64>() / len as f64)
+    };
+    let slope = (loss(STEP)? - loss(-STEP)?) / (2.0 * STEP);
+    let slope_error = ((slope - norm) / norm).abs();
+    Ok(worse(loss_error / LOSS_TOLERANCE, slope_error / SLOPE_TOLERANCE))
+}
+
+/// The larger; what is no number is the largest.
+fn worse(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::INFINITY } else { a.max(b) }
+}
+
+/// What the weights are moved by in all, of which the second difference is far below the tolerance.
+const STEP: f64 = 1e-3;
+/// Nats: some hundred roundings of logits of a few units.
+const LOSS_TOLERANCE: f64 = 1e-4;
+/// Of the norm: some hundred roundings, and the third derivative of the loss times the square of the step.
+const SLOPE_TOLERANCE: f64 = 1e-3;
