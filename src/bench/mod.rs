@@ -2,13 +2,14 @@
 //!
 //! In reading order: [`Results`] is what comes out. To measure, `limits` are the plain kernels; `clock` measures time, and `pair`
 //! takes a case and its limit in turns; `operand` and `sampled` set up what a case in `cases` runs on and is checked by; [`run()`]
-//! does it all. To read, [`read()`] takes a file, [`series`], [`slope`], [`crossing`] and [`memory`] say what its rows say together,
+//! does it all, and [`explain()`] takes a case apart. To read, [`read()`] takes a file, [`series`], [`slope`], [`crossing`] and [`memory`] say what its rows say together,
 //! and [`report`] writes it down.
 
 mod cases;
 mod clock;
 pub mod crossing;
 mod describe;
+mod explain;
 mod limits;
 mod measure;
 pub mod memory;
@@ -22,6 +23,7 @@ mod sampled;
 pub mod series;
 pub mod slope;
 
+pub use explain::{Explanation, Share, Step, explain};
 pub(crate) use limits::catalogue;
 pub use read::read;
 pub use result::{Adapter, Limit, Results, Row, SCHEMA, Skipped};

@@ -65,19 +65,35 @@ pub(super) async fn pair(
 
 /// How many runs make a measurement of about `share_s` seconds, and no less than the clock can tell.
 async fn repeats_within(watch: &mut Stopwatch, program: &Program, share_s: f64) -> Result<u32> {
-    let mut runs = 1.0;
+    let mut runs = 1;
     loop {
-        let took = watch.time(program, runs as u32).await?;
-        let wanted = watch.least_s().max(share_s);
-        if took >= watch.least_s() || runs >= MOST {
-            let one = took / runs;
-            let enough = (watch.least_s() / one).ceil();
-            return Ok((share_s / one).floor().max(enough).clamp(1.0, MOST) as u32);
+        let took = watch.time(program, runs).await?;
+        match next(runs, took, watch.least_s(), share_s) {
+            Plan::Try(more) => runs = more,
+            Plan::Take(runs) => return Ok(runs),
         }
-        // What took nothing says little about how much would be enough.
-        let factor = if took > 0.0 { (1.2 * wanted / took).clamp(2.0, 16.0) } else { 16.0 };
-        runs = f64::min((runs * factor).ceil(), MOST);
     }
+}
+
+/// What follows from a first measurement.
+#[derive(Debug, PartialEq)]
+enum Plan {
+    /// It was too short to tell: try so many runs.
+    Try(u32),
+    /// So many runs are a measurement.
+    Take(u32),
+}
+
+/// What follows from `runs` runs that took `took_s` seconds, if a measurement lasts `least_s` or more and `share_s` if it can.
+fn next(runs: u32, took_s: f64, least_s: f64, share_s: f64) -> Plan {
+    let within = |runs: f64| runs.clamp(1.0, MOST) as u32;
+    if took_s >= least_s || f64::from(runs) >= MOST {
+        let one = took_s / f64::from(runs);
+        return Plan::Take(within((share_s / one).floor().max((least_s / one).ceil())));
+    }
+    // What took nothing says little about how much would be enough.
+    let factor = if took_s > 0.0 { (1.2 * least_s / took_s).clamp(2.0, 16.0) } else { 16.0 };
+    Plan::Try(within((f64::from(runs) * factor).ceil()))
 }
 
 impl Paired {
@@ -114,6 +130,20 @@ mod tests {
         assert_eq!([0.0, 0.5, 0.9, 1.0].map(|p| quantile(&values, p)), [1.0, 3.0, 4.6, 5.0]);
         assert_eq!((median(&[1.0, 2.0]), median(&[7.0])), (1.5, 7.0));
         assert!(median(&[]).is_nan());
+    }
+
+    #[test]
+    fn runs_are_repeated_until_the_clock_can_tell() {
+        // A clock of steps of 65 us: 50 of them.
+        let least = 50.0 * 65e-6;
+        assert_eq!(next(1, 0.0, least, 0.01), Plan::Try(16));
+        assert_eq!(next(16, 650e-6, least, 0.01), Plan::Try(96));
+        assert_eq!(next(96, 0.0096, least, 0.01), Plan::Take(100));
+        // No share makes a measurement shorter than the clock allows, and a long case is run once.
+        assert_eq!(next(96, 0.0096, least, 0.001), Plan::Take(33));
+        assert_eq!(next(1, 2.0, least, 0.01), Plan::Take(1));
+        // What takes no time at all comes to an end, too.
+        assert_eq!(next(10_000, 0.0, least, 0.01), Plan::Take(10_000));
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub struct Progress {
 
 impl Effort {
     /// Seconds for a row.
-    fn allowance_s(self) -> f64 {
+    pub(super) fn allowance_s(self) -> f64 {
         match self {
             Self::Quick => 0.25,
             Self::Full => 1.5,

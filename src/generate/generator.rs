@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::error::{Error, Result};
 use crate::generate::place::Place;
 use crate::generate::sampling::Sampling;
-use crate::gpu::{Buffer, Gpu, Program, Recorder};
+use crate::gpu::{Buffer, Gpu, Plane, Program, Recorder};
 use crate::models::language::{Language, LanguageConfig};
 use crate::models::stream::{LanguageStream, StreamPass};
 use crate::ops::Builder;
@@ -35,6 +35,7 @@ pub struct Generator {
     pub(super) stream: LanguageStream,
     pub(super) place: Place,
     settings: Buffer,
+    logits: Plane,
     chunk: u32,
     ahead: u32,
     read: Program,
@@ -74,16 +75,16 @@ impl Generator {
         b.recycle(rows);
         let read = b.take_program();
         let rows = model.stream(b, &stream, &StreamPass { chunk: 1, leave: 0, made: 1 })?;
-        let logits = &model.stream_logits(b, &stream, rows)?;
+        let logits = model.stream_logits(b, &stream, rows)?;
         let settings = gpu.storage("sampling", size_of::<Settings>() as u64)?;
-        let args = Sample { logits, cursor: &stream.cursor, settings: &settings, tokens: &stream.tokens };
+        let args = Sample { logits: &logits, cursor: &stream.cursor, settings: &settings, tokens: &stream.tokens };
         sample::sample(b, &args)?;
         let step = b.take_program();
         let ahead = (AHEAD_MS / gpu.caps().estimate_ms(step.cost())).clamp(1.0, AHEAD.into()) as u32;
         let place = Place::start(config.length, model.kept());
         let recorder = Recorder::new(gpu);
         let gpu = gpu.clone();
-        Ok((Self { gpu, config, stream, place, settings, chunk, ahead, read, step, recorder }, setup))
+        Ok((Self { gpu, config, stream, place, settings, logits, chunk, ahead, read, step, recorder }, setup))
     }
 
     /// Sequences, N.
@@ -165,6 +166,14 @@ impl Generator {
                 }
             }
         }
+    }
+
+    /// The logits that the last token of a call was drawn by, [N, 256].
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`].
+    pub(crate) async fn logits(&self) -> Result<Vec<f32>> {
+        self.logits.read(&self.gpu).await
     }
 
     /// How many tokens can be made before the model's positions are full and some are read again.

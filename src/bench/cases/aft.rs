@@ -161,7 +161,7 @@ impl Aft {
             let program = if gradient { &layer.backward } else { &layer.forward }.clone();
             Timed { row, program, limit, error: worst(!gradient) }
         };
-        Ok(Prepared { timed: vec![timed(false), timed(true)], held: Box::new(layer) })
+        Ok(Prepared { timed: vec![timed(false), timed(true)], _held: Box::new(layer) })
     }
 }
 
@@ -191,7 +191,7 @@ impl Layer {
         let conv = problem.form.is_conv();
         let cols = if conv { heads::cols(channels, head_count) } else { qkv_cols(channels) };
         let x = Operand::input(gpu, placement, rows, cols, &sampled::packed(problem))?;
-        let bias = DeviceBias::new(problem, gpu, placement)?;
+        let bias = DeviceBias::new(problem, gpu, placement, true)?;
         let biases = bias.biases(problem);
         let outside = |operands: &[&Operand]| operands.iter().map(|o| o.outside_bytes()).sum::<u64>();
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use web_time::Instant;
 
-use super::super::measure::{FAIL, Measure, judge, plan, times};
+use super::super::measure::{FAIL, Measure, judge, times};
 use super::super::pair::{ROUNDS, median};
 use super::super::result::Row;
 use super::model::{Model, Truth};
@@ -12,11 +12,12 @@ use super::train::letters;
 use crate::error::Result;
 use crate::generate::{Generator, Sampling};
 use crate::models::language::{Language, VOCABULARY};
+use crate::reference::compare::worst;
 
 /// Bytes of a prompt and tokens after it that the reference computes.
 const CHECKED: [usize; 2] = [24, 8];
-/// What a token's logit may be below the largest one: some hundred roundings of logits of a few units.
-const TOLERANCE: f64 = 1e-4;
+/// Of a logit: some ten roundings of values of a few units.
+const TOLERANCE: f64 = 2e-5;
 
 pub(super) async fn measure(
     model: &Model,
@@ -30,7 +31,7 @@ pub(super) async fn measure(
     let language = Language::new(&gpu, &model.config, model.config.length, false, Some(1))?;
     let mut generator = Generator::new(&gpu, &language, 1).await?;
     let peak_bytes = Some(gpu.memory().peak_bytes - before);
-    let row = Row { B: Some(1), peak_bytes, plan: Some(plan(&gpu, language.placement)), ..row };
+    let row = Row { B: Some(1), peak_bytes, plan: Some(model.plan(&gpu, language.placement)), ..row };
     let error = error(&mut generator, &Truth::of(&gpu, &language).await?).await?;
     let prompt = bytes(6, model.config.length as usize / 2);
     for direction in ["first token", "token"] {
@@ -74,24 +75,22 @@ fn bytes(stream: u32, len: usize) -> Vec<u8> {
     letters(stream, len).into_iter().map(|letter| letter as u8).collect()
 }
 
-/// How far the logits of the tokens that it takes for the likeliest are below the largest ones, in units of the tolerance.
+/// How far the logits that tokens are drawn by are from the reference's, in units of the tolerance.
 async fn error(generator: &mut Generator, truth: &Truth) -> Result<f64> {
     let [before, count] = CHECKED;
     let mut text = bytes(5, before);
     generator.read(&text).await?;
-    let greedy = Sampling { temperature: 0.0, ..Sampling::default() };
-    generator
-        .generate(count, &greedy, |tokens| {
+    let mut got = Vec::new();
+    for _ in 0..count {
+        let push = |tokens: &[u8]| {
             text.push(tokens[0]);
             ControlFlow::Continue(())
-        })
-        .await?;
-    let tokens: Vec<u32> = text.iter().map(|&byte| byte.into()).collect();
-    let logits = truth.logits(&tokens)?;
-    let mut worst = 0.0f64;
-    for (row, &token) in logits.chunks(VOCABULARY as usize).skip(before - 1).zip(&tokens[before..]) {
-        let largest = row.iter().fold(f64::NEG_INFINITY, |m, logit| m.max(*logit));
-        worst = worst.max(largest - row[token as usize]);
+        };
+        generator.generate(1, &Sampling::default(), push).await?;
+        got.extend(generator.logits().await?);
     }
-    Ok(worst / TOLERANCE)
+    let tokens: Vec<u32> = text[..before + count - 1].iter().map(|&byte| byte.into()).collect();
+    let logits = truth.logits(&tokens)?;
+    let truth = &logits[(before - 1) * VOCABULARY as usize..];
+    Ok(worst(&got, truth, |_| TOLERANCE).ratio)
 }

@@ -4,7 +4,7 @@ mod aft;
 mod around;
 mod generate;
 mod model;
-mod train;
+pub(super) mod train;
 
 use std::ops::ControlFlow;
 
@@ -14,7 +14,8 @@ use super::run::{Effort, Filter};
 use crate::error::Result;
 use crate::gpu::{AdapterClass, Program};
 
-/// A case, with the rows that come of it.
+/// A case, with the rows that come of it. Another operation is a file beside this one with `all`, `row` and `prepare`, and a line
+/// here.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Case {
     /// A form of AFT, forward and gradient.
@@ -62,24 +63,35 @@ impl Case {
             && filter.length.is_none_or(|t| Some(t) == row.T)
     }
 
-    /// Checks the case, times it, and adds its rows as they are there. Breaks if told to stop.
+    /// Checks an operation, and gives the programs that are to be timed; none for a model, which times itself.
     ///
     /// # Errors
     /// [`crate::Error::LimitExceeded`] if it does not fit the device; as the operations.
+    pub(super) async fn prepare(&self, measure: &Measure<'_>) -> Result<Option<Prepared>> {
+        match self {
+            Self::Aft(aft) => aft.prepare(measure).await.map(Some),
+            Self::Around(around) => around.prepare(measure).await.map(Some),
+            Self::Train(_) | Self::Generate(_) => Ok(None),
+        }
+    }
+
+    /// Checks the case, times it, and adds its rows as they are there. Breaks if told to stop.
+    ///
+    /// # Errors
+    /// As [`Case::prepare`].
     pub(super) async fn measure(&self, measure: &mut Measure<'_>, rows: &mut Vec<Row>) -> Result<ControlFlow<()>> {
-        let prepared = match self {
-            Self::Aft(aft) => aft.prepare(measure).await?,
-            Self::Around(around) => around.prepare(measure).await?,
+        match self {
             Self::Train(model) => return train::measure(model, self.row(), measure, rows).await,
             Self::Generate(model) => return generate::measure(model, self.row(), measure, rows).await,
-        };
-        for timed in &prepared.timed {
+            Self::Aft(_) | Self::Around(_) => {}
+        }
+        let prepared = self.prepare(measure).await?;
+        for timed in prepared.iter().flat_map(|prepared| &prepared.timed) {
             match measure.row(timed).await? {
                 Some(row) => rows.push(row),
                 None => return Ok(ControlFlow::Break(())),
             }
         }
-        drop(prepared.held);
         Ok(ControlFlow::Continue(()))
     }
 }
@@ -88,8 +100,8 @@ impl Case {
 pub(super) struct Prepared {
     /// Programs that are timed.
     pub(super) timed: Vec<Timed>,
-    /// What they run on.
-    pub(super) held: Box<dyn std::any::Any>,
+    /// What they run on, for as long as they do.
+    pub(super) _held: Box<dyn std::any::Any>,
 }
 
 /// A row's case in words.

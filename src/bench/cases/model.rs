@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::super::measure::plan;
 use super::super::result::Row;
 use super::super::run::Effort;
 use crate::error::{Error, Result};
-use crate::gpu::{AdapterClass, Gpu};
+use crate::gpu::{AdapterClass, Gpu, Placement};
 use crate::models::language::{Language, LanguageConfig, VOCABULARY};
 use crate::nn::Variant;
 use crate::reference::aft::{Inputs, Layout, band::Band, factors, full::Dense, mix, simple::NoBias};
@@ -39,10 +40,10 @@ pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Model> {
 
 impl Model {
     pub(super) fn row(&self) -> Row {
-        let LanguageConfig { variant, layers, dim, length, window, .. } = self.config;
+        let LanguageConfig { variant, dim, length, window, .. } = self.config;
         let windowed = matches!(variant, Variant::Local);
         Row {
-            form: Some(format!("{variant}, {layers} layers")),
+            form: Some(variant.to_string()),
             B: Some(self.batch),
             T: Some(length),
             D: Some(dim),
@@ -50,6 +51,11 @@ impl Model {
             causal: Some(true),
             ..Row::default()
         }
+    }
+
+    /// By which plan it runs, in words.
+    pub(super) fn plan(&self, gpu: &Gpu, placement: Placement) -> String {
+        format!("{} layers; {}", self.config.layers, plan(gpu, placement))
     }
 }
 

@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use web_time::Instant;
 
-use super::super::measure::{FAIL, Measure, judge, plan, times};
+use super::super::explain::{self, Explanation, Step};
+use super::super::measure::{FAIL, Measure, judge, times};
 use super::super::pair::{ROUNDS, median};
 use super::super::result::Row;
+use super::Case;
 use super::model::{Model, Truth};
 use crate::data::MemoryText;
 use crate::error::Result;
+use crate::gpu::{Command, Program};
+use crate::models::language::LanguageConfig;
 use crate::ops::nn::batch::IGNORED;
 use crate::random::below;
 use crate::train::{TrainConfig, Trainer};
@@ -30,7 +34,7 @@ pub(super) async fn measure(
     let mut trainer = trainer(model, measure).await?;
     let peak_bytes = Some(gpu.memory().peak_bytes - before);
     let placement = trainer.model.placement;
-    let mut row = Row { direction: "step".into(), peak_bytes, plan: Some(plan(&gpu, placement)), ..row };
+    let mut row = Row { direction: "step".into(), peak_bytes, plan: Some(model.plan(&gpu, placement)), ..row };
     judge(&mut row, error(&mut trainer, measure, model).await?);
     if row.gate == FAIL {
         rows.push(row);
@@ -58,8 +62,46 @@ pub(super) async fn measure(
     Ok(ControlFlow::Continue(()))
 }
 
+/// Takes a step apart.
+pub(in crate::bench) async fn explain(model: &Model, case: &Case, measure: &mut Measure<'_>) -> Result<Explanation> {
+    let gpu = measure.gpu.clone();
+    let mut trainer = trainer(model, measure).await?;
+    let error = error(&mut trainer, measure, model).await?;
+    let joined = |trainer: &Trainer| {
+        let [gradients, update] = trainer.programs();
+        let mut all = gradients.clone();
+        all.append(update);
+        all
+    };
+    let counts = |program: &Program| {
+        let dispatches = program.commands().iter().filter(|command| matches!(command, Command::Dispatch(_))).count();
+        [dispatches, explain::passes(program)]
+    };
+    let program = joined(&trainer);
+    let layers = model.config.layers + 1;
+    let deeper = Model { config: LanguageConfig { layers, ..model.config.clone() }, ..*model };
+    let deeper = counts(&joined(&self::trainer(&deeper, measure).await?));
+    let [dispatches, passes] = counts(&program);
+    let mut seconds = Vec::new();
+    for _ in 0..=ROUNDS {
+        let start = Instant::now();
+        trainer.advance(1).await?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    let step = Step {
+        dispatches_of_a_block: deeper[0] - dispatches,
+        passes_of_a_block: deeper[1].saturating_sub(passes),
+        encoding_ms: explain::encoding_ms(&gpu, &trainer.programs()),
+        // The first compiles.
+        step_ms: 1e3 * median(&seconds[1..]),
+    };
+    let (clock, kernels) = explain::shares(&gpu, &program).await?;
+    let (case, plan) = (format!("{}, step", case.name()), model.plan(&gpu, trainer.model.placement));
+    Ok(Explanation { case, plan, error, clock, kernels, passes, step: Some(step) })
+}
+
 /// The model in training on a text of random letters.
-pub(super) async fn trainer(model: &Model, measure: &Measure<'_>) -> Result<Trainer> {
+async fn trainer(model: &Model, measure: &Measure<'_>) -> Result<Trainer> {
     let class = measure.gpu.planned_as();
     // So many steps that the schedule has no end here.
     let config = TrainConfig { batch: model.batch, steps: 1_000_000, seed: 1, ..TrainConfig::for_adapter(class) };
@@ -107,7 +149,7 @@ fn worse(a: f64, b: f64) -> f64 {
 
 /// What the weights are moved by in all, of which the second difference is far below the tolerance.
 const STEP: f64 = 1e-3;
-/// Nats: some hundred roundings of logits of a few units.
-const LOSS_TOLERANCE: f64 = 1e-4;
-/// Of the norm: some hundred roundings, and the third derivative of the loss times the square of the step.
-const SLOPE_TOLERANCE: f64 = 1e-3;
+/// Nats: some ten roundings of logits of a few units.
+const LOSS_TOLERANCE: f64 = 2e-5;
+/// Of the norm: some ten roundings, and the third derivative of the loss times the square of the step.
+const SLOPE_TOLERANCE: f64 = 2e-4;

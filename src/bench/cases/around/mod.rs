@@ -114,7 +114,7 @@ impl Around {
             let error = verdicts.iter().fold(0.0, |worst: f64, verdict| worst.max(verdict.ratio));
             Timed { row, program, limit, error }
         });
-        Ok(Prepared { timed: timed.collect(), held: Box::new((held, bench.b)) })
+        Ok(Prepared { timed: timed.collect(), _held: Box::new((held, bench.b)) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! `aft bench`: what the kernels reach of what the adapter can do, and how several adapters compare.
 
 mod compare;
+mod explain;
 mod inject;
 mod progress;
 mod run;
@@ -14,7 +15,7 @@ pub struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    run: run::Args,
+    run: run::RunArgs,
 }
 
 #[derive(clap::Subcommand)]

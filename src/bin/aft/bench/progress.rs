@@ -27,7 +27,9 @@ impl Bar {
             }
             bar
         });
-        Self { bar, last_line: Instant::now() }
+        // The first line comes at once.
+        let last_line = Instant::now().checked_sub(LINE_EVERY).unwrap_or_else(Instant::now);
+        Self { bar, last_line }
     }
 
     pub fn show(&mut self, progress: &Progress) {

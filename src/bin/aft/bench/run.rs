@@ -1,15 +1,15 @@
 //! A run on one adapter or all of them, and its results as data.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use aft_wgpu::bench::{self, Effort, Filter, Options, Results};
+use aft_wgpu::bench::{self, Effort, Filter, Options, Results, report};
 use aft_wgpu::gpu::{Gpu, adapters};
 use clap::ValueEnum;
 
-use super::inject;
 use super::progress::Bar;
-use crate::shared::{AdapterArgs, io_error, say};
+use super::{explain, inject};
+use crate::shared::{AdapterArgs, say};
+use crate::train::files;
 use crate::train::interrupt::Interrupt;
 
 pub const EXAMPLES: &str = "\
@@ -19,11 +19,12 @@ Examples:
   aft bench
   aft bench --full --format json -o results/my-gpu.json
   aft bench --adapter all --op aft --form local
-  aft bench --op linear --format json";
+  aft bench --op aft --form local --length 1024 --explain
+  aft bench --op train --explain";
 
 /// What is measured, and how it is told.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct RunArgs {
     #[command(flatten)]
     adapter: AdapterArgs,
     /// Only this operation, as aft or linear
@@ -42,18 +43,30 @@ pub struct Args {
     #[arg(long)]
     full: bool,
     /// How results are written
-    #[arg(long, value_enum, default_value_t = Format::Json)]
+    #[arg(long, value_enum, default_value_t = Format::Md)]
     format: Format,
     /// Write results to a file instead of stdout; with --adapter all the adapter's number is put before its ending
     #[arg(short, long = "output", value_name = "FILE")]
     output: Option<PathBuf>,
+    /// One page with charts besides
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Instead of results: where the time goes, by kernel, of the cases that --op, --form and --length leave
+    #[arg(long, requires = "op", conflicts_with_all = ["format", "output", "html"])]
+    explain: bool,
 }
 
 /// A form of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
+    /// Tables in Markdown
+    Md,
+    /// A line a row
+    Csv,
     /// One object an adapter
     Json,
+    /// An object a line, each tagged with what it is
+    Jsonl,
 }
 
 /// Kernels that compute something else than they should.
@@ -73,13 +86,17 @@ pub struct Stopped {
     pub rows: usize,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<()> {
+pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     let interrupt = Interrupt::install("finishing the measurement; once more to quit at once")?;
     interrupt.hold();
     let mut wrong = None;
     for (number, gpu) in args.devices()?.into_iter().enumerate() {
         let gpu = gpu?;
         inject::apply(&gpu)?;
+        if args.explain {
+            explain::run(&gpu, &args.options())?;
+            continue;
+        }
         let mut results = Results::new(&gpu);
         let outcome = args.measure(&gpu, &interrupt, &mut results);
         // What is done is told, whatever ended it, unless there is nothing to tell.
@@ -97,7 +114,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     wrong.map_or(Ok(()), |failed| Err(failed.into()))
 }
 
-impl Args {
+impl RunArgs {
     /// The devices asked for, each made when its turn comes.
     fn devices(&self) -> anyhow::Result<Vec<aft_wgpu::Result<Gpu>>> {
         if !self.all() {
@@ -119,26 +136,32 @@ impl Args {
         interrupt: &Interrupt,
         results: &mut Results,
     ) -> anyhow::Result<std::ops::ControlFlow<()>> {
+        let mut bar = Bar::new();
+        let stop = || interrupt.asked();
+        Ok(pollster::block_on(bench::run(gpu, &self.options(), results, |progress| bar.show(progress), &stop))?)
+    }
+
+    fn options(&self) -> Options {
         let Self { op, form, length, .. } = self;
         let filter = Filter { op: op.clone(), form: form.clone(), length: *length };
         let effort = if self.full { Effort::Full } else { Effort::Quick };
-        let commit = option_env!("AFT_COMMIT").map(str::to_owned);
-        let options = Options { effort, filter, commit };
-        let mut bar = Bar::new();
-        let stop = || interrupt.asked();
-        Ok(pollster::block_on(bench::run(gpu, &options, results, |progress| bar.show(progress), &stop))?)
+        Options { effort, filter, commit: option_env!("AFT_COMMIT").map(str::to_owned) }
     }
 
     fn tell(&self, results: &Results, number: usize) -> anyhow::Result<()> {
+        let path = |path: &Path| if self.all() { numbered(path, number) } else { path.to_owned() };
+        if let Some(page) = &self.html {
+            files::write(&path(page), report::html(std::slice::from_ref(results)).as_bytes())?;
+        }
         let text = match self.format {
-            Format::Json => serde_json::to_string(results)?,
+            Format::Md => report::markdown(std::slice::from_ref(results)),
+            Format::Csv => report::csv(results),
+            Format::Json => serde_json::to_string_pretty(results)?,
+            Format::Jsonl => report::jsonl(results),
         };
         match &self.output {
-            None => say(text),
-            Some(path) => {
-                let path = if self.all() { numbered(path, number) } else { path.clone() };
-                Ok(fs::write(&path, text + "\n").map_err(io_error(path.display()))?)
-            }
+            None => say(text.trim_end()),
+            Some(output) => Ok(files::write(&path(output), format!("{}\n", text.trim_end()).as_bytes())?),
         }
     }
 }

@@ -1,0 +1,145 @@
+//! Where the time of a case goes: its plan, and by kernel the dispatches, the work and the share of the time.
+
+use std::collections::BTreeMap;
+
+use web_time::Instant;
+
+use super::cases::{self, Case};
+use super::clock::Stopwatch;
+use super::measure::Measure;
+use super::pair::{ROUNDS, median};
+use super::run::Options;
+use crate::check::Exponential;
+use crate::error::{Error, Result};
+use crate::gpu::{Clock, Command, Gpu, Program, profile};
+
+/// One program, taken apart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// The case and its direction, in words.
+    pub case: String,
+    /// By which plan it runs.
+    pub plan: String,
+    /// The largest error in units of its tolerance.
+    pub error: f64,
+    /// What time was measured with.
+    pub clock: Clock,
+    /// Kernels, those that take longest first; copies count as one.
+    pub kernels: Vec<Share>,
+    /// Compute passes of the program.
+    pub passes: usize,
+    /// Of a step of training.
+    pub step: Option<Step>,
+}
+
+/// What a kernel is of a program.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Share {
+    /// Stem and entry point, or "copy".
+    pub label: String,
+    /// Dispatches, or copies.
+    pub count: usize,
+    /// Estimated operations of all of them.
+    pub flops: f64,
+    /// Estimated bytes that they load and store, if every value moves once.
+    pub bytes: f64,
+    /// Milliseconds of all of them, each alone in a pass: the median over some runs.
+    pub ms: f64,
+}
+
+/// What a step of training is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Dispatches that one more block adds.
+    pub dispatches_of_a_block: usize,
+    /// Passes that one more block adds.
+    pub passes_of_a_block: usize,
+    /// Milliseconds in which the processor records a step.
+    pub encoding_ms: f64,
+    /// Milliseconds of a step by the host's clock.
+    pub step_ms: f64,
+}
+
+/// Takes the cases that were asked for apart, and hands on each as it is there. Generation is not among them.
+///
+/// # Errors
+/// [`Error::Config`] if nothing was asked for that can be explained; as [`super::run()`].
+pub async fn explain(gpu: &Gpu, options: &Options, mut each: impl FnMut(&Explanation)) -> Result<()> {
+    let is_wanted = |case: &Case| !matches!(case, Case::Generate(_)) && case.is_in(&options.filter);
+    let cases: Vec<_> = cases::all(gpu.planned_as(), options.effort).into_iter().filter(is_wanted).collect();
+    if cases.is_empty() {
+        return Err(Error::Config("nothing to explain: no such operation or form".into()));
+    }
+    let watch = Stopwatch::new(gpu).await?;
+    let exp = Exponential::measure(gpu).await?.error;
+    let mut measure = Measure::new(gpu, watch, exp, options.effort.allowance_s(), &|| false);
+    for case in &cases {
+        if let Case::Train(model) = case {
+            each(&cases::train::explain(model, case, &mut measure).await?);
+            continue;
+        }
+        let prepared = case.prepare(&measure).await?;
+        for timed in prepared.iter().flat_map(|prepared| &prepared.timed) {
+            let (clock, kernels) = shares(gpu, &timed.program).await?;
+            each(&Explanation {
+                case: format!("{}, {}", case.name(), timed.row.direction),
+                plan: timed.row.plan.clone().unwrap_or_default(),
+                error: timed.error,
+                clock,
+                kernels,
+                passes: passes(&timed.program),
+                step: None,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The kernels of a program with their times.
+pub(super) async fn shares(gpu: &Gpu, program: &Program) -> Result<(Clock, Vec<Share>)> {
+    let mut shares: BTreeMap<String, Share> = BTreeMap::new();
+    for command in program.commands() {
+        let label = match command {
+            Command::Dispatch(dispatch) => dispatch.label.clone(),
+            Command::Mirror(_) | Command::Fetch(_) => "copy".to_owned(),
+        };
+        let empty = Share { label: label.clone(), count: 0, flops: 0.0, bytes: 0.0, ms: 0.0 };
+        let share = shares.entry(label).or_insert(empty);
+        let cost = command.cost();
+        share.count += 1;
+        share.flops += cost.flops;
+        share.bytes += cost.bytes;
+    }
+    let mut times: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    let mut clock = Clock::Wall;
+    for _ in 0..ROUNDS {
+        let (with, kernels) = profile(gpu, program).await?;
+        clock = with;
+        kernels.into_iter().for_each(|kernel| times.entry(kernel.label).or_default().push(1e3 * kernel.seconds));
+    }
+    let mut shares: Vec<_> = shares.into_values().collect();
+    for share in &mut shares {
+        share.ms = times.get(&share.label).map_or(0.0, |times| median(times));
+    }
+    shares.sort_by(|a, b| b.ms.total_cmp(&a.ms));
+    Ok((clock, shares))
+}
+
+/// Compute passes of a program: runs of dispatches between copies.
+pub(super) fn passes(program: &Program) -> usize {
+    let is_dispatch = |command: &Command| matches!(command, Command::Dispatch(_));
+    let runs = program.commands().chunk_by(|a, b| is_dispatch(a) && is_dispatch(b));
+    runs.filter(|run| is_dispatch(&run[0])).count()
+}
+
+/// Milliseconds in which the processor records programs, none of which runs.
+pub(super) fn encoding_ms(gpu: &Gpu, programs: &[&Program]) -> f64 {
+    let once = || {
+        let start = Instant::now();
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        programs.iter().for_each(|program| program.record(&mut encoder));
+        drop(encoder.finish());
+        1e3 * start.elapsed().as_secs_f64()
+    };
+    median(&(0..ROUNDS).map(|_| once()).collect::<Vec<_>>())
+}

@@ -1,0 +1,186 @@
+//! `aft bench`: rows that are honest about their clock, red ones for kernels that are wrong, and what is there when it is stopped.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+
+mod harness;
+
+use std::process::{Command, Output, Stdio};
+
+use aft_wgpu::bench::{Results, read};
+use libtest_mimic::Trial;
+
+fn main() {
+    harness::run(&Default::default(), |gpu| {
+        let trial = |name: &'static str, test: fn()| harness::trial(&gpu, name, move |_| test());
+        let mut trials: Vec<Trial> = vec![
+            trial("every form of results is of the same rows", formats),
+            trial("a form of AFT has its limits, flops, bytes and memory", form),
+            trial("a device without timestamps is timed by the wall clock", no_timestamps),
+            trial("zero timestamps are refused, and the results say so", zero_timestamps),
+            trial("coarse timestamps are used with their true resolution", coarse_timestamps),
+            trial("a wrong kernel turns its rows red, and no others", wrong_kernel),
+            trial("a wrong kernel in a model turns its rows red", wrong_model),
+            trial("a case is taken apart by kernel", explained),
+            trial("what there is not is refused with what there is", unknown),
+        ];
+        if cfg!(unix) {
+            trials.push(trial("Ctrl-C leaves what is done so far", interrupted));
+        }
+        trials
+    });
+}
+
+/// Runs the program with a fault, or none.
+fn bench(args: &str, fault: &str) -> Output {
+    command(args, fault).output().unwrap()
+}
+
+fn command(args: &str, fault: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aft"));
+    command.arg("bench").args(args.split(' '));
+    match fault {
+        "" => command.env_remove("AFT_INJECT"),
+        fault => command.env("AFT_INJECT", fault),
+    };
+    command
+}
+
+/// What a run printed, read back with all that readers insist on: every field, finite figures in order, times if and only if the
+/// gate is green.
+fn results(output: &Output) -> Results {
+    read("stdout", &output.stdout).unwrap_or_else(|e| panic!("{e}\n{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn green(args: &str, fault: &str) -> Results {
+    let output = bench(&format!("{args} --format json"), fault);
+    let results = results(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!results.rows.is_empty() && results.rows.iter().all(|row| row.gate == "pass"));
+    results
+}
+
+fn formats() {
+    let names = ["fma", "exp", "copy storage", "copy texture", "3r1w storage", "3r1w texture", "dispatch", "submit"];
+    let json = green("--op adamw", "");
+    assert_eq!(json.limits.iter().map(|limit| limit.name.as_str()).collect::<Vec<_>>(), names);
+    assert_eq!(json.rows.len(), 1);
+    assert!(json.skipped.iter().any(|skipped| skipped.case.contains("f16")), "{:?}", json.skipped);
+    for format in ["md", "csv", "jsonl"] {
+        let output = bench(&format!("--op adamw --format {format}"), "");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && text.contains("adamw") && text.contains("512 x 2048"), "{text}");
+    }
+}
+
+fn form() {
+    let results = green("--op aft --form local --length 256", "");
+    let of = |direction: &str| {
+        let mut rows = results.rows.iter().filter(|row| row.direction == direction && row.causal == Some(true));
+        rows.next().unwrap()
+    };
+    let (forward, gradient) = (of("forward"), of("gradient"));
+    let [b, t, d, s] = [forward.B, forward.T, forward.D, forward.s].map(|n| f64::from(n.unwrap()));
+    assert_eq!(forward.flops, Some(4.0 * b * t * s * d));
+    assert_eq!(gradient.flops, Some(8.0 * b * t * s * d));
+    // q, k, v and y, and a band of biases; then dy and the gradients of what was read.
+    let (plane, band) = (4.0 * b * t * d, 4.0 * t * s);
+    assert_eq!(forward.bytes, Some(4.0 * plane + band));
+    assert_eq!(gradient.bytes, Some(7.0 * plane + 2.0 * band));
+    for row in [forward, gradient] {
+        assert_eq!(row.limit.as_deref(), Some("fma"));
+        assert!(row.percent_of_limit.unwrap() > 0.0 && row.error.unwrap() <= 1.0);
+        // At least its planes, and the gradient's more than the forward pass's.
+        assert!(row.peak_bytes.unwrap() as f64 >= 4.0 * plane && row.repetitions.unwrap() >= 7, "{row:?}");
+    }
+    assert!(gradient.peak_bytes > forward.peak_bytes);
+}
+
+fn no_timestamps() {
+    let results = green("--op cross_entropy", "no-timestamps");
+    assert_eq!((results.adapter.clock.as_str(), &results.adapter.clock_note), ("wall", &None));
+    by(&results, "wall");
+}
+
+fn zero_timestamps() {
+    let results = green("--op cross_entropy", "zero-timestamps");
+    assert_eq!(results.adapter.clock, "wall");
+    if results.adapter.features.iter().any(|feature| feature == "TIMESTAMP_QUERY") {
+        assert_eq!(results.adapter.clock_note.as_deref(), Some("timestamps are zero or unordered"));
+    }
+    by(&results, "wall");
+}
+
+fn coarse_timestamps() {
+    let results = green("--op cross_entropy", "coarse-timestamps");
+    if results.adapter.clock == "timestamp" {
+        // A multiple, where no two stamps lay a single step apart.
+        let steps = results.adapter.clock_resolution_ns / 65_536.0;
+        assert!((1.0..=4.0).contains(&steps) && steps.fract() == 0.0, "{} ns", results.adapter.clock_resolution_ns);
+        by(&results, "timestamp");
+    } else {
+        by(&results, "wall");
+    }
+}
+
+/// Every row was timed with a clock, more than once.
+fn by(results: &Results, clock: &str) {
+    for row in &results.rows {
+        assert_eq!(row.clock.as_deref(), Some(clock), "{row:?}");
+        assert!(row.repetitions.unwrap() >= 7 && row.min_ms.unwrap() > 0.0, "{row:?}");
+    }
+}
+
+fn wrong_kernel() {
+    let output = bench("--op cross_entropy --format json", "wrong-kernel@nn/cross_entropy");
+    assert_eq!(output.status.code(), Some(1));
+    let results = results(&output);
+    let gates: Vec<_> = results.rows.iter().map(|row| (row.direction.as_str(), row.gate.as_str())).collect();
+    // The fault is in what it stores into planes: losses are no plane.
+    assert_eq!(gates, [("forward", "pass"), ("gradient", "fail")]);
+    let red = &results.rows[1];
+    assert!(red.median_ms.is_none() && red.percent_of_limit.is_none() && red.error.unwrap() > 1.0, "{red:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 of 2 results were wrong"));
+}
+
+fn wrong_model() {
+    for (op, kernel, rows) in [("train", "aft/pairs", 1), ("generate", "nn/linear", 2)] {
+        let output = bench(&format!("--op {op} --format json"), &format!("wrong-kernel@{kernel}"));
+        let results = results(&output);
+        assert_eq!((output.status.code(), results.rows.len()), (Some(1), rows), "{op}");
+        assert!(results.rows.iter().all(|row| row.gate == "fail" && row.tokens_per_second.is_none()), "{op}");
+    }
+}
+
+fn explained() {
+    let output = bench("--op adamw --explain", "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = |label: &str| text.lines().find(|line| line.starts_with(label)).unwrap_or_else(|| panic!("{text}"));
+    let [kernel, sum] = [line("nn/adamw:update"), line("sum")].map(|line| line.split_whitespace().collect::<Vec<_>>());
+    assert_eq!((kernel[1], sum.last()), ("1", Some(&"100.0%")));
+}
+
+fn unknown() {
+    let output = bench("--op atention", "");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text.contains("adamw, aft,") && text.contains("full factorised"), "{text}");
+    assert_eq!(bench("--op adamw", "wrong-clock").status.code(), Some(2));
+}
+
+fn interrupted() {
+    use std::io::{BufRead, BufReader};
+    let mut command = command("--op aft --format json", "");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The first line of progress.
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("limit: fma") {
+        line.clear();
+        assert!(stderr.read_line(&mut line).unwrap() > 0, "no progress");
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let results = results(&output);
+    assert!(results.limits.len() < 8 || results.rows.len() < 56, "it went on to the end");
+}
