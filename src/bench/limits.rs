@@ -25,6 +25,11 @@ params! {
 }
 
 params! {
+    /// As in `shaders/bench/table.wgsl`.
+    TableParams { threads: u32, rounds: u32 }
+}
+
+params! {
     /// As in `shaders/bench/idle.wgsl`.
     IdleParams { value: u32 }
 }
@@ -66,7 +71,16 @@ static READS: Kernel = kernel!(
         Operand::plane_out("y", "[rows, cols]"),
     ]
 );
+static TABLE: Kernel = kernel!(
+    "bench/table",
+    "sum_table",
+    TableParams,
+    &[Operand::table("entries", ENTRIES, "[1024]"), Operand::array_out("out", "vec4<f32>", "[threads]")]
+);
 static IDLE: Kernel = kernel!("bench/idle", "idle", IdleParams, &[Operand::array_out("out", "u32", "[64]")]);
+
+/// vec4s of a table that is read: 16 KiB, the least that WebGPU lets a uniform have.
+const ENTRIES: u32 = 1024;
 
 /// A plain kernel that others are held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +93,8 @@ pub(super) enum Limit {
     Copy(Placement),
     /// Three planes read, one written.
     Reads(Placement),
+    /// Reads of a uniform.
+    Uniform,
     /// A dispatch that does nothing, among many.
     Dispatch,
     /// A submission of one such dispatch, waited for.
@@ -87,13 +103,14 @@ pub(super) enum Limit {
 
 impl Limit {
     /// All of them.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Fma,
         Self::Exp,
         Self::Copy(Placement::Buffer),
         Self::Copy(Placement::Texture),
         Self::Reads(Placement::Buffer),
         Self::Reads(Placement::Texture),
+        Self::Uniform,
         Self::Dispatch,
         Self::Submit,
     ];
@@ -107,6 +124,7 @@ impl Limit {
             Self::Copy(Placement::Texture) => "copy texture",
             Self::Reads(Placement::Buffer) => "3r1w storage",
             Self::Reads(Placement::Texture) => "3r1w texture",
+            Self::Uniform => "read uniform",
             Self::Dispatch => "dispatch",
             Self::Submit => "submit",
         }
@@ -117,7 +135,7 @@ impl Limit {
         match self {
             Self::Fma => "GFLOP/s",
             Self::Exp => "Gexp/s",
-            Self::Copy(_) | Self::Reads(_) => "GB/s",
+            Self::Copy(_) | Self::Reads(_) | Self::Uniform => "GB/s",
             Self::Dispatch | Self::Submit => "us",
         }
     }
@@ -154,6 +172,7 @@ impl Plain {
         let (work, planes) = match limit {
             Limit::Fma | Limit::Exp => (arithmetic(b, limit)?, Vec::new()),
             Limit::Copy(_) | Limit::Reads(_) => bandwidth(b, limit)?,
+            Limit::Uniform => (reads_of_uniform(b)?, Vec::new()),
             Limit::Dispatch | Limit::Submit => {
                 let out = gpu.storage("idle", 256)?;
                 let (variant, params) = (Variant::plain(placement), IdleParams { value: 1 });
@@ -198,6 +217,22 @@ fn arithmetic(b: &mut Builder, limit: Limit) -> Result<f64> {
     Ok(work)
 }
 
+/// Adds a kernel that reads a uniform; gives the bytes of a run.
+fn reads_of_uniform(b: &mut Builder) -> Result<f64> {
+    let groups = b.planned([32, 4096]);
+    let (threads, rounds) = (64 * groups, 512);
+    let out = b.gpu.storage("sums", 16 * u64::from(threads))?;
+    let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+    let table = b.gpu.buffer("table", 16 * u64::from(ENTRIES), usage)?;
+    let bytes = 64.0 * f64::from(threads) * f64::from(rounds);
+    let variant = Variant::plain(b.placement);
+    let binds = [Bind::Buffer(&table), Bind::Buffer(&out)];
+    let cost = Cost { flops: bytes / 4.0, bytes: 16.0 * f64::from(threads) };
+    let dispatch = b.gpu.dispatch(&TABLE, &variant, &TableParams { threads, rounds }, &binds, groups.into(), cost)?;
+    b.program.dispatch(dispatch);
+    Ok(bytes)
+}
+
 /// Adds a kernel on planes beyond any cache; gives the bytes of a run.
 fn bandwidth(b: &mut Builder, limit: Limit) -> Result<(f64, Vec<Plane>)> {
     let (rows, cols) = b.planned([(2048, 1024), (4096, 4096)]);
@@ -230,6 +265,6 @@ pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
     let in_both = [&COPY, &READS].into_iter().flat_map(|kernel| {
         [Placement::Buffer, Placement::Texture].map(|placement| (kernel, Variant::plain(placement)))
     });
-    let alone = [&FMA, &EXP, &IDLE].map(|kernel| (kernel, Variant::plain(Placement::Buffer)));
+    let alone = [&FMA, &EXP, &TABLE, &IDLE].map(|kernel| (kernel, Variant::plain(Placement::Buffer)));
     in_both.chain(alone).collect()
 }

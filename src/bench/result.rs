@@ -59,7 +59,7 @@ pub struct Adapter {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
-    /// As "fma", "exp", "copy storage", "3r1w texture", "dispatch", "submit": what [`Row::limit`] refers to.
+    /// As "fma", "exp", "copy storage", "3r1w texture", "read uniform", "dispatch", "submit": what [`Row::limit`] refers to.
     pub name: String,
     /// The median over the rounds, in `unit`.
     pub value: f64,

@@ -2,6 +2,8 @@
 
 use std::ops::ControlFlow;
 
+use web_time::Instant;
+
 use super::cases::{self, Case};
 use super::clock::Stopwatch;
 use super::describe::adapter;
@@ -15,7 +17,7 @@ use crate::gpu::Gpu;
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
-    /// Two lengths: a minute or so.
+    /// Short lengths: a minute or so on two cores.
     Quick,
     /// Every shape: up to half an hour.
     Full,
@@ -62,6 +64,14 @@ impl Effort {
             Self::Full => 1.5,
         }
     }
+
+    /// Seconds after which no case is begun.
+    fn limit_s(self) -> f64 {
+        match self {
+            Self::Quick => 165.0,
+            Self::Full => 1700.0,
+        }
+    }
 }
 
 /// The operations and forms that there are to ask for.
@@ -90,6 +100,7 @@ pub async fn run(
     mut progress: impl FnMut(&Progress),
     stop: &dyn Fn() -> bool,
 ) -> Result<ControlFlow<()>> {
+    let start = Instant::now();
     let Options { effort, ref filter, .. } = *options;
     let cases: Vec<_> = cases::all(gpu.planned_as(), effort).into_iter().filter(|case| case.is_in(filter)).collect();
     if cases.is_empty() {
@@ -121,6 +132,11 @@ pub async fn run(
         tell(case.name());
         if stop() {
             return Ok(ControlFlow::Break(()));
+        }
+        if start.elapsed().as_secs_f64() > effort.limit_s() {
+            let reason = format!("the {} s of this effort were spent", effort.limit_s());
+            results.skipped.push(Skipped { case: case.name(), reason });
+            continue;
         }
         match case.measure(&mut measure, &mut results.rows).await {
             Ok(ControlFlow::Continue(())) => {}

@@ -41,6 +41,8 @@ pub enum Kind {
     Weights,
     /// A storage buffer of the WGSL element type given, bound under its own name.
     Array(&'static str, Access),
+    /// A uniform buffer of so many vec4s that is loaded, bound under its own name.
+    Table(u32),
 }
 
 /// What a kernel does with an operand.
@@ -72,6 +74,11 @@ impl Operand {
     /// A buffer that is stored.
     pub const fn array_out(name: &'static str, element: &'static str, shape: &'static str) -> Self {
         Self { name, shape, kind: Kind::Array(element, Access::Write) }
+    }
+
+    /// A table of `len` vec4s that is loaded.
+    pub const fn table(name: &'static str, len: u32, shape: &'static str) -> Self {
+        Self { name, shape, kind: Kind::Table(len) }
     }
 
     /// Whether the kernel stores into it.
@@ -168,6 +175,7 @@ impl Operand {
                 let mode = if *access == Access::Read { "read" } else { "read_write" };
                 format!("{head} var<storage, {mode}> {name}: array<{element}>;")
             }
+            (Kind::Table(len), _) => format!("{head} var<uniform> {name}: array<vec4<f32>, {len}>;"),
             (Kind::Plane(Access::Read), Placement::Buffer) => format!(
                 "{head} var<storage, read> {name}: array<vec4<f32>>;
 fn {name}_at(row: u32, col: u32) -> vec4<f32> {{ return {name}[row * params.{name}_stride + col]; }}"

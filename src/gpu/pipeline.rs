@@ -116,6 +116,7 @@ fn layout_entries(kernel: &Kernel, placement: Placement) -> Vec<wgpu::BindGroupL
     let types = kernel.operands.iter().map(|operand| match (operand.kind, placement) {
         (Kind::Array(_, access), _) | (Kind::Plane(access), Placement::Buffer) => storage(access == Access::Read),
         (Kind::Weights, Placement::Buffer) => storage(true),
+        (Kind::Table(_), _) => buffer(wgpu::BufferBindingType::Uniform),
         (Kind::Weights | Kind::Plane(Access::Read), Placement::Texture) => wgpu::BindingType::Texture {
             sample_type: wgpu::TextureSampleType::Float { filterable: false },
             view_dimension: wgpu::TextureViewDimension::D2,

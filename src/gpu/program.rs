@@ -258,7 +258,9 @@ impl Gpu {
         expect_shape(&format!("{label} (operands)"), kernel.operands.len(), binds.len())?;
         for (operand, bind) in kernel.operands.iter().zip(binds) {
             let fits = match (operand.kind, bind) {
-                (_, Bind::Absent) | (Kind::Array(..), Bind::Buffer(_) | Bind::Slice(..)) => true,
+                (_, Bind::Absent)
+                | (Kind::Array(..), Bind::Buffer(_) | Bind::Slice(..))
+                | (Kind::Table(_), Bind::Buffer(_)) => true,
                 (Kind::Weights, Bind::Weights(weights)) => {
                     weights.mirror.is_some() == (variant.placement == Placement::Texture)
                 }

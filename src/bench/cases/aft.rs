@@ -38,7 +38,7 @@ const HEADS: usize = 32;
 /// Every form, causal or not: over T at D = 256, and at T = 1,024 over D.
 pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Aft> {
     let shapes: &[(usize, usize)] = match effort {
-        Effort::Quick => &[(256, 256), (1024, 256)],
+        Effort::Quick => &[(256, 256), (512, 256)],
         Effort::Full => &[(256, 256), (512, 256), (1024, 256), (2048, 256), (4096, 256), (1024, 512), (1024, 768)],
     };
     // A GPU is filled by more than one sequence.
