@@ -220,6 +220,15 @@ fn every_shader_file_is_part_of_a_kernel() {
 /// Shaders without a family of files, and why.
 const HELPERS: &[(&str, &str)] = &[
     ("nn/sum_slices", "a part of every sliced gradient: hosted by ops/gradient.rs, tested by each that uses it"),
+    (
+        "nn/attention_scores",
+        "a step of attention: hosted by ops/nn/attention.rs, whose truth and test are of the whole",
+    ),
+    ("nn/attention_softmax", "as attention_scores"),
+    (
+        "nn/attention_heads",
+        "channels laid out for attention: hosted by ops/nn/attention_heads.rs, tested through attention",
+    ),
     ("aft/mix_centre", "a step of every form: hosted by ops/aft/mix.rs, whose truth and test are of the whole"),
     ("aft/mix_rows", "as mix_centre"),
     ("aft/rest", "the part of a form outside of its window: hosted by ops/aft/rest.rs, tested through mix"),

@@ -2,11 +2,12 @@
 // live. For adapters whose workgroup memory costs as much as any other memory. The tile is written out and not looped over: not
 // every compiler unrolls, and a register array under a loop index is memory (measured on lavapipe: 3 to 6 times slower).
 //
-// The kernel gives out_rows(), out_cols() (in vec4s), slices(), depth(slice) = the range of the inner index (in vec4s),
-// a_block(i, d): A[4i .., 4d ..], row by row; b_block(d, j): B[4d .., 4j ..], row by row; and
+// The kernel gives out_rows(), out_cols() (in vec4s), slices(), depth(slice, block) = the range of the inner index (in vec4s) of a
+// tile whose first row is 4 block, a_block(i, d): A[4i .., 4d ..], row by row; b_block(d, j): B[4d .., 4j ..], row by row; and
 // store(row, col, value, slice), store_sums(col, value, slice).
 // Constants: COLUMN_SUMS, whether the sums of B's columns are wanted.
 const GEMM_GROUP: u32 = 16u;
+const GEMM_ROWS: u32 = 16u; // of a tile
 const ROW_BLOCKS: u32 = 4u; // blocks of 4 rows a thread
 const COLS: u32 = 2u; // vec4s a thread
 
@@ -32,7 +33,7 @@ fn gemm(group: u32, lane: u32) {
     var y3: mat4x4<f32>;
     var x_sums: vec4<f32>;
     var y_sums: vec4<f32>;
-    let range = depth(slice);
+    let range = depth(slice, block);
     for (var d = range.x; d < range.y; d += 1u) {
         let bx = b_block(d, x);
         let by = b_block(d, y);

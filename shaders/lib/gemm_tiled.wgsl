@@ -4,6 +4,7 @@
 // The kernel gives the same functions as for lib/gemm_direct.wgsl.
 // Constants: COLUMN_SUMS, whether the sums of B's columns are wanted.
 const GEMM_GROUP: u32 = 128u;
+const GEMM_ROWS: u32 = 64u; // of a tile
 const SIDE: u32 = 16u; // vec4s, or blocks of 4 rows, along a side of the tile
 const STEP: u32 = 4u; // vec4s of the inner index staged at a time
 
@@ -22,7 +23,7 @@ fn gemm(group: u32, lane: u32) {
 
     var acc: array<mat4x4<f32>, 2>;
     var sums: vec4<f32>;
-    let range = depth(slice);
+    let range = depth(slice, first_block);
     for (var d = range.x; d < range.y; d += STEP) {
         workgroupBarrier();
         stage(lane, d, range.y, first_block, first_col);

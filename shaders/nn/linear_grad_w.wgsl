@@ -24,7 +24,7 @@ fn gradient_w(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) 
 fn out_rows() -> u32 { return params.rows; }
 fn out_cols() -> u32 { return (params.cols + 3u) / 4u; }
 fn slices() -> u32 { return params.slices; }
-fn depth(slice: u32) -> vec2<u32> {
+fn depth(slice: u32, block: u32) -> vec2<u32> {
     let first = slice * params.inner_per_slice;
     return vec2(first / 4u, (min(first + params.inner_per_slice, params.inner) + 3u) / 4u);
 }

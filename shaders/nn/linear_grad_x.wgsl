@@ -24,7 +24,7 @@ fn gradient_x(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) 
 fn out_rows() -> u32 { return params.rows; }
 fn out_cols() -> u32 { return (params.cols + 3u) / 4u; }
 fn slices() -> u32 { return 1u; }
-fn depth(slice: u32) -> vec2<u32> { return vec2(0u, (params.inner + 3u) / 4u); }
+fn depth(slice: u32, block: u32) -> vec2<u32> { return vec2(0u, (params.inner + 3u) / 4u); }
 
 fn a_block(i: u32, d: u32) -> mat4x4<f32> {
     let row = 4u * i;

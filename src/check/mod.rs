@@ -2,6 +2,7 @@
 //! adapter's own exponential.
 
 pub(crate) mod around;
+mod attention;
 pub(crate) mod bench;
 pub(crate) mod cases;
 mod exp;
@@ -13,6 +14,7 @@ mod streams;
 
 pub(crate) use exp::catalogue;
 
+pub use attention::{AttentionOutcome, AttentionProblem};
 pub use cases::{VALUES, Values, forms, masked, problem, with};
 pub use exp::{ExpError, Exponential};
 pub use judge::{Verdict, judge};

@@ -43,7 +43,7 @@ pub struct Report {
     pub adapter: String,
     /// Its exponential.
     pub exp: Exponential,
-    /// Every form of AFT, the causal ones over streams as well, and every kernel around it.
+    /// Every form of AFT, the causal ones over streams as well, attention, and every kernel around them.
     pub forms: Vec<Line>,
     /// Whether all of them passed.
     pub passed: bool,
@@ -87,8 +87,8 @@ pub(super) fn placements(gpu: &Gpu) -> [Placement; 2] {
     }
 }
 
-/// Checks a device: every form of AFT with its gradients, the causal ones over streams, then the kernels around it. `each` is told
-/// every line as soon as it is there.
+/// Checks a device: every form of AFT with its gradients, the causal ones over streams, attention, then the kernels around them.
+/// `each` is told every line as soon as it is there.
 ///
 /// # Errors
 /// [`crate::Error::DeviceLost`], [`crate::Error::OutOfMemory`], [`crate::Error::Rejected`]: a wrong result is none.
@@ -100,6 +100,10 @@ pub async fn check(gpu: &Gpu, exp: Exponential, mut each: impl FnMut(&Line)) -> 
     }
     for form in streams::table() {
         lines.push(form.check(gpu, exp.error).await?);
+        lines.last().into_iter().for_each(&mut each);
+    }
+    for causal in [true, false] {
+        lines.push(around::attention::check(gpu, exp.error, causal).await?);
         lines.last().into_iter().for_each(&mut each);
     }
     for kernel in around::KERNELS {

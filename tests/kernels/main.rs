@@ -13,6 +13,7 @@ mod aft_mix_local;
 mod aft_mix_simple;
 mod aft_simple_stream;
 mod aft_stream;
+mod attention;
 mod common;
 mod cross_entropy;
 mod cursor;
@@ -51,6 +52,7 @@ fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         aft_mix_local::trials(gpu),
         aft_mix_simple::trials(gpu),
         aft_simple_stream::trials(gpu),
+        attention::trials(gpu),
         cross_entropy::trials(gpu),
         cursor::trials(gpu),
         dropout::trials(gpu),

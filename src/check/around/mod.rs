@@ -2,6 +2,7 @@
 //! adapter's exponential adds where there is one.
 
 mod adamw;
+pub(super) mod attention;
 mod cross_entropy;
 mod cursor;
 mod dropout;

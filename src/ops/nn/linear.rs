@@ -256,7 +256,7 @@ fn gradient_w(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
 
 /// Which body computes a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Plan {
+pub(super) enum Plan {
     /// `lib/gemm_direct.wgsl`.
     Direct,
     /// `lib/gemm_tiled.wgsl`.
@@ -266,7 +266,7 @@ enum Plan {
 impl Plan {
     const ALL: [Self; 2] = [Self::Direct, Self::Tiled];
 
-    fn new(b: &Builder) -> Self {
+    pub(super) fn new(b: &Builder) -> Self {
         b.planned(Self::ALL)
     }
 
@@ -285,7 +285,8 @@ impl Plan {
         wanted.max(inner.div_ceil(most)).next_multiple_of(4)
     }
 
-    fn groups(self, [rows, _, cols]: [u32; 3], slices: u32) -> u64 {
+    /// Workgroups for `slices` products [rows, inner, cols].
+    pub(super) fn groups(self, [rows, _, cols]: [u32; 3], slices: u32) -> u64 {
         let tiles = |r: u32, c: u32| u64::from(rows.div_ceil(r)) * u64::from(cols.div_ceil(c)) * u64::from(slices);
         match self {
             Self::Direct => tiles(16, 8).div_ceil(16),

@@ -1,6 +1,10 @@
 //! What surrounds AFT in a network.
 
 pub mod adamw;
+pub mod attention;
+mod attention_grad;
+mod attention_heads;
+mod attention_walk;
 pub mod batch;
 pub mod cross_entropy;
 pub mod cursor;
@@ -24,6 +28,7 @@ pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
     for placement in [Placement::Buffer, Placement::Texture] {
         all.push((&super::gradient::SUM_SLICES, Variant::plain(placement)));
         all.extend(adamw::catalogue(placement));
+        all.extend(attention::catalogue(placement));
         all.extend(cross_entropy::catalogue(placement));
         all.extend(cursor::catalogue(placement));
         all.extend(dropout::catalogue(placement));

@@ -1,5 +1,6 @@
 //! The layers around the mixing, their loss and their optimizer.
 pub mod adamw;
+pub mod attention;
 pub mod cross_entropy;
 pub mod cursor;
 pub mod dropout;

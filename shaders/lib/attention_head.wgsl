@@ -1,0 +1,7 @@
+// The head of a sequence that a matrix product (lib/gemm_*.wgsl) is about, a slice for each: `depth` opens it, before any operand
+// is loaded.
+var<private> place: Place;
+
+fn slices() -> u32 { return params.batch * params.heads; }
+
+fn store_sums(c: u32, value: vec4<f32>, slice: u32) {}

@@ -1,0 +1,9 @@
+// Which keys of a panel there are. Constants: MASKED, whether `mask` [B, T] takes some out; a masked key may hold anything.
+fn keys_there(panel: u32, c: u32) -> vec4<bool> {
+    var there = before_end(4u * c, params.keys);
+    if MASKED != 0u {
+        let key = panel + 4u * c;
+        there = there & (vec4(mask[key], mask[key + 1u], mask[key + 2u], mask[key + 3u]) != vec4(0u));
+    }
+    return there;
+}

@@ -1,0 +1,208 @@
+//! Multi-head softmax attention and its gradients (`shaders/nn/attention*.wgsl`), a strip of rows and a panel of keys at a time with a
+//! running maximum: what is held of the pairs of rows and keys does not grow with T.
+
+use crate::error::{Error, Result, expect_shape};
+use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant};
+use crate::ops::aft::qkv_cols;
+pub use crate::ops::nn::attention_grad::{Backward, backward};
+use crate::ops::nn::attention_heads::{self, Layout};
+use crate::ops::nn::attention_walk::{self, Kept, Params, Pieces, Walk, kernel, masked_or_not, products};
+use crate::ops::nn::{LANES, attention_grad};
+use crate::ops::{Builder, trips};
+
+static SOFTMAX: Kernel = kernel!(
+    "nn/attention_softmax",
+    "softmax",
+    ["row_sum", "row_max"],
+    &[
+        Operand::plane("scores", "[B strip, H panel]"),
+        Operand::plane_out("weights", "[B strip, H panel]"),
+        Operand::array_out("totals", "vec4<f32>", "[B, strip, H]"),
+        Operand::array_out("log_den", "f32", "[B T, H]"),
+    ]
+);
+
+static FORWARD: [Kernel; 2] = products!(
+    "nn/attention",
+    "forward",
+    ["attention_head", "attention_qkv", "attention_keys"],
+    &[
+        Operand::plane("qkv", "[B T, 3 D]"),
+        Operand::array("mask", "u32", "[B, T]"),
+        Operand::plane("weights", "[B strip, H panel]"),
+        Operand::array("totals", "vec4<f32>", "[B, strip, H]"),
+        Operand::plane("before", "[B strip, D]"),
+        Operand::plane_out("out", "[B T, D] or [B strip, D]"),
+    ]
+);
+
+/// What attends to what.
+#[derive(Clone, Copy)]
+pub struct Attention<'a> {
+    /// Sequences, B.
+    pub batch: u32,
+    /// Positions in a sequence, T, at most 131,072.
+    pub time: u32,
+    /// Channels, D.
+    pub channels: u32,
+    /// Heads, H, which divide the channels.
+    pub heads: u32,
+    /// Whether a row sees keys up to its own only.
+    pub causal: bool,
+    /// Which keys there are, [B, T] words that are 0 for a key that is not: it may hold anything and gets no gradient. Without
+    /// a mask there are all. A row that sees no key gives y = 0 and hands on no gradient.
+    pub mask: Option<&'a Buffer>,
+}
+
+/// What a forward pass gives.
+#[derive(Debug, Clone)]
+pub struct Attended {
+    /// The mean values [B T, D].
+    pub y: Plane,
+    /// L, the logarithm of the sum of exponentials of each row and head, in nats: [B T, H] floats.
+    pub log_den: Buffer,
+}
+
+impl Attended {
+    /// Room for an output.
+    ///
+    /// # Errors
+    /// As [`Plane::new`].
+    pub fn new(b: &mut Builder, attention: &Attention<'_>) -> Result<Self> {
+        let rows = attention.rows();
+        let y = b.plane("attention y", rows, attention.channels)?;
+        let log_den = b.scratch("attention log_den", 4 * u64::from(rows) * u64::from(attention.heads))?;
+        Ok(Self { y, log_den })
+    }
+
+    /// Gives it back to a builder.
+    pub fn recycle(self, b: &mut Builder) {
+        b.recycle(self.y);
+        b.recycle_buffer(self.log_den);
+    }
+}
+
+impl Attention<'_> {
+    pub(super) fn rows(&self) -> u32 {
+        self.batch * self.time
+    }
+
+    pub(super) fn check(&self, qkv: &Plane, out: &Attended) -> Result<()> {
+        let Self { time, channels, heads, .. } = *self;
+        if heads == 0 || !channels.is_multiple_of(heads) {
+            return Err(Error::Config(format!("{heads} heads do not divide {channels} channels")));
+        }
+        if time > LONGEST {
+            return Err(Error::LimitExceeded {
+                what: "attention over a sequence (positions)".into(),
+                limit: "positions",
+                needed: time.into(),
+                granted: LONGEST.into(),
+                advice: "a smaller length".into(),
+            });
+        }
+        expect_shape("attention: qkv", (self.rows(), qkv_cols(channels)), (qkv.rows, qkv.cols))?;
+        expect_shape("attention: y", (self.rows(), channels), (out.y.rows, out.y.cols))?;
+        let words = 4 * u64::from(self.rows());
+        for (name, needed, buffer) in [
+            ("attention: log_den", words * u64::from(heads), Some(&out.log_den)),
+            ("attention: mask", words, self.mask),
+        ] {
+            if let Some(buffer) = buffer.filter(|buffer| buffer.size() < needed) {
+                return Err(Error::shape(name, format!("{needed} bytes"), buffer.size()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The longest sequence.
+const LONGEST: u32 = 131_072;
+
+/// Adds y and L. 4 T^2 D flops a sequence, half if causal.
+///
+/// Exact for finite q, k and v with |q_t| |k_t'| <= 1e30 and |v| <= 1e30: scores carry the rounding of their own sums, and y that of
+/// a mean. Where the form is causal, what comes later changes no bit of what came before.
+///
+/// # Errors
+/// [`Error::Config`], [`Error::Shape`] if an operand does not fit; [`Error::LimitExceeded`] past 131,072 positions.
+pub fn forward(b: &mut Builder, attention: &Attention<'_>, qkv: &Plane, out: &Attended) -> Result<()> {
+    attention.check(qkv, out)?;
+    let layout = Layout::of(attention.channels, attention.heads);
+    if layout.whole() {
+        return forward_whole(b, attention, layout.head_width(), qkv, &out.y, &out.log_den);
+    }
+    let spread = attention_heads::spread(b, layout, 3, qkv)?;
+    let y = b.plane("attention heads", out.y.rows, layout.spread_cols())?;
+    forward_whole(b, attention, layout.head_width(), &spread, &y, &out.log_den)?;
+    attention_heads::gather(b, layout, 1, &y, &out.y)?;
+    [spread, y].into_iter().for_each(|plane| b.recycle(plane));
+    Ok(())
+}
+
+fn forward_whole(
+    b: &mut Builder,
+    attention: &Attention<'_>,
+    head_width: u32,
+    qkv: &Plane,
+    y: &Plane,
+    log_den: &Buffer,
+) -> Result<()> {
+    let pieces = Pieces::of(b, attention);
+    let walk = Walk { attention, pieces, head_width };
+    let Attention { batch, time, heads, .. } = *attention;
+    let (scores, weights) = (walk.pairs(b, "attention scores")?, walk.pairs(b, "attention weights")?);
+    let totals = b.scratch("attention totals", 16 * u64::from(batch) * u64::from(pieces.strip) * u64::from(heads))?;
+    let mut kept = Kept::new(b, time > pieces.panel, batch * pieces.strip, y.cols)?;
+    for strip in Pieces::cut(time, pieces.strip) {
+        let panels = Pieces::cut(time, pieces.panel).filter(|&panel| walk.meet(strip, panel));
+        let count = panels.clone().count();
+        for (i, panel) in panels.enumerate() {
+            kept.turn();
+            let between = kept.between(i == 0, i + 1 == count, y);
+            let params = between.params(&walk.params(strip, panel));
+            walk.scores(b, &params, qkv, &scores)?;
+            softmax(b, &params, &scores, &weights, &totals, log_den)?;
+            let params = Params { qkv_stride: qkv.stride(), weights_stride: weights.stride(), ..params };
+            let [before, out] = between.binds();
+            let binds = [Bind::Plane(qkv), walk.mask(), Bind::Plane(&weights), Bind::Buffer(&totals), before, out];
+            walk.product(b, &FORWARD, true, &params, &binds, [params.rows, params.keys, walk.channels()])?;
+        }
+    }
+    [scores, weights].into_iter().chain(kept.planes()).for_each(|plane| b.recycle(plane));
+    b.recycle_buffer(totals);
+    Ok(())
+}
+
+fn softmax(
+    b: &mut Builder,
+    params: &Params,
+    scores: &Plane,
+    weights: &Plane,
+    totals: &Buffer,
+    log_den: &Buffer,
+) -> Result<()> {
+    let params = Params { scores_stride: scores.stride(), weights_stride: weights.stride(), ..*params };
+    let binds = [Bind::Plane(scores), Bind::Plane(weights), Bind::Buffer(totals), Bind::Buffer(log_den)];
+    let blocks = u64::from(params.keys.div_ceil(4));
+    // Two walks over the keys, and the joins.
+    let lanes =
+        trips::lanes(b.few_threads(), "attention: a row's weights", &LANES, |lanes| 2 * blocks.div_ceil(lanes) + 24)?;
+    let items = f64::from(params.batch * params.heads) * f64::from(params.rows);
+    let cost = Cost { flops: 20.0 * items * f64::from(params.keys), bytes: 12.0 * items * f64::from(params.keys) };
+    let groups = (u64::from(params.batch * params.heads) * u64::from(params.rows) * u64::from(lanes)).div_ceil(64);
+    let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
+    let dispatch = b.gpu.dispatch(&SOFTMAX, &variant, &params, &binds, groups, cost)?;
+    b.program.dispatch(dispatch);
+    Ok(())
+}
+
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+    let softmax = |lanes| (&SOFTMAX, Variant { placement, constants: vec![("LANES", lanes)] });
+    let mut all = attention_walk::catalogue(placement);
+    all.extend(LANES.map(softmax));
+    all.extend(masked_or_not(&FORWARD, placement));
+    all.extend(attention_grad::catalogue(placement));
+    all.extend(attention_heads::catalogue(placement));
+    all
+}

@@ -1,0 +1,127 @@
+//! `nn/attention`: multi-head softmax attention against the reference, gradients included: odd shapes, hostile values, masks,
+//! causality bit for bit, long sequences.
+
+use aft_wgpu::check::{AttentionProblem, ExpError, VALUES, Values};
+use aft_wgpu::gpu::{Gpu, Placement};
+use aft_wgpu::ops::Builder;
+use aft_wgpu::ops::nn::attention::{Attended, Attention, forward};
+use aft_wgpu::reference::Dims;
+use libtest_mimic::Trial;
+
+use crate::common::*;
+use crate::trial;
+
+/// The software drivers' exp is within what the tolerance has for rounding.
+const EXP: ExpError = ExpError { base: 0.0, slope: 0.0 };
+
+pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
+    vec![
+        trial(gpu, "attention::odd_shapes", |gpu| {
+            let shapes = [
+                (1, 1, 1, 1),
+                (3, 2, 5, 5),
+                (1, 5, 6, 2),
+                (2, 17, 8, 2),
+                (1, 65, 12, 3),
+                (2, 130, 36, 1),
+                (1, 31, 192, 1),
+            ];
+            for (b, t, d, heads) in shapes {
+                for causal in [true, false] {
+                    check(gpu, &AttentionProblem::normal(Dims { b, t, d }, heads, causal), Values::Normal);
+                }
+            }
+        }),
+        trial(gpu, "attention::every_family_of_values", |gpu| {
+            for causal in [true, false] {
+                for values in VALUES {
+                    check(gpu, &small(causal).with(values), values);
+                }
+            }
+        }),
+        trial(gpu, "attention::values_and_gradients_near_the_ends_of_their_range", |gpu| {
+            for (v, dy) in [(1e-9, 1e-9), (1e-9, 1e18), (1e18, 1e-9), (1e18, 1e18)] {
+                for values in [Values::Normal, Values::Wide] {
+                    let mut problem = small(true).with(values);
+                    problem.v.iter_mut().for_each(|x| *x *= v);
+                    problem.dy.iter_mut().for_each(|x| *x *= dy);
+                    check(gpu, &problem, values);
+                }
+            }
+        }),
+        trial(gpu, "attention::masks", |gpu| {
+            for causal in [true, false] {
+                check(gpu, &small(causal).masked(), Values::Normal);
+                check(gpu, &AttentionProblem::normal(Dims { b: 2, t: 33, d: 6 }, 3, causal).masked(), Values::Normal);
+                let mut none = small(causal).masked();
+                none.mask = Some(vec![false; none.dims.b * none.dims.t]);
+                check(gpu, &none, Values::Normal);
+            }
+        }),
+        trial(gpu, "attention::several_strips_and_panels", |gpu| {
+            for causal in [true, false] {
+                check(gpu, &AttentionProblem::normal(Dims { b: 2, t: 610, d: 8 }, 2, causal), Values::Normal);
+                let long = AttentionProblem::normal(Dims { b: 1, t: 2_300, d: 4 }, 1, causal);
+                check(gpu, &long.clone().masked(), Values::Normal);
+                check(gpu, &long.with(Values::Ramp), Values::Ramp);
+            }
+        }),
+        trial(gpu, "attention::later_keys_and_values_change_no_bit", causality),
+        trial(gpu, "attention::sequences_that_are_too_long_are_refused", |gpu| {
+            let b = &mut Builder::new(gpu, Placement::Buffer);
+            let attention = Attention { batch: 1, time: 131_073, channels: 1, heads: 1, causal: true, mask: None };
+            let (qkv, out) = (unwritten(b, 131_073, 12), Attended::new(b, &attention).unwrap());
+            let text = forward(b, &attention, &qkv, &out).unwrap_err().to_string();
+            assert!(text.contains("131073") && text.contains("131072"), "{text}");
+        }),
+        trial(gpu, "attention::heads_that_do_not_divide_the_channels_are_refused", |gpu| {
+            let b = &mut Builder::new(gpu, Placement::Buffer);
+            let attention = Attention { batch: 1, time: 4, channels: 8, heads: 3, causal: true, mask: None };
+            let (qkv, out) = (unwritten(b, 4, 24), Attended::new(b, &attention).unwrap());
+            assert!(forward(b, &attention, &qkv, &out).unwrap_err().to_string().contains("3 heads"));
+        }),
+    ]
+}
+
+fn small(causal: bool) -> AttentionProblem {
+    AttentionProblem::normal(Dims { b: 2, t: 70, d: 16 }, 2, causal)
+}
+
+fn check(gpu: &Gpu, problem: &AttentionProblem, values: Values) {
+    let truth = problem.truth();
+    for placement in PLACEMENTS {
+        let outcome = pollster::block_on(problem.run(gpu, placement)).unwrap();
+        let AttentionProblem { dims, heads, causal, .. } = problem;
+        let what = format!("{dims:?} H = {heads}, causal {causal}, {values:?}, {placement:?}");
+        let verdicts = problem.judge(&truth, &outcome, EXP);
+        for verdict in &verdicts {
+            assert!(verdict.ratio <= 1.0, "{what}: {verdict:?}");
+            // Values of a few units, whose scores are a few nats: all that is lost is rounding (measured: 1e-6).
+            assert!(values != Values::Normal || verdict.relative <= 4e-6, "{what}: {verdict:?}");
+        }
+        // y is a mean of values.
+        let most = |values: &[f32]| values.iter().filter(|v| v.is_finite()).fold(0.0f32, |m, v| m.max(v.abs()));
+        assert!(most(&outcome[0]) <= most(&problem.v) * (1.0 + 1e-5), "{what}: beyond every value");
+    }
+}
+
+/// Keys and values from a position on are edited, to hostile numbers and to none at all.
+fn causality(gpu: &Gpu) {
+    let problem = AttentionProblem::normal(Dims { b: 1, t: 150, d: 8 }, 2, true);
+    let d = problem.dims.d;
+    for placement in PLACEMENTS {
+        let bits = |problem: &AttentionProblem, rows: usize| -> Vec<u32> {
+            let [y, ..] = pollster::block_on(problem.run(gpu, placement)).unwrap();
+            y[..rows * d].iter().map(|y| y.to_bits()).collect()
+        };
+        let whole = bits(&problem, 150);
+        for first in [1, 2, 15, 16, 63, 64, 65, 127, 130, 149] {
+            for edit in [1e4, -1e18, f32::NAN, f32::INFINITY] {
+                let mut edited = problem.clone();
+                edited.k[first * d..].fill(edit);
+                edited.v[first * d..].fill(edit);
+                assert!(bits(&edited, first) == whole[..first * d], "{placement:?}: {edit} from {first} on");
+            }
+        }
+    }
+}
