@@ -18,13 +18,13 @@ pub const VOCABULARY: u32 = 256;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LanguageConfig {
-    /// Which AFT.
+    /// Which AFT, or attention.
     pub variant: Variant,
     /// Blocks, L.
     pub layers: u32,
     /// Channels, D.
     pub dim: u32,
-    /// Heads, H, which divide the channels (conv); 1 for the others, as in the paper.
+    /// Heads, H, which divide the channels (conv, attention); 1 for the others, as in the paper.
     pub heads: u32,
     /// Window, s (local), or size of the kernel (conv).
     pub window: u32,
@@ -101,7 +101,7 @@ impl LanguageConfig {
     /// How many of the last keys a row sees through biases.
     pub(crate) fn reach(&self) -> u32 {
         match self.variant {
-            Variant::Simple => 0,
+            Variant::Simple | Variant::Attention => 0,
             Variant::Full => self.length,
             Variant::Local | Variant::Conv => self.window.min(self.length),
         }
@@ -312,7 +312,7 @@ impl LanguageConfig {
         let (length, factors) = (u64::from(self.length), 8 * u64::from(self.length) * u64::from(self.rank));
         // Of AFT-full a panel of rows is at hand at a time.
         let (factors, band) = match self.variant {
-            Variant::Simple | Variant::Conv => (0, 0),
+            Variant::Simple | Variant::Conv | Variant::Attention => (0, 0),
             Variant::Local if self.window < self.length => {
                 (factors, 4 * length * u64::from(aft::biases::band_cols(self.length, self.window)))
             }

@@ -12,7 +12,7 @@ use crate::ops::aft::taps::Taps;
 use crate::ops::aft::{heads, local_stream, qkv_cols, simple_stream, stream};
 use crate::ops::{Builder, Gradient};
 
-/// Which AFT a layer computes; all are causal.
+/// Which AFT a layer computes, or what it is compared with; all are causal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Variant {
@@ -24,6 +24,15 @@ pub enum Variant {
     Local,
     /// AFT-conv (Eq. 6) on a line, with a re-parameterised kernel (Eq. 8).
     Conv,
+    /// No AFT, but multi-head softmax attention ([`crate::nn::Attention`]), to compare with.
+    Attention,
+}
+
+impl Variant {
+    /// Its name for people: AFT-local, or attention.
+    pub fn title(self) -> String {
+        if self == Self::Attention { self.to_string() } else { format!("AFT-{self}") }
+    }
 }
 
 impl std::fmt::Display for Variant {
@@ -33,6 +42,7 @@ impl std::fmt::Display for Variant {
             Self::Full => "full",
             Self::Local => "local",
             Self::Conv => "conv",
+            Self::Attention => "attention",
         })
     }
 }
@@ -147,6 +157,7 @@ impl Aft {
         }
         let missing = match variant {
             Variant::Simple => None,
+            Variant::Attention => return fail("attention is a layer of its own".into()),
             Variant::Full => (rank == 0).then_some("a rank"),
             Variant::Local => (window == 0 || rank == 0).then_some("a window and a rank"),
             Variant::Conv => (window == 0).then_some("a window"),
@@ -159,7 +170,7 @@ impl Aft {
         let spec =
             |part: &str, rows, cols, init| Spec { name: format!("{name}.{part}"), rows, cols, decay: false, init };
         let bias = match variant {
-            Variant::Simple => BiasParameters::None,
+            Variant::Simple | Variant::Attention => BiasParameters::None,
             Variant::Full | Variant::Local => BiasParameters::Factors(
                 to.together(["bias.u", "bias.v"].map(|part| spec(part, length, rank, Init::Normal(FACTOR_STD)))),
             ),

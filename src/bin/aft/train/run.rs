@@ -185,7 +185,7 @@ impl<'a> Run<'a> {
 
     fn draw(&self) -> Result<()> {
         let RunConfig { data, model, .. } = &self.session.job.config;
-        let title = format!("AFT-{}, {} x {}, on {}", model.variant, model.layers, model.dim, data.name);
+        let title = format!("{}, {} x {}, on {}", model.variant.title(), model.layers, model.dim, data.name);
         let Metrics { train, valid, .. } = &self.metrics;
         let curve = Curve { title: &title, train, valid, bigram: self.session.yardstick.bits_per_byte };
         self.session.job.folder.write(CURVE, curve.svg().as_bytes())

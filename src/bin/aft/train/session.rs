@@ -106,8 +106,11 @@ impl Session {
         note(format_args!("adapter  {}", gpu.caps().adapter));
         note(format_args!("text     {}: {} bytes to train on", data.name, HumanCount(corpus.train.len())));
         note(format_args!(
-            "model    AFT-{}, {} layers of {} channels, {} positions: {parameters} parameters",
-            model.variant, model.layers, model.dim, model.length
+            "model    {}, {} layers of {} channels, {} positions: {parameters} parameters",
+            model.variant.title(),
+            model.layers,
+            model.dim,
+            model.length
         ));
         let fitted = match config.time_seconds {
             Some(seconds) if !resumed => format!(", to end after about {seconds} s at most"),

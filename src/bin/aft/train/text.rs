@@ -71,7 +71,7 @@ pub struct Args {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Model (defaults by the class of the adapter)")]
 struct ModelArgs {
-    /// Which AFT
+    /// Which AFT, or softmax attention to compare with
     #[arg(long)]
     variant: Option<VariantArg>,
     /// Blocks, L
@@ -80,7 +80,7 @@ struct ModelArgs {
     /// Channels, D: a multiple of 4
     #[arg(long, value_name = "N")]
     dim: Option<u32>,
-    /// Heads, H, which divide D (conv; a quarter of D by default); 1 for the others
+    /// Heads, H, which divide D (conv: D/4 by default; attention: D/32); 1 for the others
     #[arg(long, value_name = "N")]
     heads: Option<u32>,
     /// Window of the position biases, s (local), or size of the kernel (conv)
@@ -131,6 +131,7 @@ enum VariantArg {
     Full,
     Local,
     Conv,
+    Attention,
 }
 
 impl From<VariantArg> for Variant {
@@ -140,6 +141,7 @@ impl From<VariantArg> for Variant {
             VariantArg::Full => Self::Full,
             VariantArg::Local => Self::Local,
             VariantArg::Conv => Self::Conv,
+            VariantArg::Attention => Self::Attention,
         }
     }
 }
@@ -223,7 +225,7 @@ impl ModelArgs {
         config.variant = self.variant.map_or(before, Variant::from);
         // What a variant has no use for is 0 in its configuration.
         let unused = match config.variant {
-            Variant::Simple => [true, true],
+            Variant::Simple | Variant::Attention => [true, true],
             Variant::Full => [true, false],
             Variant::Local => [false, false],
             Variant::Conv => [false, true],
@@ -231,16 +233,21 @@ impl ModelArgs {
         let options = [("--window", self.window, &mut config.window), ("--rank", self.rank, &mut config.rank)];
         for ((name, given, field), _) in options.into_iter().zip(unused).filter(|(_, unused)| *unused) {
             if given.is_some() {
-                return Err(Error::Config(format!("{name} is of no use to AFT-{}", config.variant)));
+                return Err(Error::Config(format!("{name} is of no use to {}", config.variant.title())));
             }
             *field = 0;
         }
         let replace = |field: &mut u32, given: Option<u32>| *field = given.unwrap_or(*field);
         replace(&mut config.layers, self.layers);
         replace(&mut config.dim, self.dim);
-        if config.variant == Variant::Conv && before != Variant::Conv {
-            // A head of four channels: many heads are what makes AFT-conv good (paper, Table 7).
-            config.heads = (config.dim / 4).max(1);
+        if config.variant != before {
+            config.heads = match config.variant {
+                // A head of four channels: many heads are what makes AFT-conv good (paper, Table 7).
+                Variant::Conv => (config.dim / 4).max(1),
+                // Heads of 32 channels: two for a model of 64, as one could not attend to two things at once.
+                Variant::Attention => (config.dim / 32).max(1),
+                _ => config.heads,
+            };
         }
         replace(&mut config.heads, self.heads);
         replace(&mut config.window, self.window);
