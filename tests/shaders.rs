@@ -224,6 +224,10 @@ const HELPERS: &[(&str, &str)] = &[
         "nn/attention_scores",
         "a step of attention: hosted by ops/nn/attention.rs, whose truth and test are of the whole",
     ),
+    (
+        "nn/attention_append",
+        "the first step of attention_stream: hosted by ops/nn/attention_stream.rs, tested through it",
+    ),
     ("nn/attention_softmax", "as attention_scores"),
     (
         "nn/attention_heads",

@@ -14,6 +14,7 @@ mod aft_mix_simple;
 mod aft_simple_stream;
 mod aft_stream;
 mod attention;
+mod attention_stream;
 mod common;
 mod cross_entropy;
 mod cursor;
@@ -53,6 +54,7 @@ fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         aft_mix_simple::trials(gpu),
         aft_simple_stream::trials(gpu),
         attention::trials(gpu),
+        attention_stream::trials(gpu),
         cross_entropy::trials(gpu),
         cursor::trials(gpu),
         dropout::trials(gpu),

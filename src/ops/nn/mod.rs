@@ -4,6 +4,7 @@ pub mod adamw;
 pub mod attention;
 mod attention_grad;
 mod attention_heads;
+pub mod attention_stream;
 mod attention_walk;
 pub mod batch;
 pub mod cross_entropy;
@@ -29,6 +30,7 @@ pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
         all.push((&super::gradient::SUM_SLICES, Variant::plain(placement)));
         all.extend(adamw::catalogue(placement));
         all.extend(attention::catalogue(placement));
+        all.extend(attention_stream::catalogue(placement));
         all.extend(cross_entropy::catalogue(placement));
         all.extend(cursor::catalogue(placement));
         all.extend(dropout::catalogue(placement));

@@ -1,6 +1,7 @@
 //! The layers around the mixing, their loss and their optimizer.
 pub mod adamw;
 pub mod attention;
+pub mod attention_stream;
 pub mod cross_entropy;
 pub mod cursor;
 pub mod dropout;

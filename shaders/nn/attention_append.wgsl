@@ -1,0 +1,22 @@
+// Keys and values of the tokens of a pass, to where attention over the stream (attention_stream.wgsl) finds them: a thread for each
+// vec4 of both.
+//
+// Operands: qkv [N C, 3 D], cursor (lib/cursor.wgsl), cache [N, T, 2, D].
+struct Params {
+    rows: u32,
+    chunk: u32,
+    time: u32,
+    width: u32,
+    qkv_stride: u32,
+}
+
+@compute @workgroup_size(64)
+fn append(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let thread = group_number(group, groups) * 64u + lane;
+    let row = thread / (2u * params.width);
+    let c = thread % (2u * params.width);
+    let i = row % params.chunk;
+    if row >= params.rows || i >= cursor[CURSOR_ROWS] { return; }
+    let t = cursor[CURSOR_POSITION] + i;
+    cache[(row / params.chunk * params.time + t) * 2u * params.width + c] = qkv_at(row, params.width + c);
+}
