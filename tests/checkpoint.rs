@@ -63,9 +63,10 @@ fn resumed_equals_uninterrupted(gpu: &Gpu) {
         LanguageConfig { projection: false, dim: 20, ..small() },
         LanguageConfig { variant: Variant::Full, ..small() },
         LanguageConfig { variant: Variant::Conv, heads: 4, ..small() },
+        LanguageConfig { variant: Variant::Attention, heads: 2, ..small() },
     ];
     let accumulated = TrainConfig { accumulate: 2, batch: 2, seed: 1 << 40 | 7, ..settings() };
-    let configs = [settings(), accumulated.clone(), settings(), settings(), accumulated];
+    let configs = [settings(), accumulated.clone(), settings(), settings(), accumulated.clone(), accumulated];
     for (model, config) in models.iter().zip(&configs) {
         let whole = run(gpu, model, config, 23, &[]);
         for breaks in [&[0][..], &[3, 11], &[9, 9, 10]] {

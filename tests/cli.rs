@@ -226,6 +226,8 @@ fn settings() {
         ("train text --length 4294967295", "length"),
         ("train text --variant simple --heads 2", "1 head"),
         ("train text --variant simple --window 8", "--window"),
+        ("train text --variant attention --rank 8", "--rank is of no use to attention"),
+        ("train text --variant attention --heads 3", "heads of attention"),
         ("train text --variant simple --rank 8", "--rank"),
         ("train text --window 0", "window"),
         ("train text --dropout 1", "dropout"),

@@ -136,8 +136,14 @@ fn logits(gpu: &Gpu) {
             (Variant::Simple, 0, true),
             (Variant::Full, 0, true),
             (Variant::Conv, 6, true),
+            (Variant::Attention, 0, true),
+            (Variant::Attention, 0, false),
         ] {
-            let heads = if variant == Variant::Conv { 8 } else { 1 };
+            let heads = match variant {
+                Variant::Conv => 8,
+                Variant::Attention => 2,
+                _ => 1,
+            };
             let model = decided(gpu, &LanguageConfig { variant, heads, window, projection, length: 70, ..small() });
             let text = text(70);
             let whole = parallel(gpu, &model, &text);
@@ -280,9 +286,14 @@ fn sliding(gpu: &Gpu) {
 
 fn save_and_fork(gpu: &Gpu) {
     let sampling = Sampling { temperature: 1.0, seed: 2, ..Default::default() };
-    for (variant, length) in
-        [(Variant::Local, 24), (Variant::Simple, 24), (Variant::Local, 3), (Variant::Full, 24), (Variant::Conv, 24)]
-    {
+    for (variant, length) in [
+        (Variant::Local, 24),
+        (Variant::Simple, 24),
+        (Variant::Local, 3),
+        (Variant::Full, 24),
+        (Variant::Conv, 24),
+        (Variant::Attention, 24),
+    ] {
         let model = decided(gpu, &LanguageConfig { variant, length, ..small() });
         for count in [0, 5, 40] {
             let mut first = generator(gpu, &model, 2);
@@ -427,7 +438,7 @@ fn catalogue(_: &Gpu) {
     let listed: Vec<String> = aft_wgpu::ops::catalogue().iter().map(|(kernel, variant)| kernel.wgsl(variant)).collect();
     let gpu = Gpu::request_blocking(&Default::default()).unwrap();
     for class in [AdapterClass::Software, AdapterClass::Discrete] {
-        for variant in [Variant::Local, Variant::Simple, Variant::Full, Variant::Conv] {
+        for variant in [Variant::Local, Variant::Simple, Variant::Full, Variant::Conv, Variant::Attention] {
             let gpu = &gpu.plan_as(class);
             let model = model(gpu, &LanguageConfig { variant, ..small() });
             made(&mut generator(gpu, &model, 2), 30, &Sampling::default());

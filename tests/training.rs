@@ -103,8 +103,14 @@ fn gradient_predicts_loss(gpu: &Gpu) {
         (Variant::Simple, true),
         (Variant::Full, true),
         (Variant::Conv, true),
+        (Variant::Attention, true),
+        (Variant::Attention, false),
     ] {
-        let heads = if variant == Variant::Conv { 4 } else { 1 };
+        let heads = match variant {
+            Variant::Conv => 4,
+            Variant::Attention => 2,
+            _ => 1,
+        };
         let model = LanguageConfig { variant, heads, projection, ..small() };
         let mut trainer = trainer_on(gpu, &model, &frozen, Arc::clone(&window));
         // At its start of 0, gamma hides the gradient of the raw kernel.
@@ -165,6 +171,7 @@ fn every_setting_learns(gpu: &Gpu) {
         ("simple", LanguageConfig { variant: Variant::Simple, ..small() }, settings.clone()),
         ("full", LanguageConfig { variant: Variant::Full, ..small() }, settings.clone()),
         ("conv", LanguageConfig { variant: Variant::Conv, heads: 8, ..small() }, settings.clone()),
+        ("attention", LanguageConfig { variant: Variant::Attention, heads: 2, ..small() }, settings.clone()),
         ("no projection", LanguageConfig { projection: false, ..small() }, settings.clone()),
         ("no projection, dropout", LanguageConfig { projection: false, dropout: 0.1, ..small() }, settings.clone()),
         ("dropout", LanguageConfig { dropout: 0.1, ..small() }, settings.clone()),
@@ -325,6 +332,8 @@ fn catalogue(_: &Gpu) {
             (Variant::Full, 300, 1),
             (Variant::Conv, 24, 4),
             (Variant::Conv, 24, 8),
+            (Variant::Attention, 24, 2),
+            (Variant::Attention, 300, 1),
         ] {
             let model = LanguageConfig { variant, length, heads, dropout: 0.1, projection: false, ..small() };
             let mut trainer = trainer(&gpu.plan_as(class), &model, &TrainConfig { accumulate: 2, ..settings() });

@@ -8,18 +8,19 @@ use crate::generate::place::Place;
 use crate::gpu::Buffer;
 use crate::models::container::{Container, Data, Tensor, write};
 use crate::models::language::LanguageConfig;
+use crate::nn::{BlockStream, Variant};
 use crate::ops::aft::{local_stream, stream};
 
 /// What N sequences have read and made, as far as it matters for what follows. It goes with the weights of its model; another
 /// generator of the same model continues it with the same bits.
 ///
 /// Its file is a safetensors file: `tokens` [count, N], all that count for what follows or were not handed on, `layers.I.sums` [N, 5, D], and for
-/// a form with biases `layers.I.window` [N, min(s, T), 2, D]; the metadata entry `aft` says the rest.
+/// a form with biases `layers.I.window` [N, min(s, T), 2, D]; for attention instead of both `layers.I.keys_values` [N, T, 2, D]; the metadata entry `aft` says the rest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamState {
     head: Head,
     tokens: Vec<u8>,
-    /// Sums and, for AFT-local, window of each layer.
+    /// Sums and, for AFT-local, window of each layer; of attention its keys and values.
     layers: Vec<Vec<Vec<f32>>>,
 }
 
@@ -96,10 +97,7 @@ impl Generator {
     }
 
     fn layer_buffers(&self) -> impl Iterator<Item = Vec<&Buffer>> {
-        self.stream
-            .blocks
-            .iter()
-            .map(|block| std::iter::once(&block.sums).chain(block.window.as_ref().map(|window| &window.ring)).collect())
+        self.stream.blocks.iter().map(BlockStream::state)
     }
 }
 
@@ -107,6 +105,9 @@ impl Head {
     /// Names and shapes of what a layer keeps.
     fn layer_shapes(&self) -> Vec<(&'static str, Vec<usize>)> {
         let [samples, dim, reach] = [self.samples, self.model.dim, self.model.reach()].map(|n| n as usize);
+        if self.model.variant == Variant::Attention {
+            return vec![("keys_values", vec![samples, self.model.length as usize, 2, dim])];
+        }
         let mut shapes = vec![("sums", vec![samples, 5, dim])];
         if reach > 0 {
             shapes.push(("window", vec![samples, reach, 2, dim]));
@@ -124,7 +125,8 @@ impl Head {
         self.model.validate().map_err(|e| broken(e.to_string()))?;
         let Self { end, origin, samples, unseen, ref model } = *self;
         let sums = stream::sums_bytes(samples, model.dim);
-        let window = local_stream::ring_bytes(samples, model.length, model.reach(), model.dim);
+        let reach = if model.variant == Variant::Attention { model.length } else { model.reach() };
+        let window = local_stream::ring_bytes(samples, model.length, reach, model.dim);
         let sound = samples > 0
             && sums.max(window) <= 1 << 40
             && unseen <= RING_AHEAD

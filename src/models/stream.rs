@@ -1,9 +1,10 @@
-//! The language model over a stream of tokens: what it keeps between passes does not grow with what it has read.
+//! The language model over a stream of tokens: what it keeps between passes does not grow with what it has read, except for attention,
+//! whose keys and values have room for every position.
 
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Plane};
 use crate::models::language::Language;
-use crate::nn::{AftStream, Pass};
+use crate::nn::{BlockStream, Pass};
 use crate::ops::Builder;
 use crate::ops::nn::cursor::{self, Cursor};
 use crate::ops::nn::stream_embedding::{self, TokenRing};
@@ -16,7 +17,7 @@ pub struct LanguageStream {
     /// The tokens from the origin on, with room for more than T.
     pub tokens: TokenRing,
     /// What each block keeps.
-    pub blocks: Vec<AftStream>,
+    pub blocks: Vec<BlockStream>,
 }
 
 /// A pass over the next tokens of a stream.

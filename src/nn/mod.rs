@@ -1,6 +1,7 @@
 //! Layers: each declares its parameters, adds its forward pass to a builder and keeps what its backward pass needs.
 
 mod aft;
+mod attention;
 pub(crate) mod block;
 mod context;
 pub(crate) mod layer_norm;
@@ -9,7 +10,8 @@ mod mlp;
 mod parameters;
 
 pub use aft::{Aft, AftConfig, AftStream, Variant, Window};
-pub use block::{Block, BlockConfig};
+pub use attention::Attention;
+pub use block::{Block, BlockConfig, BlockStream};
 pub use context::{Dropout, Pass};
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;

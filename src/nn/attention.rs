@@ -1,0 +1,136 @@
+//! The attention layer: the projections of an AFT layer ([`super::Aft`]) around multi-head softmax attention, to compare with.
+
+use crate::error::{Error, Result};
+use crate::gpu::{Buffer, Plane};
+use crate::nn::{AftConfig, Declarations, Linear, Pass};
+use crate::ops::Builder;
+use crate::ops::aft::qkv_cols;
+use crate::ops::nn::attention::{self, Attended, Backward};
+use crate::ops::nn::attention_stream::{self, cache_bytes};
+
+/// An attention layer with its parameters: those of AFT-simple.
+#[derive(Debug)]
+pub struct Attention {
+    input: Linear,
+    projection: Option<Linear>,
+    config: AftConfig,
+}
+
+/// What the backward pass needs.
+#[derive(Debug)]
+pub struct Saved {
+    x: Plane,
+    qkv: Plane,
+    out: Attended,
+}
+
+impl Attention {
+    /// Declares `name.qkv` and, by configuration, `name.out`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the channels are not whole heads of whole vec4s.
+    pub fn declare(to: &mut Declarations, name: &str, config: AftConfig) -> Result<Self> {
+        let AftConfig { dim, heads, projection, std, std_out, .. } = config;
+        if dim == 0 || heads == 0 || !dim.is_multiple_of(4 * heads) {
+            let text =
+                format!("the heads of attention have a multiple of 4 of its {dim} channels each, as {heads} do not");
+            return Err(Error::Config(text));
+        }
+        let input = Linear::declare(to, &format!("{name}.qkv"), dim, qkv_cols(dim), std);
+        let projection = projection.then(|| Linear::declare(to, &format!("{name}.out"), dim, dim, std_out));
+        Ok(Self { input, projection, config })
+    }
+
+    fn attention(&self, pass: &Pass<'_>) -> attention::Attention<'static> {
+        let AftConfig { dim: channels, heads, .. } = self.config;
+        let (batch, time) = (pass.batch, pass.length);
+        attention::Attention { batch, time, channels, heads, causal: true, mask: None }
+    }
+
+    fn project(&self, pass: &mut Pass<'_>, mixed: &Plane, residual: Option<&Plane>) -> Result<Plane> {
+        match &self.projection {
+            Some(projection) => projection.forward(pass, mixed, residual),
+            None => pass.add(mixed, residual),
+        }
+    }
+
+    /// The layer's output for x [B T, D], plus `residual`. Takes x.
+    ///
+    /// # Errors
+    /// As [`attention::forward`].
+    pub fn forward(&self, pass: &mut Pass<'_>, x: Plane, residual: Option<&Plane>) -> Result<(Plane, Saved)> {
+        let qkv = self.input.forward(pass, &x, None)?;
+        let attention = self.attention(pass);
+        let out = Attended::new(pass.b, &attention)?;
+        attention::forward(pass.b, &attention, &qkv, &out)?;
+        let y = self.project(pass, &out.y, residual)?;
+        let saved = Saved { x, qkv, out };
+        if !pass.keep {
+            saved.handles().recycle(pass);
+        }
+        Ok((y, saved))
+    }
+
+    /// dx from dy, which stays the caller's.
+    ///
+    /// # Errors
+    /// As [`attention::backward`].
+    pub fn backward(&self, pass: &mut Pass<'_>, saved: Saved, dy: &Plane) -> Result<Plane> {
+        let projected = match &self.projection {
+            Some(projection) => Some(projection.backward(pass, &saved.out.y, dy, None)?),
+            None => None,
+        };
+        let dqkv = pass.plane("gradient", saved.qkv.cols)?;
+        let dy = projected.as_ref().unwrap_or(dy);
+        let args = Backward { qkv: &saved.qkv, out: &saved.out, dy, dqkv: &dqkv };
+        attention::backward(pass.b, &self.attention(pass), &args)?;
+        let dx = self.input.backward(pass, &saved.x, &dqkv, None)?;
+        [Some(dqkv), projected].into_iter().flatten().for_each(|plane| pass.b.recycle(plane));
+        saved.recycle(pass);
+        Ok(dx)
+    }
+
+    /// What a stream of `sequences` keeps of the layer: keys and values of all positions.
+    ///
+    /// # Errors
+    /// As [`crate::gpu::Gpu::storage`].
+    pub fn open(&self, b: &mut Builder, sequences: u32) -> Result<Buffer> {
+        b.gpu.storage("stream keys and values", cache_bytes(sequences, self.config.length, self.config.dim))
+    }
+
+    /// The layer's output for the next tokens of a stream, x [N C, D], plus `residual`. Takes x.
+    ///
+    /// # Errors
+    /// As [`attention_stream::forward`].
+    pub fn stream(
+        &self,
+        pass: &mut Pass<'_>,
+        x: Plane,
+        residual: Option<&Plane>,
+        cache: &Buffer,
+        cursor: &Buffer,
+    ) -> Result<Plane> {
+        let AftConfig { dim, heads, length: time, .. } = self.config;
+        let qkv = self.input.forward(pass, &x, None)?;
+        let y = pass.plane("attention y", dim)?;
+        let (sequences, chunk) = (pass.batch, pass.length);
+        let args = attention_stream::Forward { sequences, chunk, time, heads, qkv: &qkv, cursor, cache, y: &y };
+        attention_stream::forward(pass.b, &args)?;
+        let projected = self.project(pass, &y, residual)?;
+        [x, qkv, y].into_iter().for_each(|plane| pass.b.recycle(plane));
+        Ok(projected)
+    }
+}
+
+impl Saved {
+    /// The same memory once more.
+    fn handles(&self) -> Self {
+        Self { x: self.x.clone(), qkv: self.qkv.clone(), out: self.out.clone() }
+    }
+
+    fn recycle(self, pass: &mut Pass<'_>) {
+        let Self { x, qkv, out } = self;
+        [x, qkv].into_iter().for_each(|plane| pass.b.recycle(plane));
+        out.recycle(pass.b);
+    }
+}
