@@ -66,6 +66,24 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
                 check(gpu, &long.with(Values::Ramp), Values::Ramp);
             }
         }),
+        trial(gpu, "attention::a_long_sequence_of_equal_scores_is_a_running_mean", |gpu| {
+            let t = 20_000;
+            let b = &mut Builder::new(gpu, Placement::Buffer);
+            let attention = Attention { batch: 1, time: t, channels: 4, heads: 1, causal: true, mask: None };
+            let values = normal(1, 4 * t as usize);
+            let rows = values.chunks(4).flat_map(|v| [&[0.0, 0.0, 0.0, 0.0, 1.0, -2.0, 3.0, 0.5][..], v].concat());
+            let qkv = plane(b, t as usize, 12, &rows.collect::<Vec<_>>());
+            let out = Attended::new(b, &attention).unwrap();
+            forward(b, &attention, &qkv, &out).unwrap();
+            run(b);
+            let mut sum = [0.0f64; 4];
+            let mean = values.iter().enumerate().map(|(i, v)| {
+                sum[i % 4] += f64::from(*v);
+                sum[i % 4] / (i / 4 + 1) as f64
+            });
+            // Sums of 256 blocks of four in each of 20 panels: rounding of some 2e-6 of the largest value, 4.
+            assert_close("y", &read(b, &out.y), &mean.collect::<Vec<_>>(), 1e-5);
+        }),
         trial(gpu, "attention::later_keys_and_values_change_no_bit", causality),
         trial(gpu, "attention::sequences_that_are_too_long_are_refused", |gpu| {
             let b = &mut Builder::new(gpu, Placement::Buffer);

@@ -61,7 +61,7 @@ static GRADIENT_KV: [Kernel; 2] = products!(
 
 /// Operands of the gradient.
 pub struct Backward<'a> {
-    /// The forward pass's input [B T, 3 D4] ([`qkv_cols`]).
+    /// The forward pass's input [B T, 3 D4] ([`crate::ops::aft::qkv_cols`]).
     pub qkv: &'a Plane,
     /// What the forward pass gave.
     pub out: &'a Attended,
@@ -76,7 +76,7 @@ pub struct Backward<'a> {
 /// Exact for |v| and |dy| up to 1e18, whose products must stay in f32.
 ///
 /// # Errors
-/// As [`forward`].
+/// As [`crate::ops::nn::attention::forward`].
 pub fn backward(b: &mut Builder, attention: &Attention<'_>, args: &Backward<'_>) -> Result<()> {
     let Backward { qkv, out, dy, dqkv } = *args;
     attention.check(qkv, out)?;

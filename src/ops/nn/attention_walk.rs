@@ -84,7 +84,9 @@ impl Pieces {
             let texture = b.placement == Placement::Texture;
             numbers <= PAIRS && !(texture && (batch * strip > side || heads * panel / 4 > side))
         };
-        let mut pieces = Self { strip: b.planned(STRIP).min(reach), panel: PANEL.min(reach) };
+        // Long sequences take larger strips: the number of dispatches grows with the square of theirs.
+        let strip = b.planned(STRIP).max(reach / 64).min(PANEL);
+        let mut pieces = Self { strip: strip.min(reach), panel: PANEL.min(reach) };
         while !fits(pieces.strip, pieces.panel) && pieces.panel > LEAST {
             if pieces.strip > LEAST { pieces.strip /= 2 } else { pieces.panel /= 2 }
         }

@@ -80,7 +80,7 @@ struct ModelArgs {
     /// Channels, D: a multiple of 4
     #[arg(long, value_name = "N")]
     dim: Option<u32>,
-    /// Heads, H, which divide D (conv: D/4 by default; attention: D/32); 1 for the others
+    /// Heads, H, which divide D (conv: D/4 by default; attention: D/16); 1 for the others
     #[arg(long, value_name = "N")]
     heads: Option<u32>,
     /// Window of the position biases, s (local), or size of the kernel (conv)
@@ -244,8 +244,11 @@ impl ModelArgs {
             config.heads = match config.variant {
                 // A head of four channels: many heads are what makes AFT-conv good (paper, Table 7).
                 Variant::Conv => (config.dim / 4).max(1),
-                // Heads of 32 channels: two for a model of 64, as one could not attend to two things at once.
-                Variant::Attention => (config.dim / 32).max(1),
+                // Heads of about 16 channels, whole vec4s: small models learn less with fewer, larger ones.
+                Variant::Attention => {
+                    let fits = |heads: &u32| config.dim.is_multiple_of(4 * heads);
+                    (1..=config.dim / 16).rev().find(fits).unwrap_or(1)
+                }
                 _ => config.heads,
             };
         }
