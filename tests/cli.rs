@@ -189,7 +189,7 @@ fn help() {
         ("eval --help", &["--split", "valid", "--text", "aft eval runs/text-001"]),
         ("generate --help", &["--prompt", "--temperature", "[default: 0.7]", "aft generate runs/text-001"]),
         ("train --help", &["text"]),
-        ("train text --help", &["[possible values: simple, full, local, conv]", "Examples:"]),
+        ("train text --help", &["[possible values: simple, full, local, conv, attention]", "Examples:"]),
         ("train text --help", &TRAIN_OPTIONS.split_whitespace().collect::<Vec<_>>()),
     ] {
         let text = place.aft(line).ok().stdout;
