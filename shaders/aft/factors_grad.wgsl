@@ -2,15 +2,21 @@
 //   du_t = sum over t' of dw_tt' v_t',   dv_t' = sum over t of dw_tt' u_t
 //
 // One of them a dispatch: `factor` is the other factor, and `transposed` says that the gradient is v's. A thread owns four
-// positions of the gradient and four ranks, and walks the blocks of dbias that touch them; SPAN blocks are summed before they
-// are added to the rest. Rows first_row .. + rows are at hand; dv is added to what is there where `accumulate` says so.
+// positions of the gradient, of those from `first` to before `stop`, and four ranks, and walks the blocks of dbias that touch them;
+// SPAN blocks are summed before they are added to the rest. Rows first_row .. + rows are at hand: dv is a sum over panels, in two
+// levels (lib/aft_turn.wgsl). Positions past T get 0.
 //
-// Operands: dbias (lib/aft_seen.wgsl; 0 where a row does not see), factor [T, R], out [T, R].
+// Operands: dbias (lib/aft_seen.wgsl; 0 where a row does not see), factor [T, R], kept [T, R]: sums of this level, if it is more than
+// one panel; out [T, R] or longer, with sums of levels before.
 struct Params {
     time: u32,
     rank: u32,
     first_row: u32,
     rows: u32,
+    panel_blocks: u32,
+    level: u32,
+    first: u32,
+    stop: u32,
     causal: u32,
     reach: u32,
     slides: u32,
@@ -53,11 +59,12 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
     let c = thread % width;
     let by_keys = params.transposed != 0u;
     let end = min(params.first_row + params.rows, params.time);
-    let t = select(params.first_row, 0u, by_keys) + thread / width * 4u;
-    let stop_t = select(end, params.time, by_keys);
-    if t >= stop_t { return; }
-    let rows = vec2(max(blocks_of_rows(t).x, params.first_row / 4u), min(blocks_of_rows(t).y, (end + 3u) / 4u));
-    let blocks = select(blocks_of_keys(t), rows, vec2(by_keys));
+    let t = params.first + thread / width * 4u;
+    if t >= params.stop { return; }
+    let beyond = t >= params.time;
+    let sees = blocks_of_rows(t);
+    let rows = vec2(max(sees.x, params.first_row / 4u), min(sees.y, (end + 3u) / 4u));
+    let blocks = select(select(blocks_of_keys(t), rows, vec2(by_keys)), vec2(0u), vec2(beyond));
 
     // Column i is position i of the tile.
     var sums: mat4x4<f32>;
@@ -72,12 +79,19 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
         }
         sums += part;
     }
+    var turn = Turn(true, true, false, true, false);
+    if by_keys & !beyond { turn = turn_of(sees, lane); }
     let accumulate = at_run_time(params.accumulate, lane) != 0u;
     for (var i = 0u; i < 4u; i += 1u) {
-        if t + i < stop_t {
-            let at = (t + i) * width + c;
-            if accumulate { sums[i] += out[at]; }
-            out[at] = sums[i];
+        if t + i >= params.stop { break; }
+        let at = (t + i) * width + c;
+        var sum = sums[i];
+        if turn.adds { sum += kept[at]; }
+        if !turn.folds {
+            kept[at] = sum;
+            continue;
         }
+        if accumulate | turn.follows { sum += out[at]; }
+        out[at] = sum;
     }
 }

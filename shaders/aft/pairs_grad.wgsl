@@ -3,12 +3,12 @@
 //
 // A thread owns a tile of four keys and four channels and walks the blocks of four rows that see them. Rows that see a key
 // without a bias come as sums (rest.wgsl). Where not all rows are at hand at once, a dispatch takes rows first_row .. + rows and
-// leaves its sums in `kept`, in two levels: it `adds` to those of its block of dispatches, a dispatch that `folds` ends the block
-// and adds to those of the `blocks_before`. The last one stores the gradients.
+// the `tiles` from `first_tile` on that these see, and leaves its sums in `kept`, in two levels (lib/aft_turn.wgsl). The last one
+// for a tile stores its gradients.
 //
 // Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias (lib/aft_biases.wgsl), lr [B T, 2 D] of L and r, g [B T, D], kept:
-// where has_rest the sums of rest.wgsl [3, B T, D], else those of the dispatches before, of finished blocks and of this block
-// [4, B T, D]; dqkv [B T, 3 D] (its columns of dk and dv).
+// sums of p G and p H over panels, of levels before and, if a level is more than one panel, of this one [2 or 4, B T, D]; where
+// has_rest it has the sums of rest.wgsl at first [3, B T, D]; dqkv [B T, 3 D] (its columns of dk and dv).
 struct Params {
     batch: u32,
     time: u32,
@@ -16,13 +16,13 @@ struct Params {
     width: u32,
     first_row: u32,
     rows: u32,
+    panel_blocks: u32,
+    level: u32,
+    first_tile: u32,
+    tiles: u32,
     causal: u32,
     masked: u32,
     has_rest: u32,
-    adds: u32,
-    folds: u32,
-    blocks_before: u32,
-    last: u32,
     reach: u32,
     slides: u32,
     ahead: u32,
@@ -66,36 +66,44 @@ fn add_row(shares: Shares, base: u32, t: u32, end: u32, k: mat4x4<f32>, block: u
     );
 }
 
-fn store(batch: u32, t: u32, c: u32, pairs_g: vec4<f32>, pairs_h: vec4<f32>, lane: u32) {
+fn store(batch: u32, t: u32, c: u32, pairs_g: vec4<f32>, pairs_h: vec4<f32>, turn: Turn, lane: u32) {
     if t >= params.time { return; }
     let row = batch * params.time + t;
     let at = row * params.width + c;
     let part = params.batch * params.time * params.width;
+    let has_rest = at_run_time(params.has_rest, lane) != 0u;
     var g = pairs_g;
     var h = pairs_h;
-    if at_run_time(params.adds, lane) != 0u {
+    var rest_g = vec4(0.0);
+    var rest_h = vec4(0.0);
+    if has_rest & turn.first {
+        // p <= 1: no row's L is below a key that it sees.
+        let p = exp(min(key(row, c) + kept[at], vec4(0.0)));
+        rest_g = p * kept[at + part];
+        rest_h = p * kept[at + 2u * part];
+    }
+    if turn.adds {
         g += kept[at + 2u * part];
         h += kept[at + 3u * part];
     }
-    if at_run_time(params.folds, lane) == 0u {
+    if !turn.folds {
         kept[at + 2u * part] = g;
         kept[at + 3u * part] = h;
-        return;
+        if !(has_rest & turn.first) { return; }
+        g = vec4(0.0);
+        h = vec4(0.0);
     }
-    if at_run_time(params.blocks_before, lane) != 0u {
+    g += rest_g;
+    h += rest_h;
+    // The rest of the rows is among the levels before.
+    if turn.follows | (has_rest & !turn.first) {
         g += kept[at];
         h += kept[at + part];
     }
-    if at_run_time(params.last, lane) == 0u {
+    if !turn.last {
         kept[at] = g;
         kept[at + part] = h;
         return;
-    }
-    if at_run_time(params.has_rest, lane) != 0u {
-        // p <= 1: no row's L is below a key that it sees.
-        let p = exp(min(key(row, c) + kept[at], vec4(0.0)));
-        g += p * kept[at + part];
-        h += p * kept[at + 2u * part];
     }
     var dk = vec4(0.0);
     var dv = vec4(0.0);
@@ -112,10 +120,9 @@ fn store(batch: u32, t: u32, c: u32, pairs_g: vec4<f32>, pairs_h: vec4<f32>, lan
 fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let thread = group_number(group, groups) * 64u + lane;
     let c = thread % params.width;
-    let tiles = (params.time + 3u) / 4u;
-    let batch = thread / params.width / tiles;
+    let batch = thread / params.width / params.tiles;
     if batch >= params.batch { return; }
-    let past = thread / params.width % tiles * 4u;
+    let past = (params.first_tile + thread / params.width % params.tiles) * 4u;
     let base = batch * params.time;
     let last = params.time - 1u;
     let k = mat4x4(
@@ -140,8 +147,9 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
         all.g += part.g;
         all.h += part.h;
     }
-    store(batch, past, c, all.g[0], all.h[0], lane);
-    store(batch, past + 1u, c, all.g[1], all.h[1], lane);
-    store(batch, past + 2u, c, all.g[2], all.h[2], lane);
-    store(batch, past + 3u, c, all.g[3], all.h[3], lane);
+    let turn = turn_of(blocks, lane);
+    store(batch, past, c, all.g[0], all.h[0], turn, lane);
+    store(batch, past + 1u, c, all.g[1], all.h[1], turn, lane);
+    store(batch, past + 2u, c, all.g[2], all.h[2], turn, lane);
+    store(batch, past + 3u, c, all.g[3], all.h[3], turn, lane);
 }

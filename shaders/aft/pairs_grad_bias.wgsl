@@ -4,12 +4,11 @@
 // LANES neighbouring threads share a tile of four rows and a block of four keys: neighbours take neighbouring channels, and
 // what they found is added in a fixed order. A thread sums SPAN channels at a time before it adds them to the rest.
 //
-// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias and dbias (lib/aft_biases.wgsl), lr [B T, 2 D] of L and r, g [B T, D]. Rows first_row .. + rows
-// are computed. Constants: LANES (lib/row_sum.wgsl).
+// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias and dbias (lib/aft_seen.wgsl), lr [B T, 2 D] of L and r, g [B T, D].
+// Rows first_row .. + rows are at hand and computed. Constants: LANES (lib/row_sum.wgsl).
 struct Params {
     batch: u32,
     time: u32,
-    cols: u32,
     width: u32,
     first_row: u32,
     rows: u32,
@@ -19,8 +18,6 @@ struct Params {
     slides: u32,
     ahead: u32,
     columns: u32,
-    period: u32,
-    head_channels: u32,
     qkv_stride: u32,
     centre_stride: u32,
     bias_stride: u32,
@@ -75,13 +72,13 @@ fn gradient_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
         let sum = BACK * vec4(row_sum(lane, sums[r].xy), row_sum(lane, sums[r].zw));
         let row = t + r;
         if inside && lane % LANES == 0u && row < min(params.first_row + params.rows, params.time) {
-            set_dbias((row - params.first_row) % params.period, j, select(vec4(0.0), sum, seen(row, block)));
+            set_dbias(row - params.first_row, j, select(vec4(0.0), sum, seen(row, block)));
         }
     }
 }
 
 fn bias_row(t: u32, j: u32) -> vec4<f32> {
-    return bounded(bias_at((t - params.first_row) % params.period, j));
+    return bounded(bias_at(t - params.first_row, j));
 }
 
 // What four channels of a row give for the four keys of a block.

@@ -5,6 +5,7 @@ use aft_wgpu::apply::Form;
 use aft_wgpu::check::problem;
 use aft_wgpu::gpu::{Gpu, Page, Placement};
 use aft_wgpu::ops::aft::biases::{BiasGradient, Biases};
+use aft_wgpu::ops::aft::dense::Rowed;
 use aft_wgpu::ops::aft::mix::{self, Backward, Mix, Mixed};
 use aft_wgpu::ops::aft::{qkv_cols, taps::Taps};
 use aft_wgpu::ops::{Builder, Gradient};
@@ -18,6 +19,7 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     vec![
         trial(gpu, "limits::no_form_goes_beyond_131072", any_form),
         trial(gpu, "limits::full_and_grids_go_to_126012", all_pairs),
+        trial(gpu, "limits::a_window_one_short_of_all_fits_as_all_do", nearly_all),
     ]
 }
 
@@ -63,6 +65,32 @@ fn any_form(gpu: &Gpu) {
                 Err(Error::LimitExceeded { needed, granted, .. }) => assert!(needed > granted, "{form:?}"),
                 other => panic!("{form:?}: {other:?}"),
             }
+        }
+    }
+}
+
+/// Columns that slide with the rows would be more than all keys, and a plane of them more than a binding of the floor.
+fn nearly_all(gpu: &Gpu) {
+    let time = 4096;
+    for window in [time - 1, time] {
+        let b = &mut Builder::new(gpu, Placement::Buffer);
+        let mix = Mix { batch: 1, time, channels: 4, causal: false, gated: true, mask: None };
+        let columns = 2 * window - 1;
+        let [w, dw] = ["w", "dw"].map(|name| gpu.sliced(name, 4 * u64::from(time) * u64::from(columns)).unwrap());
+        let [w, dw] = [&w, &dw].map(|buffer| Rowed { buffer, offset_bytes: 0, columns, stride: columns });
+        let page = Page::new(gpu, "factors", 32 * u64::from(time), Placement::Buffer).unwrap();
+        let [u, v] = [0, 16 * u64::from(time)].map(|offset| page.tensor(offset, time, 1));
+        let gradients = gpu.storage("gradients", page.buffer.size()).unwrap();
+        let dfactors = Gradient::of(&gradients, &u, Some(&v), false).unwrap();
+        let [qkv, dqkv] = ["qkv", "dqkv"].map(|name| b.plane(name, time, qkv_cols(4)).unwrap());
+        let (dy, out) = (b.plane("dy", time, 4).unwrap(), Mixed::new(b, &mix, true).unwrap());
+        for (biases, dbiases) in [
+            (Biases::Factors { u: &u, v: &v, window }, BiasGradient::Factors(&dfactors)),
+            (Biases::Band { w, window }, BiasGradient::Dense(dw, false)),
+        ] {
+            let args = Backward { qkv: &qkv, out: &out, dy: &dy, dqkv: &dqkv, dbiases: Some(dbiases) };
+            mix::forward(b, &mix, &biases, &qkv, &out).unwrap();
+            mix::backward(b, &mix, &biases, &args).unwrap();
         }
     }
 }

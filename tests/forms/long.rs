@@ -25,6 +25,22 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
             }
         }));
     }
+    all.push(trial(gpu, "long::a_window_of_factors_over_131072", |gpu| {
+        for causal in [true, false] {
+            let problem = problem(Form::Local(5, Bias::Factors(4)), Dims { b: 1, t: 131_072, d: 4 }, 1, causal);
+            let (outcome, truth) = (run(gpu, &problem, Placement::Buffer), problem.truth());
+            let (got, truth_of) = (outcome.gradients.unwrap(), truth.gradients.unwrap());
+            close(&problem, "y", &outcome.y, &truth.y);
+            close(&problem, "dq", &got.dq, &truth_of.dq);
+            close(&problem, "dk", &got.dk, &truth_of.dk);
+            close(&problem, "dv", &got.dv, &truth_of.dv);
+            for (name, got, truth) in
+                [("du", 0), ("dv of factors", 1)].map(|(name, i)| (name, &got.dw[i], &truth_of.dw[i]))
+            {
+                close(&problem, name, got, truth);
+            }
+        }
+    }));
     all.push(trial(gpu, "long::equal_terms_do_not_drift", |gpu| {
         for causal in [true, false] {
             let mut problem = problem(Form::Simple, Dims { b: 1, t: 131_072, d: 4 }, 1, causal);

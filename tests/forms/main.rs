@@ -16,9 +16,11 @@ mod limits;
 mod long;
 mod memory;
 mod offsets;
+mod panels;
 mod program;
 mod properties;
 mod refused;
+mod shorter;
 
 use aft_wgpu::gpu::{AdapterClass, Gpu, GpuOptions};
 use libtest_mimic::Trial;
@@ -41,8 +43,10 @@ fn main() {
                 limits::trials(&gpu),
                 long::trials(&gpu),
                 memory::trials(&gpu),
+                panels::trials(&gpu),
                 program::trials(&gpu),
                 refused::trials(&gpu),
+                shorter::trials(&gpu),
             ]
             .into_iter()
             .flatten(),

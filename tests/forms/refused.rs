@@ -35,6 +35,7 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         }),
         trial(gpu, "refused::a_gradient_of_biases_that_none_reads", no_window),
         trial(gpu, "refused::columns_of_other_biases", columns),
+        trial(gpu, "refused::factors_of_no_rank", no_rank),
     ]
 }
 
@@ -144,6 +145,21 @@ fn columns(gpu: &Gpu) {
         }
     }
     operands.backward(&band(3), BiasGradient::Dense(rowed(3), false)).unwrap();
+    // Rows that overlap.
+    let narrow = |columns| Rowed { stride: columns - 1, ..rowed(columns) };
+    assert_shape(operands.forward(&MIX, &Biases::Band { w: narrow(3), window: 3 }));
+    assert_shape(operands.forward(&MIX, &Biases::Full(narrow(6))));
+    assert_shape(operands.backward(&band(3), BiasGradient::Dense(narrow(3), false)));
+    assert_shape(operands.backward(&Biases::Full(rowed(6)), BiasGradient::Dense(narrow(6), false)));
+}
+
+fn no_rank(gpu: &Gpu) {
+    let page = aft_wgpu::gpu::Page::new(gpu, "factors", 1024, Placement::Buffer).unwrap();
+    let [u, v] = [0, 512].map(|offset| page.tensor(offset, 6, 0));
+    for window in [3, u32::MAX] {
+        let result = Operands::new(gpu).forward(&MIX, &Biases::Factors { u: &u, v: &v, window });
+        assert!(matches!(result, Err(Error::Config(_))), "{result:?}");
+    }
 }
 
 fn assert_shape(result: Result<()>) {

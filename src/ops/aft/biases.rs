@@ -1,13 +1,13 @@
-//! The biases w of AFT's forms: where they come from, how they are cut into panels that fit into memory, and where their
-//! gradients go.
+//! The biases w of AFT's forms: where they come from, and where their gradients go.
 
 use crate::error::{Error, Result, expect_shape};
-use crate::gpu::{Plane, Weights};
+use crate::gpu::{Buffer, Plane, Weights};
 use crate::ops::aft::dense::{self, Columns, Rowed};
-use crate::ops::aft::factors;
 use crate::ops::aft::mix::Mix;
-use crate::ops::aft::pairs::{self, Layout, Panel, Rows, Source};
+use crate::ops::aft::pairs::Rows;
+use crate::ops::aft::panels::{Cut, Layout, Panel, Parameters};
 use crate::ops::aft::taps::{self, Taps};
+use crate::ops::aft::{factors, pairs_grad_bias};
 use crate::ops::{Builder, Gradient};
 
 /// The biases w_tt' of a form. In each of them, what lies outside of a window counts with w = 0.
@@ -15,7 +15,8 @@ use crate::ops::{Builder, Gradient};
 pub enum Biases<'a> {
     /// None: AFT-simple (Eq. 5).
     None,
-    /// u v^T (Eq. 7) where |t - t'| < window. A window of 0 is AFT-simple, one of T or more AFT-full.
+    /// u v^T (Eq. 7) where |t - t'| < window. A window of 0 is AFT-simple, one of T or more AFT-full. A product is a sum over the
+    /// ranks in f32: for no row and key may the sum of |u_tr v_t'r| reach 3e38, even if its terms cancel.
     Factors {
         /// Factor of the rows [T, R].
         u: &'a Weights,
@@ -70,11 +71,13 @@ impl StreamBias {
         let cut = match *biases {
             Biases::Factors { window, .. } | Biases::Band { window, .. } => Cut::sliding(&mix, window.min(time), time),
             Biases::Full(_) => Cut::sliding(&mix, time, time),
-            Biases::Taps(taps) if taps.grid.is_none() => biases.cut(&mix)?,
+            Biases::Taps(taps) if taps.grid.is_none() => biases.cut(b, &mix)?,
             Biases::None | Biases::Taps(_) => return Err(Error::Config("aft: no stream of such biases".into())),
         };
         let plane = cut.plane(b)?.ok_or_else(|| Error::Config("aft: no plane for the biases".into()))?;
-        biases.form(b, &mix, &cut.panel(time, 0, Some(&plane), biases)?)?;
+        for panel in cut.iter(time, Some(&plane), biases)? {
+            biases.form(b, &mix, &panel)?;
+        }
         Ok(Self { plane, layout: cut.layout, time })
     }
 }
@@ -82,9 +85,10 @@ impl StreamBias {
 /// Where the gradient of the biases goes; of the kind of the biases, and laid out as they are.
 #[derive(Clone, Copy)]
 pub enum BiasGradient<'a> {
-    /// Of u and, as the second tensor, v.
+    /// Of u and, as the second tensor, v. Rows past T get 0.
     Factors(&'a Gradient),
-    /// Of w or the band: added to what is there if so said.
+    /// Of w or the band: added to what is there if so said. Columns past T get 0; how many rows there are is not known here, and
+    /// those past T are not written.
     Dense(Rowed<'a>, bool),
     /// Of the taps.
     Taps(&'a Gradient),
@@ -105,88 +109,49 @@ fn band_width(mix: &Mix<'_>, window: u32) -> u32 {
     if mix.causal { window } else { window.saturating_mul(2).saturating_sub(1) }
 }
 
-/// How the biases of a form are cut, and which keys are outside of them.
-pub(crate) struct Cut {
-    layout: Layout,
-    /// Rows and columns of the plane of blocks; none on a grid.
-    plane: Option<[u32; 2]>,
-    /// Rows of a panel.
-    pub(crate) rows: u32,
-    /// The window, where there are keys outside of it.
-    pub(crate) outside: Option<u32>,
+/// Memory for the gradient of a panel's biases.
+pub(crate) struct PanelGradient {
+    plane: Option<Plane>,
+    /// Sums over panels of the gradient of v, where there are many.
+    sums: Option<Buffer>,
 }
 
-impl Cut {
-    /// Panels of rows, every key a column.
-    fn whole(mix: &Mix<'_>) -> Self {
-        // A panel and its gradient take no more memory than two activations; rows begin at multiples of 64.
-        let rows = mix.channels.next_multiple_of(64).min(mix.time.next_multiple_of(4));
-        let layout = Layout { reach: mix.time, slide: None, period: rows, head_channels: None };
-        Self { layout, plane: Some([rows, mix.time.div_ceil(4)]), rows, outside: None }
-    }
-
-    /// Columns that slide with the rows, for keys less than `reach` away.
-    fn sliding(mix: &Mix<'_>, reach: u32, period: u32) -> Self {
-        let back = (reach + 2) / 4;
-        let ahead = if mix.causal { 0 } else { back };
-        let layout = Layout { reach, slide: Some(ahead), period, head_channels: None };
-        Self { layout, plane: Some([period, back + ahead + 1]), rows: mix.time, outside: Some(reach) }
-    }
-
-    fn window(mix: &Mix<'_>, window: u32) -> Self {
-        if window >= mix.time && window > 0 { Self::whole(mix) } else { Self::sliding(mix, window, mix.time) }
-    }
-
-    /// First rows of the panels.
-    pub(crate) fn panels(&self, time: u32) -> impl Iterator<Item = u32> + use<> {
-        (0..time).step_by(self.rows as usize)
-    }
-
-    /// Memory for the blocks of a panel.
-    pub(crate) fn plane(&self, b: &mut Builder) -> Result<Option<Plane>> {
-        self.plane.map(|[rows, columns]| b.plane("aft biases", rows, 4 * columns)).transpose()
-    }
-
-    pub(crate) fn panel<'a>(
-        &self,
-        time: u32,
-        first_row: u32,
-        plane: Option<&'a Plane>,
-        biases: &'a Biases<'a>,
-    ) -> Result<Panel<'a>> {
-        let source = match (plane, biases) {
-            (Some(plane), _) => Source::Plane(plane),
-            (None, Biases::Taps(taps)) => Source::Grid(taps, taps.grid.unwrap_or(1)),
-            (None, _) => return Err(Error::Config("aft: no plane for the biases".into())),
-        };
-        Ok(Panel { source, layout: self.layout, first_row, rows: self.rows.min(time - first_row) })
+impl PanelGradient {
+    pub(crate) fn recycle(self, b: &mut Builder) {
+        self.plane.into_iter().for_each(|plane| b.recycle(plane));
+        self.sums.into_iter().for_each(|buffer| b.recycle_buffer(buffer));
     }
 }
 
 impl Biases<'_> {
-    pub(crate) fn cut(&self, mix: &Mix<'_>) -> Result<Cut> {
+    pub(crate) fn cut(&self, b: &Builder, mix: &Mix<'_>) -> Result<Cut> {
+        let dense = |w: Rowed<'_>| Parameters::Dense { stride: w.stride };
         Ok(match *self {
             Self::None => Cut::sliding(mix, 0, 4),
-            Self::Factors { window, .. } | Self::Band { window, .. } => Cut::window(mix, window),
-            Self::Full(_) => Cut::whole(mix),
+            Self::Factors { u, window, .. } => {
+                Cut::panels(b, mix, window, &Parameters::Factors { ranks: 4 * u.stride() })?
+            }
+            Self::Band { w, window } => Cut::panels(b, mix, window, &dense(w))?,
+            Self::Full(w) => Cut::panels(b, mix, u32::MAX, &dense(w))?,
+            Self::Taps(taps) if taps.grid.is_some() => Cut::grid(mix, taps.head_channels(mix)),
             Self::Taps(taps) => {
-                let head_channels = Some(taps.head_channels(mix));
-                match taps.grid {
-                    Some(_) => {
-                        let layout = Layout { reach: mix.time, slide: None, period: 1, head_channels };
-                        Cut { layout, plane: None, rows: mix.time, outside: None }
-                    }
-                    None => {
-                        let reach = if mix.causal { taps.size } else { taps.size.div_ceil(2) };
-                        let mut cut = Cut::sliding(mix, reach.min(mix.time), 4);
-                        cut.layout.head_channels = head_channels;
-                        cut.plane = cut.plane.map(|[rows, columns]| [rows * taps.heads, columns]);
-                        cut.outside = (reach < mix.time).then_some(reach);
-                        cut
-                    }
-                }
+                let reach = if mix.causal { taps.size } else { taps.size.div_ceil(2) };
+                let mut cut = Cut::sliding(mix, reach.min(mix.time), 4);
+                cut.layout.head_channels = Some(taps.head_channels(mix));
+                cut.plane = cut.plane.map(|[rows, columns]| [rows * taps.heads, columns]);
+                cut.outside = (reach < mix.time).then_some(reach);
+                cut
             }
         })
+    }
+
+    /// Memory for the gradient of a panel's biases.
+    pub(crate) fn panel_gradient(&self, b: &mut Builder, cut: &Cut, time: u32) -> Result<PanelGradient> {
+        let sums = match *self {
+            Self::Factors { u, .. } if cut.level() > 1 => Some(factors::sums(b, u, time)?),
+            _ => None,
+        };
+        Ok(PanelGradient { plane: cut.plane(b)?, sums })
     }
 
     /// Fails unless the parameters have the shapes that their form says.
@@ -195,8 +160,12 @@ impl Biases<'_> {
             Self::None => Ok(()),
             Self::Factors { u, v, .. } => factors::check(mix, u, v),
             // Shorter sequences read the upper left corner.
-            Self::Full(w) => expect_shape("aft full: a column of w for every key", true, w.columns >= mix.time),
+            Self::Full(w) => {
+                w.check("aft full: w")?;
+                expect_shape("aft full: a column of w for every key", true, w.columns >= mix.time)
+            }
             Self::Band { w, window } => {
+                w.check("aft local: the band")?;
                 expect_shape("aft local: columns of the band", band_width(mix, window), w.columns)
             }
             Self::Taps(taps) => taps.check(mix),
@@ -218,6 +187,7 @@ impl Biases<'_> {
                 )
             }
             (Self::Full(w) | Self::Band { w, .. }, BiasGradient::Dense(out, _)) => {
+                out.check("aft: the biases' gradient")?;
                 expect_shape("aft: columns of the biases' gradient", w.columns, out.columns)
             }
             (Self::Taps(taps), BiasGradient::Taps(out)) => {
@@ -259,19 +229,18 @@ impl Biases<'_> {
         mix: &Mix<'_>,
         panel: &Panel<'_>,
         rows: &Rows<'_>,
-        dbias: Option<&Plane>,
+        dbias: &PanelGradient,
         target: BiasGradient<'_>,
     ) -> Result<()> {
-        let first = panel.first_row == 0;
-        match (self, target, dbias) {
-            (Self::Factors { u, v, .. }, BiasGradient::Factors(target), Some(dbias)) => {
-                pairs::gradient_bias(b, mix, panel, rows, dbias)?;
-                factors::gradient(b, mix, panel, [u, v], dbias, target, first)
+        match (self, target, &dbias.plane) {
+            (Self::Factors { u, v, .. }, BiasGradient::Factors(target), Some(plane)) => {
+                pairs_grad_bias::gradient(b, mix, panel, rows, plane)?;
+                factors::gradient(b, mix, panel, [u, v], plane, dbias.sums.as_ref(), target)
             }
-            (Self::Full(_) | Self::Band { .. }, BiasGradient::Dense(out, accumulate), Some(dbias)) => {
-                pairs::gradient_bias(b, mix, panel, rows, dbias)?;
+            (Self::Full(_) | Self::Band { .. }, BiasGradient::Dense(out, accumulate), Some(plane)) => {
+                pairs_grad_bias::gradient(b, mix, panel, rows, plane)?;
                 let columns = self.columns(mix.causal);
-                dense::gather(b, mix.causal, mix.time, panel, dbias, (out, accumulate), columns)
+                dense::gather(b, mix.causal, mix.time, panel, plane, (out, accumulate), columns)
             }
             (Self::Taps(taps), BiasGradient::Taps(target), _) => taps::gradient(b, mix, taps, rows, target),
             _ => Err(Error::Config("aft: a gradient of another kind of biases".into())),

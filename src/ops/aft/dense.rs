@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
 use crate::ops::Builder;
-use crate::ops::aft::pairs::Panel;
+use crate::ops::aft::panels::Panel;
 
 params! {
     /// As in `shaders/aft/dense.wgsl`.
@@ -56,7 +56,7 @@ pub struct Rowed<'a> {
     pub offset_bytes: u64,
     /// Floats in a row.
     pub columns: u32,
-    /// Floats from one row to the next.
+    /// Floats from one row to the next, at least `columns`.
     pub stride: u32,
 }
 
@@ -67,6 +67,14 @@ impl<'a> From<&'a Weights> for Rowed<'a> {
 }
 
 impl<'a> Rowed<'a> {
+    /// Fails where rows overlap.
+    pub(crate) fn check(&self, what: &str) -> Result<()> {
+        if self.stride >= self.columns {
+            return Ok(());
+        }
+        Err(Error::shape(format!("{what}: floats from row to row"), format!("{} or more", self.columns), self.stride))
+    }
+
     /// Rows `first .. first + count`, as an operand; `first` is a multiple of 64.
     pub(crate) fn bind(&self, first: u32, count: u32) -> Result<Bind<'a>> {
         let row = 4 * u64::from(self.stride);

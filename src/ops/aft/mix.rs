@@ -4,7 +4,7 @@
 use crate::error::{Error, Result, expect_shape};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
 use crate::ops::aft::biases::{BiasGradient, Biases};
-use crate::ops::aft::pairs::{self, Rows, Turn};
+use crate::ops::aft::pairs::{self, Others, Rows};
 use crate::ops::aft::qkv_cols;
 use crate::ops::aft::rest::{self, Items, Outside};
 use crate::ops::{Builder, trips};
@@ -172,7 +172,7 @@ pub fn forward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, qkv: &Plane,
     if let Some(centre) = centre {
         add_centre(b, mix, qkv, centre)?;
     }
-    let cut = biases.cut(mix)?;
+    let cut = biases.cut(b, mix)?;
     let rest = match cut.outside {
         Some(gap) => {
             // Without a window the row's own key is among those before it.
@@ -182,8 +182,7 @@ pub fn forward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, qkv: &Plane,
         None => None,
     };
     let bias = cut.plane(b)?;
-    for first_row in cut.panels(mix.time) {
-        let panel = cut.panel(mix.time, first_row, bias.as_ref(), biases)?;
+    for panel in cut.iter(mix.time, bias.as_ref(), biases)? {
         biases.form(b, mix, &panel)?;
         pairs::forward(b, mix, &panel, rest.as_ref(), qkv, out)?;
     }
@@ -223,7 +222,7 @@ pub fn backward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, args: &Back
         .ok_or_else(|| Error::Config("aft: the forward pass saved nothing for the gradient".into()))?;
     let g = b.plane("aft G", mix.rows(), mix.channels)?;
     add_rows(b, mix, args, saved, &g)?;
-    let cut = biases.cut(mix)?;
+    let cut = biases.cut(b, mix)?;
     let rest = match cut.outside {
         Some(gap) => {
             let outside = Outside { before: (!mix.causal).then_some(gap.max(1)), after: Some(gap) };
@@ -231,24 +230,30 @@ pub fn backward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, args: &Back
         }
         None => None,
     };
-    let panels = mix.time.div_ceil(cut.rows);
-    let sums = match panels {
-        1 => None,
-        _ => Some(b.scratch("aft sums", 4 * 16 * u64::from(mix.rows()) * u64::from(g.stride()))?),
+    let sums = match (&rest, cut.count) {
+        (Some(_), _) | (_, 1) => None,
+        _ => {
+            let parts = if cut.level() > 1 { 4 } else { 2 };
+            Some(b.scratch("aft sums", parts * 16 * u64::from(mix.rows()) * u64::from(g.stride()))?)
+        }
     };
-    let rows = Rows { qkv, centre: &saved.centre, lr: &saved.lr, g: &g, others: rest.as_ref().or(sums.as_ref()) };
+    let others = match (&rest, &sums) {
+        (Some(rest), _) => Others::Rest(rest),
+        (None, Some(sums)) => Others::Panels(sums),
+        (None, None) => Others::None,
+    };
+    let rows = Rows { qkv, centre: &saved.centre, lr: &saved.lr, g: &g, others };
     let bias = cut.plane(b)?;
-    let dbias = dbiases.map(|_| cut.plane(b)).transpose()?.flatten();
-    for (number, first_row) in (0..).zip(cut.panels(mix.time)) {
-        let panel = cut.panel(mix.time, first_row, bias.as_ref(), biases)?;
-        let turn = Turn { number, of: panels, has_rest: rest.is_some() };
+    let dbias = dbiases.map(|_| biases.panel_gradient(b, &cut, mix.time)).transpose()?;
+    for panel in cut.iter(mix.time, bias.as_ref(), biases)? {
         biases.form(b, mix, &panel)?;
-        pairs::gradient(b, mix, &panel, &rows, turn, dqkv)?;
-        if let Some(target) = dbiases {
-            biases.gradient(b, mix, &panel, &rows, dbias.as_ref(), target)?;
+        pairs::gradient(b, mix, &panel, &rows, dqkv)?;
+        if let (Some(target), Some(dbias)) = (dbiases, &dbias) {
+            biases.gradient(b, mix, &panel, &rows, dbias, target)?;
         }
     }
-    [bias, dbias, Some(g)].into_iter().flatten().for_each(|plane| b.recycle(plane));
+    dbias.into_iter().for_each(|dbias| dbias.recycle(b));
+    [bias, Some(g)].into_iter().flatten().for_each(|plane| b.recycle(plane));
     [rest, sums].into_iter().flatten().for_each(|buffer| b.recycle_buffer(buffer));
     Ok(())
 }

@@ -8,6 +8,8 @@ pub mod kernel_norm;
 pub mod local_stream;
 pub mod mix;
 mod pairs;
+mod pairs_grad_bias;
+mod panels;
 mod rest;
 pub mod simple_stream;
 pub mod stream;
@@ -43,6 +45,7 @@ pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
         all.extend(mix::catalogue(placement));
         all.extend(rest::catalogue(placement));
         all.extend(pairs::catalogue(placement));
+        all.extend(pairs_grad_bias::catalogue(placement));
         all.extend(factors::catalogue(placement));
         all.extend(dense::catalogue(placement));
         all.extend(taps::catalogue(placement));

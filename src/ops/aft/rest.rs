@@ -146,7 +146,17 @@ impl Items<'_> {
     }
 }
 
-/// Adds the sums of all items outside, for every position: [3, B T, D4] vec4s of top, a and b, of centred keys also c.
+/// Floats of what goes from one strip to the next, for as long as sums are formed.
+pub(crate) fn carries(b: &Builder, mix: &Mix<'_>) -> Result<u64> {
+    let width = mix.channels.div_ceil(4);
+    let strips = Strips::of(b, mix.batch, mix.time, width)?;
+    // Totals, and a plane for each direction.
+    let planes = if strips.count == 1 { 0 } else { 2 + u64::from(!mix.causal) };
+    Ok(planes * 4 * u64::from(mix.batch) * u64::from(strips.count) * 4 * u64::from(width))
+}
+
+/// Adds the sums of all items outside, for every position: [3, B T, D4] vec4s of top, a and b, of centred keys also c. For rows
+/// there is room for a fourth part, too, as sums over panels may take their place.
 pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Outside) -> Result<Buffer> {
     let Mix { batch, time, .. } = *mix;
     let width = items.width();
@@ -160,10 +170,8 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
     });
     let (before, after) = (before.transpose()?, after.transpose()?);
     let elements = f64::from(batch) * f64::from(time) * f64::from(width);
-    let rest = b.scratch(
-        "aft rest",
-        16 * u64::from(3 + u32::from(items.centred())) * u64::from(batch) * u64::from(time) * u64::from(width),
-    )?;
+    let parts = if items.keys() == 0 || items.centred() { 4 } else { 3 };
+    let rest = b.scratch("aft rest", 16 * parts * u64::from(batch) * u64::from(time) * u64::from(width))?;
     let params = RestParams {
         batch,
         time,
