@@ -135,7 +135,8 @@ impl AttentionProblem {
         self.dims.d.next_multiple_of(4)
     }
 
-    fn packed(&self) -> Vec<f32> {
+    /// q, k and v of each row side by side, each from a whole vec4 on.
+    pub(crate) fn packed(&self) -> Vec<f32> {
         let mut packed = Vec::new();
         for row in 0..self.dims.b * self.dims.t {
             for part in [&self.q, &self.k, &self.v] {
@@ -147,7 +148,7 @@ impl AttentionProblem {
     }
 
     /// q, k and v of rows; infinite where padding is not zero.
-    fn unpacked(&self, packed: &[f32]) -> [Vec<f32>; 3] {
+    pub(crate) fn unpacked(&self, packed: &[f32]) -> [Vec<f32>; 3] {
         let mut parts: [Vec<f32>; 3] = Default::default();
         for row in packed.chunks(3 * self.third()) {
             for (part, from) in parts.iter_mut().zip(row.chunks(self.third())) {

@@ -37,14 +37,9 @@ const HEADS: usize = 32;
 
 /// Every form, causal or not: over T at D = 256, and at T = 1,024 over D.
 pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Aft> {
-    let shapes: &[(usize, usize)] = match effort {
-        Effort::Quick => &[(256, 256), (512, 256)],
-        Effort::Full => &[(256, 256), (512, 256), (1024, 256), (2048, 256), (4096, 256), (1024, 512), (1024, 768)],
-    };
-    // A GPU is filled by more than one sequence.
-    let b = if class == AdapterClass::Software { 1 } else { 8 };
+    let (b, shapes) = super::shapes(class, effort);
     let mut all = Vec::new();
-    for &(t, d) in shapes {
+    for &[t, d] in shapes {
         for causal in [true, false] {
             // A kernel that reaches to both sides has a middle.
             let line = if causal { WINDOW } else { WINDOW + 1 };

@@ -2,6 +2,7 @@
 
 mod aft;
 mod around;
+mod attention;
 mod generate;
 mod model;
 pub(super) mod train;
@@ -20,7 +21,9 @@ use crate::gpu::{AdapterClass, Program};
 pub(super) enum Case {
     /// A form of AFT, forward and gradient.
     Aft(aft::Aft),
-    /// A kernel around it.
+    /// Softmax attention, forward and gradient: what AFT is there instead of.
+    Attention(attention::MultiHead),
+    /// A kernel around them.
     Around(around::Around),
     /// Steps of training.
     Train(model::Model),
@@ -28,9 +31,21 @@ pub(super) enum Case {
     Generate(model::Model),
 }
 
+/// Sequences, B, and the shapes [T, D] of operations that mix over time: over T at D = 256, and at T = 1,024 over D.
+fn shapes(class: AdapterClass, effort: Effort) -> (usize, &'static [[usize; 2]]) {
+    // A GPU is filled by more than one sequence.
+    let sequences = if class == AdapterClass::Software { 1 } else { 8 };
+    let shapes: &[[usize; 2]] = match effort {
+        Effort::Quick => &[[256, 256], [512, 256]],
+        Effort::Full => &[[256, 256], [512, 256], [1024, 256], [2048, 256], [4096, 256], [1024, 512], [1024, 768]],
+    };
+    (sequences, shapes)
+}
+
 /// All that runs on a device of a class.
 pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Case> {
     let mut cases: Vec<_> = aft::all(class, effort).into_iter().map(Case::Aft).collect();
+    cases.extend(attention::all(class, effort).into_iter().map(Case::Attention));
     cases.extend(around::all(class, effort).into_iter().map(Case::Around));
     for model in model::all(class, effort) {
         cases.extend([Case::Train(model.clone()), Case::Generate(model)]);
@@ -43,6 +58,7 @@ impl Case {
     pub(super) fn row(&self) -> Row {
         match self {
             Self::Aft(aft) => aft.row(),
+            Self::Attention(attention) => attention.row(),
             Self::Around(around) => around.row(),
             Self::Train(model) => Row { op: "train".into(), ..model.row() },
             Self::Generate(model) => Row { op: "generate".into(), ..model.row() },
@@ -70,6 +86,7 @@ impl Case {
     pub(super) async fn prepare(&self, measure: &Measure<'_>) -> Result<Option<Prepared>> {
         match self {
             Self::Aft(aft) => aft.prepare(measure).await.map(Some),
+            Self::Attention(attention) => attention.prepare(measure).await.map(Some),
             Self::Around(around) => around.prepare(measure).await.map(Some),
             Self::Train(_) | Self::Generate(_) => Ok(None),
         }
@@ -83,7 +100,7 @@ impl Case {
         match self {
             Self::Train(model) => return train::measure(model, self.row(), measure, rows).await,
             Self::Generate(model) => return generate::measure(model, self.row(), measure, rows).await,
-            Self::Aft(_) | Self::Around(_) => {}
+            Self::Aft(_) | Self::Attention(_) | Self::Around(_) => {}
         }
         let prepared = self.prepare(measure).await?;
         for timed in prepared.iter().flat_map(|prepared| &prepared.timed) {

@@ -11,7 +11,7 @@ use crate::models::language::{Language, LanguageConfig, VOCABULARY};
 use crate::nn::Variant;
 use crate::reference::aft::{Inputs, Layout, band::Band, factors, full::Dense, mix, simple::NoBias};
 use crate::reference::nn::linear::{self, Activation};
-use crate::reference::nn::{cross_entropy, embedding, layer_norm};
+use crate::reference::nn::{attention, cross_entropy, embedding, layer_norm};
 use crate::reference::{Dims, compare::widen};
 
 /// A model, and the sequences of its batch.
@@ -21,6 +21,9 @@ pub(in crate::bench) struct Model {
     pub(super) batch: u32,
 }
 
+/// Channels of a head of attention, as `aft train text` has them by default.
+const HEAD: u32 = 16;
+
 /// The model that an adapter trains in two minutes, and at full effort its other variants and the paper's width and length: all
 /// twelve layers of it where a GPU computes, else two.
 pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Model> {
@@ -28,8 +31,9 @@ pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Model> {
     let software = class == AdapterClass::Software;
     let mut all = vec![Model { config: small.clone(), batch: if software { 2 } else { 16 } }];
     if effort == Effort::Full {
-        for variant in [Variant::Simple, Variant::Full] {
-            all.push(Model { config: LanguageConfig { variant, ..small.clone() }, batch: all[0].batch });
+        for variant in [Variant::Simple, Variant::Full, Variant::Attention] {
+            let heads = if variant == Variant::Attention { small.dim / HEAD } else { 1 };
+            all.push(Model { config: LanguageConfig { variant, heads, ..small.clone() }, batch: all[0].batch });
         }
         let paper = LanguageConfig { dropout: 0.0, ..LanguageConfig::paper_enwik8() };
         let layers = if software { 2 } else { paper.layers };
@@ -40,7 +44,7 @@ pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Model> {
 
 impl Model {
     pub(super) fn row(&self) -> Row {
-        let LanguageConfig { variant, dim, length, window, .. } = self.config;
+        let LanguageConfig { variant, dim, length, window, heads, .. } = self.config;
         let windowed = matches!(variant, Variant::Local);
         Row {
             form: Some(variant.to_string()),
@@ -48,6 +52,7 @@ impl Model {
             T: Some(length),
             D: Some(dim),
             s: windowed.then_some(window),
+            H: (variant == Variant::Attention).then_some(heads),
             causal: Some(true),
             ..Row::default()
         }
@@ -109,12 +114,13 @@ impl Truth {
             let dims = linear::Dims { m: n, k, n: cols };
             Ok::<_, Error>(linear::forward(dims, activation, x, weight, Some(bias), residual).y)
         };
+        let mixer = if self.config.variant == Variant::Attention { "attention" } else { "aft" };
         for block in 0..layers {
             let name = |part: &str| format!("blocks.{block}.{part}");
-            let qkv = layer(&name("aft.qkv"), &norm(&name("norm1"), &x)?, [d, 3 * d], false, None)?;
-            let mixed = self.mix(&name("aft"), dims, &qkv)?;
+            let qkv = layer(&name(&format!("{mixer}.qkv")), &norm(&name("norm1"), &x)?, [d, 3 * d], false, None)?;
+            let mixed = self.mix(&name(mixer), dims, &qkv)?;
             x = if self.config.projection {
-                layer(&name("aft.out"), &mixed, [d, d], false, Some(&x))?
+                layer(&name(&format!("{mixer}.out")), &mixed, [d, d], false, Some(&x))?
             } else {
                 x.iter().zip(&mixed).map(|(x, y)| x + y).collect()
             };
@@ -133,12 +139,16 @@ impl Truth {
         Ok(cross_entropy::forward(tokens.len(), VOCABULARY as usize, &logits, targets).loss)
     }
 
-    /// The layer of AFT over its first positions.
+    /// The layer of AFT or attention over its first positions.
     fn mix(&self, name: &str, dims: Dims, qkv: &[f64]) -> Result<Vec<f64>> {
         let Dims { t, d, .. } = dims;
-        let LanguageConfig { variant, window, rank, .. } = self.config;
+        let LanguageConfig { variant, window, rank, heads, .. } = self.config;
         let part = |i: usize| qkv.chunks(3 * d).flat_map(|row| &row[i * d..(i + 1) * d]).copied().collect::<Vec<f64>>();
         let [q, k, v] = [part(0), part(1), part(2)];
+        if variant == Variant::Attention {
+            let attention = attention::Attention { dims, heads: heads as usize, causal: true, mask: None };
+            return Ok(attention::forward(&attention, &q, &k, &v).y);
+        }
         let layout: Box<dyn Layout> = match variant {
             Variant::Simple => Box::new(NoBias),
             Variant::Full => Box::new(Dense { t }),
