@@ -1,6 +1,6 @@
 // What the gradients of AFT need of each row, and the gradient of q:
 //   dq = dy y sigmoid(-q),  G = dy sigmoid(q)     (without a gate: dq = 0, G = dy)
-// with y and L from the forward pass. A row without any key hands nothing on. G is kept scaled (lib/aft_scale.wgsl).
+// with y and L from the forward pass. A row without any key hands nothing on.
 //
 // Operands: qkv [B T, 3 D], dy, y [B T, D], lr [B T, 2 D] of L and r, dqkv [B T, 3 D] (its columns of dq), g [B T, D].
 struct Params {
@@ -32,5 +32,5 @@ fn rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let gate = select(vec4(1.0), sigmoid(q), params.gated != 0u);
     let slope = select(none, sigmoid(-q), params.gated != 0u);
     set_dqkv(row, c, select(none, dy * y_at(row, c) * slope, keys));
-    set_g(row, c, select(none, SCALE * dy * gate, keys));
+    set_g(row, c, select(none, dy * gate, keys));
 }

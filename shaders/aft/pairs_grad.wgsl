@@ -108,8 +108,8 @@ fn store(batch: u32, t: u32, c: u32, pairs_g: vec4<f32>, pairs_h: vec4<f32>, tur
     var dk = vec4(0.0);
     var dv = vec4(0.0);
     if present(row) {
-        dk = BACK * ((value(row, c) - centre_at(batch, c)) * g - h);
-        dv = BACK * g;
+        dk = (value(row, c) - centre_at(batch, c)) * g - h;
+        dv = g;
     }
     let inside = channels(c, params.cols);
     set_dqkv(row, params.width + c, select(vec4(0.0), dk, inside));

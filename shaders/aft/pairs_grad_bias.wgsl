@@ -69,7 +69,7 @@ fn gradient_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
         sums += part;
     }
     for (var r = 0u; r < 4u; r += 1u) {
-        let sum = BACK * vec4(row_sum(lane, sums[r].xy), row_sum(lane, sums[r].zw));
+        let sum = vec4(row_sum(lane, sums[r].xy), row_sum(lane, sums[r].zw));
         let row = t + r;
         if inside && lane % LANES == 0u && row < min(params.first_row + params.rows, params.time) {
             set_dbias(row - params.first_row, j, select(vec4(0.0), sum, seen(row, block)));

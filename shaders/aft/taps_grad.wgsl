@@ -83,7 +83,7 @@ fn gradient_taps(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
         }
         sums += part;
     }
-    let sum = BACK * vec4(row_sum(lane, sums.xy), row_sum(lane, sums.zw));
+    let sum = vec4(row_sum(lane, sums.xy), row_sum(lane, sums.zw));
     if lane == 0u && first < all {
         let at = slice * params.slice_stride + head * quads + quad;
         out[at] = select(sum, sum + out[at], params.accumulate != 0u);

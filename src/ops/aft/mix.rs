@@ -48,7 +48,6 @@ static ROWS: Kernel = Kernel {
     source: &[
         include_str!("../../../shaders/lib/grid.wgsl"),
         include_str!("../../../shaders/lib/aft_bounds.wgsl"),
-        include_str!("../../../shaders/lib/aft_scale.wgsl"),
         include_str!("../../../shaders/lib/aft_qkv.wgsl"),
         include_str!("../../../shaders/lib/aft_gate.wgsl"),
         include_str!("../../../shaders/aft/mix_rows.wgsl"),
@@ -207,7 +206,7 @@ pub struct Backward<'a> {
 
 /// Adds the gradients of q, k, v and the biases.
 ///
-/// Exact for |v| and |dy| up to 1e18, whose products must stay in f32; beyond, results are finite while these are.
+/// Exact for |v| and |dy| up to 1e18, where the sums of their products over the rows that see a key stay in f32.
 ///
 /// # Errors
 /// As [`forward`]; [`Error::Config`] if the forward pass saved nothing for the gradient.

@@ -73,7 +73,7 @@ static GRADIENT: [Kernel; 2] = kernels!(
     "aft/pairs_grad",
     "gradient",
     GradientParams,
-    ["grid", "run_time", "aft_bounds", "aft_scale", "aft_qkv", "aft_mask", "aft_turn"],
+    ["grid", "run_time", "aft_bounds", "aft_qkv", "aft_mask", "aft_turn"],
     [Operand::plane("qkv", "[B T, 3 D]"), Operand::array("mask", "u32", "[B, T]"), Operand::plane("centre", "[B, D]")],
     [
         Operand::plane("lr", "[B T, 2 D]"),

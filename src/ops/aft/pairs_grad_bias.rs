@@ -23,7 +23,6 @@ static GRADIENT: Kernel = Kernel {
         include_str!("../../../shaders/lib/grid.wgsl"),
         include_str!("../../../shaders/lib/row_sum.wgsl"),
         include_str!("../../../shaders/lib/aft_bounds.wgsl"),
-        include_str!("../../../shaders/lib/aft_scale.wgsl"),
         include_str!("../../../shaders/lib/aft_qkv.wgsl"),
         include_str!("../../../shaders/lib/aft_mask.wgsl"),
         include_str!("../../../shaders/lib/aft_seen.wgsl"),
