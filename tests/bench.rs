@@ -93,6 +93,10 @@ fn form() {
         assert!(row.peak_bytes.unwrap() as f64 >= 4.0 * plane && row.repetitions.unwrap() >= 7, "{row:?}");
     }
     assert!(gradient.peak_bytes > forward.peak_bytes);
+    // What has to be read and written is there, the biases of AFT-full and their gradients with it.
+    for row in &green("--op aft --form full --length 512", "").rows {
+        assert!(row.peak_bytes.unwrap() as f64 >= row.bytes.unwrap(), "{row:?}");
+    }
 }
 
 fn no_timestamps() {

@@ -219,16 +219,19 @@ impl Layer {
         let dy = Operand::input(gpu, placement, rows, channels, problem.dy.as_deref().unwrap_or_default())?;
         let dx = Operand::output(gpu, placement, rows, cols)?;
         g.program.extend(bias.refresh());
+        if conv {
+            // A gradient begins with what its layer was given, too.
+            heads::spread(&mut g, channels, head_count, &x.plane, &qkv)?;
+        }
         let dqkv = if conv { g.plane("dqkv", rows, qkv_cols(channels))? } else { dx.plane.clone() };
         let args = mix::Backward { qkv: &qkv, out: &out, dy: &dy.plane, dqkv: &dqkv, dbiases: bias.target() };
         mix::backward(&mut g, &mix, &biases, &args)?;
         if conv {
             heads::gather(&mut g, channels, head_count, &dqkv, &dx.plane)?;
         }
-        // Keys and biases are read from where they begin, too.
-        let inputs: &[&Operand] = if conv { &[&dy] } else { &[&x, &dy] };
-        let backward = enclosed(inputs, &g.take_program(), &[&dx]);
-        let gradient_bytes = gpu.memory().live_bytes - begun - outside(&[&dy, &dx]) + x.plane.bytes() + bias.bytes();
+        let backward = enclosed(&[&x, &dy], &g.take_program(), &[&dx]);
+        let held = x.plane.bytes() + bias.bytes() + bias.gradient_bytes();
+        let gradient_bytes = gpu.memory().live_bytes - begun - outside(&[&dy, &dx]) + held;
         let bytes = [forward_bytes, gradient_bytes];
         Ok(Self { forward, saving, backward, y, dy, dx, bias, bytes, _held: (x, out, f, g) })
     }
