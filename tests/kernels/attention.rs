@@ -49,6 +49,23 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
                 }
             }
         }),
+        trial(gpu, "attention::the_largest_values_and_gradients_in_a_wide_head", |gpu| {
+            // dy v of a head is 5.1e38, past f32; its gradients are not.
+            let d = 512;
+            for (even, odd, dy) in [(1e18, 1e18, 1e18), (-1e18, -1e18, 1e18), (1e18, -1e18, -1e18)] {
+                for causal in [true, false] {
+                    let mut problem = AttentionProblem::normal(Dims { b: 1, t: 9, d }, 1, causal);
+                    let position = |i: usize| i / d;
+                    problem
+                        .v
+                        .iter_mut()
+                        .enumerate()
+                        .for_each(|(i, v)| *v = if position(i) % 2 == 0 { even } else { odd });
+                    problem.dy.fill(dy);
+                    check(gpu, &problem, Values::Normal);
+                }
+            }
+        }),
         trial(gpu, "attention::masks", |gpu| {
             for causal in [true, false] {
                 check(gpu, &small(causal).masked(), Values::Normal);
