@@ -1,5 +1,5 @@
-// What the slopes of a row of attention (attention_grad_scores.wgsl) are taken from: delta_t = dy_t y_t of a head, as the weights of
-// a row add up to 1; scaled (lib/attention_scale.wgsl).
+// What the slopes of a row of attention (attention_grad_scores.wgsl) are taken from, as the weights of a row add up to 1:
+//   delta_t = dy_t y_t / sqrt(D / H) of a head
 //
 // Operands: y, dy [B T, D], delta [B T, H].
 @compute @workgroup_size(64)
@@ -9,6 +9,6 @@ fn delta_of(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
     if row >= params.batch * params.time { return; }
     let column = item % params.heads * params.head_width;
     var sum = 0.0;
-    for (var c = column; c < column + params.head_width; c += 1u) { sum += dot(dy_at(row, c), SCALE * y_at(row, c)); }
+    for (var c = column; c < column + params.head_width; c += 1u) { sum += dot(dy_at(row, c), (params.scale * y_at(row, c))); }
     delta[item] = sum;
 }

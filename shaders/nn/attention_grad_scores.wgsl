@@ -1,6 +1,6 @@
 // Weights of attention (attention.wgsl) once more, from scores and L, and the gradients of q k:
-//   p_tt' = e^(s_tt' - L_t),  g_tt' = p_tt' (dy_t v_t' - delta_t) / sqrt(D / H)
-// The difference is scaled (lib/attention_scale.wgsl), g is not.
+//   p_tt' = e^(s_tt' - L_t),  g_tt' = p_tt' (dy_t v_t' / sqrt(D / H) - delta_t)
+// v is divided before it meets dy: dy v of a wide head may be past f32.
 //
 // Operands: qkv [B T, 3 D], dy [B T, D], scores [B strip, H panel], log_den, delta [B T, H], weights, slopes [B strip, H panel].
 // Constants: of lib/gemm_*.wgsl.
@@ -23,7 +23,9 @@ fn a_block(i: u32, d: u32) -> mat4x4<f32> {
     return mat4x4(dy_at(row, c), dy_at(row + 1u, c), dy_at(row + 2u, c), dy_at(row + 3u, c));
 }
 
-fn b_block(d: u32, j: u32) -> mat4x4<f32> { return SCALE * transpose(qkv_block(place.key + 4u * j, 2u * width() + place.column + d)); }
+fn b_block(d: u32, j: u32) -> mat4x4<f32> {
+    return params.scale * transpose(qkv_block(place.key + 4u * j, 2u * width() + place.column + d));
+}
 
 fn store(row: u32, c: u32, value: vec4<f32>, slice: u32) {
     let score = scores_at(place.strip + row, place.pairs + c);
@@ -32,5 +34,5 @@ fn store(row: u32, c: u32, value: vec4<f32>, slice: u32) {
     let none = vec4(0.0);
     let p = select(none, exp(min(score - log_den[at], none)), sees);
     set_weights(place.strip + row, place.pairs + c, p);
-    set_slopes(place.strip + row, place.pairs + c, select(none, params.scale * BACK * p * (value - delta[at]), sees));
+    set_slopes(place.strip + row, place.pairs + c, select(none, p * (value - delta[at]), sees));
 }

@@ -10,7 +10,7 @@ use crate::ops::{Builder, trips};
 static DELTA: Kernel = kernel!(
     "nn/attention_grad_delta",
     "delta_of",
-    ["attention_scale"],
+    [],
     &[
         Operand::plane("y", "[B T, D]"),
         Operand::plane("dy", "[B T, D]"),
@@ -21,7 +21,7 @@ static DELTA: Kernel = kernel!(
 static GRADIENT_SCORES: [Kernel; 2] = products!(
     "nn/attention_grad_scores",
     "gradient_scores",
-    ["attention_head", "attention_qkv", "attention_scale"],
+    ["attention_head", "attention_qkv"],
     &[
         Operand::plane("qkv", "[B T, 3 D]"),
         Operand::plane("dy", "[B T, D]"),
@@ -73,7 +73,7 @@ pub struct Backward<'a> {
 
 /// Adds the gradients of q, k and v. Counted as 8 T^2 D flops a sequence, half if causal; as scores are computed again, it does 10.
 ///
-/// Exact for |v| and |dy| up to 1e18 in heads of any width, as long as the gradients and the sums that they are made of are f32.
+/// Exact for |v| and |dy| up to 1e18 in heads of up to 28,000 channels, where the sums over T that the gradients are stay in f32.
 ///
 /// # Errors
 /// As [`crate::ops::nn::attention::forward`].
