@@ -4,6 +4,7 @@
 use aft_wgpu::check::{AttentionProblem, ExpError, VALUES, Values};
 use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::ops::Builder;
+use aft_wgpu::ops::aft::qkv_cols;
 use aft_wgpu::ops::nn::attention::{Attended, Attention, forward};
 use aft_wgpu::reference::Dims;
 use libtest_mimic::Trial;
@@ -102,20 +103,45 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
             assert_close("y", &read(b, &out.y), &mean.collect::<Vec<_>>(), 1e-5);
         }),
         trial(gpu, "attention::later_keys_and_values_change_no_bit", causality),
-        trial(gpu, "attention::sequences_that_are_too_long_are_refused", |gpu| {
-            let b = &mut Builder::new(gpu, Placement::Buffer);
-            let attention = Attention { batch: 1, time: 131_073, channels: 1, heads: 1, causal: true, mask: None };
-            let (qkv, out) = (unwritten(b, 131_073, 12), Attended::new(b, &attention).unwrap());
-            let text = forward(b, &attention, &qkv, &out).unwrap_err().to_string();
-            assert!(text.contains("131073") && text.contains("131072"), "{text}");
+        trial(gpu, "attention::many_short_sequences", |gpu| {
+            // Next to the 8,192 rows that the planes of a processor may have.
+            for (b, t, d, heads) in [(256, 32, 8, 2), (1_000, 7, 4, 1), (63, 129, 4, 1), (248, 33, 4, 1)] {
+                check(gpu, &AttentionProblem::normal(Dims { b, t, d }, heads, true), Values::Normal);
+            }
         }),
-        trial(gpu, "attention::heads_that_do_not_divide_the_channels_are_refused", |gpu| {
-            let b = &mut Builder::new(gpu, Placement::Buffer);
-            let attention = Attention { batch: 1, time: 4, channels: 8, heads: 3, causal: true, mask: None };
-            let (qkv, out) = (unwritten(b, 4, 24), Attended::new(b, &attention).unwrap());
-            assert!(forward(b, &attention, &qkv, &out).unwrap_err().to_string().contains("3 heads"));
-        }),
+        trial(gpu, "attention::what_does_not_fit_is_refused", refusals),
     ]
+}
+
+/// Each has planes of the shapes that it asks for, as far as there are such.
+fn refusals(gpu: &Gpu) {
+    let refused = |batch: u32, time: u32, channels: u32, heads: u32, texts: &[&str]| {
+        let b = &mut Builder::new(gpu, Placement::Buffer);
+        let attention = Attention { batch, time, channels, heads, causal: true, mask: None };
+        let real = [batch, time, channels].map(|n| n.clamp(1, 200_000));
+        let rows = if batch > 200_000 { 1 } else { real[0] * real[1] };
+        let (qkv, y) =
+            (unwritten(b, rows as usize, qkv_cols(real[2]) as usize), unwritten(b, rows as usize, real[2] as usize));
+        let log_den = gpu.storage("log_den", 4 * u64::from(rows * heads.max(1))).unwrap();
+        let text = forward(b, &attention, &qkv, &Attended { y, log_den }).unwrap_err().to_string();
+        assert!(texts.iter().all(|part| text.contains(part)), "{text}");
+        text
+    };
+    refused(1, 131_073, 1, 1, &["131073", "131072"]);
+    refused(1, 4, 8, 3, &["3 heads"]);
+    // vec4s of a head, counted twice.
+    refused(1, 1, 64_004, 1, &["channels of a head", "32002"]);
+    for [b, t, d, h] in [[0, 4, 8, 2], [1, 0, 8, 2], [1, 4, 0, 2], [1, 4, 8, 0]] {
+        let text = refused(b, t, d, h, &["nothing to attend"]);
+        let attention = Attention { batch: b, time: t, channels: d, heads: h, causal: true, mask: None };
+        let builder = &mut Builder::new(gpu, Placement::Buffer);
+        assert_eq!(Attended::new(builder, &attention).unwrap_err().to_string(), text);
+    }
+    // 2^32 + 4 rows are 4 in 32 bits.
+    let attention = Attention { batch: (1 << 30) + 1, time: 4, channels: 8, heads: 2, causal: true, mask: None };
+    let error = Attended::new(&mut Builder::new(gpu, Placement::Buffer), &attention).unwrap_err().to_string();
+    assert!(error.contains("4294967300"), "{error}");
+    refused(attention.batch, 4, 8, 2, &["4294967300"]);
 }
 
 fn small(causal: bool) -> AttentionProblem {

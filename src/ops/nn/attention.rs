@@ -67,9 +67,9 @@ impl Attended {
     /// Room for an output.
     ///
     /// # Errors
-    /// As [`Plane::new`].
+    /// [`Error::Config`] where B, T, D or H is 0, [`Error::LimitExceeded`] where B T is past 32 bits; as [`Plane::new`].
     pub fn new(b: &mut Builder, attention: &Attention<'_>) -> Result<Self> {
-        let rows = attention.rows();
+        let rows = attention.rows()?;
         let y = b.plane("attention y", rows, attention.channels)?;
         let log_den = b.scratch("attention log_den", 4 * u64::from(rows) * u64::from(attention.heads))?;
         Ok(Self { y, log_den })
@@ -83,13 +83,20 @@ impl Attended {
 }
 
 impl Attention<'_> {
-    pub(super) fn rows(&self) -> u32 {
-        self.batch * self.time
+    /// B T.
+    pub(super) fn rows(&self) -> Result<u32> {
+        let Self { batch, time, channels, heads, .. } = *self;
+        if [batch, time, channels, heads].contains(&0) {
+            let text = format!("attention: nothing to attend: B, T, D, H are {batch}, {time}, {channels}, {heads}");
+            return Err(Error::Config(text));
+        }
+        batch.checked_mul(time).ok_or_else(|| too_many("attention over all positions of a batch", batch, time))
     }
 
     pub(super) fn check(&self, qkv: &Plane, out: &Attended) -> Result<()> {
-        let Self { time, channels, heads, .. } = *self;
-        if heads == 0 || !channels.is_multiple_of(heads) {
+        let Self { batch, time, channels, heads, .. } = *self;
+        let rows = self.rows()?;
+        if !channels.is_multiple_of(heads) {
             return Err(Error::Config(format!("{heads} heads do not divide {channels} channels")));
         }
         if time > LONGEST {
@@ -101,9 +108,13 @@ impl Attention<'_> {
                 advice: "a smaller length".into(),
             });
         }
-        expect_shape("attention: qkv", (self.rows(), qkv_cols(channels)), (qkv.rows, qkv.cols))?;
-        expect_shape("attention: y", (self.rows(), channels), (out.y.rows, out.y.cols))?;
-        let words = 4 * u64::from(self.rows());
+        expect_shape("attention: y", (rows, channels), (out.y.rows, out.y.cols))?;
+        expect_shape("attention: qkv", (rows, qkv_cols(channels)), (qkv.rows, qkv.cols))?;
+        batch.checked_mul(heads).ok_or_else(|| too_many("attention over all heads of a batch", batch, heads))?;
+        // The tiled product walks them in pieces of four, and these one by one.
+        let head_width = Layout::of(channels, heads).head_width();
+        trips::check("attention: the channels of a head", 2 * u64::from(head_width))?;
+        let words = 4 * u64::from(rows);
         for (name, needed, buffer) in [
             ("attention: log_den", words * u64::from(heads), Some(&out.log_den)),
             ("attention: mask", words, self.mask),
@@ -116,6 +127,16 @@ impl Attention<'_> {
     }
 }
 
+fn too_many(what: &str, batch: u32, each: u32) -> Error {
+    Error::LimitExceeded {
+        what: what.into(),
+        limit: "rows of a plane",
+        needed: u64::from(batch) * u64::from(each),
+        granted: u32::MAX.into(),
+        advice: "a smaller batch".into(),
+    }
+}
+
 /// The longest sequence.
 const LONGEST: u32 = 131_072;
 
@@ -125,7 +146,8 @@ const LONGEST: u32 = 131_072;
 /// a mean. Where the form is causal, what comes later changes no bit of what came before.
 ///
 /// # Errors
-/// [`Error::Config`], [`Error::Shape`] if an operand does not fit; [`Error::LimitExceeded`] past 131,072 positions.
+/// [`Error::Config`] where B, T, D or H is 0 or H does not divide D; [`Error::Shape`] if an operand does not fit;
+/// [`Error::LimitExceeded`] past 131,072 positions, or 64,000 channels of a head.
 pub fn forward(b: &mut Builder, attention: &Attention<'_>, qkv: &Plane, out: &Attended) -> Result<()> {
     attention.check(qkv, out)?;
     let layout = Layout::of(attention.channels, attention.heads);

@@ -2,10 +2,10 @@
 
 use crate::error::{Result, expect_shape};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant};
+use crate::ops::Builder;
 use crate::ops::nn::attention::{Attended, Attention};
 use crate::ops::nn::attention_heads::{self, Layout};
 use crate::ops::nn::attention_walk::{Between, Kept, Params, Pieces, Walk, kernel, masked_or_not, products};
-use crate::ops::{Builder, trips};
 
 static DELTA: Kernel = kernel!(
     "nn/attention_grad_delta",
@@ -102,7 +102,7 @@ fn backward_whole(b: &mut Builder, attention: &Attention<'_>, head_width: u32, a
     let pieces = Pieces::of(b, attention);
     let walk = &Walk { attention, pieces, head_width };
     let Attention { batch, time, heads, .. } = *attention;
-    let delta = b.scratch("attention delta", 4 * u64::from(attention.rows()) * u64::from(heads))?;
+    let delta = b.scratch("attention delta", 4 * u64::from(out.y.rows) * u64::from(heads))?;
     add_delta(b, &walk.params((0, time), (0, time)), out, dy, &delta)?;
     let [scores, weights, slopes] =
         [walk.pairs(b, "attention scores")?, walk.pairs(b, "attention weights")?, walk.pairs(b, "attention slopes")?];
@@ -110,7 +110,7 @@ fn backward_whole(b: &mut Builder, attention: &Attention<'_>, head_width: u32, a
     // The sums of queries go from panel to panel, those of keys and values from strip to strip.
     let width = 4 * heads * head_width;
     let several = time > pieces.panel;
-    let mut kept_q = Kept::new(b, several, if several { attention.rows() } else { 0 }, width)?;
+    let mut kept_q = Kept::new(b, several, if several { out.y.rows } else { 0 }, width)?;
     let rows = batch * pieces.panel;
     let mut kept = [Kept::new(b, time > pieces.strip, rows, width)?, Kept::new(b, time > pieces.strip, rows, width)?];
     for panel in Pieces::cut(time, pieces.panel) {
@@ -205,7 +205,6 @@ fn gradient_kv(
 fn add_delta(b: &mut Builder, params: &Params, out: &Attended, dy: &Plane, delta: &Buffer) -> Result<()> {
     let params = Params { y_stride: out.y.stride(), dy_stride: dy.stride(), ..*params };
     let binds = [Bind::Plane(&out.y), Bind::Plane(dy), Bind::Buffer(delta)];
-    trips::check("attention: the channels of a head", params.head_width.into())?;
     let items = u64::from(params.batch) * u64::from(params.time) * u64::from(params.heads);
     let numbers = items as f64 * 4.0 * f64::from(params.head_width);
     let cost = Cost { flops: 2.0 * numbers, bytes: 8.0 * numbers };

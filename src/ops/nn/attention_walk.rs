@@ -59,9 +59,9 @@ static SCORES: [Kernel; 2] = products!(
 /// Rows and keys that are at hand at once.
 #[derive(Clone, Copy)]
 pub(super) struct Pieces {
-    /// Rows of a strip: a power of two, at least a tile of any plan.
+    /// Rows of a strip: all there are, or a power of two.
     pub(super) strip: u32,
-    /// Keys of a panel: a power of two, at least a strip.
+    /// Keys of a panel, whole vec4s: all there are, or a power of two that is a multiple of a strip.
     pub(super) panel: u32,
 }
 
@@ -71,24 +71,28 @@ const STRIP: [u32; 2] = [128, 512];
 const PANEL: u32 = 1024;
 /// Numbers in a plane of pairs, 64 MiB, if a smaller strip can help it.
 const PAIRS: u64 = 1 << 24;
-/// The fewest rows of a strip: the largest tile.
+/// The fewest rows of a strip that is not all there are: the largest tile.
 const LEAST: u32 = 64;
 
 impl Pieces {
     pub(super) fn of(b: &Builder, attention: &Attention<'_>) -> Self {
         let Attention { batch, time, heads, .. } = *attention;
         let side = b.gpu.caps().limits.max_texture_dimension_2d;
-        let reach = time.next_power_of_two().max(LEAST);
         let fits = |strip: u32, panel: u32| {
             let numbers = u64::from(batch) * u64::from(heads) * u64::from(strip) * u64::from(panel);
+            // The gradient keeps the sums of a panel's keys from strip to strip.
+            let rows = u64::from(batch) * u64::from(if time > strip { panel } else { strip });
+            let within = |rows: u64, cols: u64| rows <= side.into() && cols <= side.into();
             let texture = b.placement == Placement::Texture;
-            numbers <= PAIRS && !(texture && (batch * strip > side || heads * panel / 4 > side))
+            numbers <= PAIRS && (!texture || within(rows, u64::from(heads) * u64::from(panel / 4)))
         };
         // Long sequences take larger strips: the number of dispatches grows with the square of theirs.
-        let strip = b.planned(STRIP).max(reach / 64).min(PANEL);
-        let mut pieces = Self { strip: strip.min(reach), panel: PANEL.min(reach) };
+        let strip = b.planned(STRIP).max(time.next_power_of_two() / 64).min(PANEL);
+        // No more than there is: short sequences in any number then take no more rows than their qkv.
+        let mut pieces = Self { strip: strip.min(time), panel: PANEL.min(time.next_multiple_of(4)) };
         while !fits(pieces.strip, pieces.panel) && pieces.panel > LEAST {
-            if pieces.strip > LEAST { pieces.strip /= 2 } else { pieces.panel /= 2 }
+            let smaller = if pieces.strip > LEAST { &mut pieces.strip } else { &mut pieces.panel };
+            *smaller = smaller.next_power_of_two() / 2;
         }
         pieces
     }
