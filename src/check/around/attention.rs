@@ -16,9 +16,13 @@ pub(in crate::check) async fn check(gpu: &Gpu, exp: ExpError, causal: bool) -> R
         hold(&mut line, gpu, exp, &small.clone().with(values), values).await?;
     }
     hold(&mut line, gpu, exp, &small.masked(), Values::Normal).await?;
-    // Heads that begin within a vec4; several strips of rows.
-    for (dims, heads) in [(Dims { b: 2, t: 37, d: 6 }, 3), (Dims { b: 1, t: 300, d: 8 }, 1)] {
-        hold(&mut line, gpu, exp, &AttentionProblem::normal(dims, heads, causal), Values::Normal).await?;
+    // Heads that begin within a vec4.
+    let odd = AttentionProblem::normal(Dims { b: 2, t: 37, d: 6 }, 3, causal);
+    hold(&mut line, gpu, exp, &odd, Values::Normal).await?;
+    // Several strips of rows and panels of keys in every plan, with a maximum that stays and one that runs.
+    let long = AttentionProblem::normal(Dims { b: 1, t: 1_100, d: 4 }, 1, causal);
+    for values in [Values::Normal, Values::Ramp] {
+        hold(&mut line, gpu, exp, &long.clone().with(values), values).await?;
     }
     Ok(line)
 }
