@@ -147,7 +147,14 @@ fn wrong_kernel() {
 }
 
 fn wrong_model() {
-    for (op, kernel, rows) in [("train", "aft/pairs", 1), ("generate", "nn/linear", 2)] {
+    // Gradients alone, too: of AFT's keys and values, of its biases, and what rows hand to keys.
+    for (op, kernel, rows) in [
+        ("train", "aft/pairs", 1),
+        ("train", "aft/pairs_grad", 1),
+        ("train", "aft/pairs_grad_bias", 1),
+        ("train", "aft/mix_rows", 1),
+        ("generate", "nn/linear", 2),
+    ] {
         let output = bench(&format!("--op {op} --format json"), &format!("wrong-kernel@{kernel}"));
         let results = results(&output);
         assert_eq!((output.status.code(), results.rows.len()), (Some(1), rows), "{op}");
@@ -161,6 +168,15 @@ fn explained() {
     let line = |label: &str| text.lines().find(|line| line.starts_with(label)).unwrap_or_else(|| panic!("{text}"));
     let [kernel, sum] = [line("nn/adamw:update"), line("sum")].map(|line| line.split_whitespace().collect::<Vec<_>>());
     assert_eq!((kernel[1], sum.last()), ("1", Some(&"100.0%")));
+    // A wrong result has no times here either.
+    for (op, kernel) in [("embedding", "nn/embedding"), ("train", "aft/pairs_grad")] {
+        let output = bench(&format!("--op {op} --explain"), &format!("wrong-kernel@{kernel}"));
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{op}: {text}");
+        let wrong = text.lines().filter(|line| line.contains("WRONG")).count();
+        let timed = text.lines().filter(|line| line.starts_with("sum ")).count();
+        assert_eq!((wrong, timed), (1, usize::from(op == "embedding")), "{op}: {text}");
+    }
 }
 
 fn unknown() {

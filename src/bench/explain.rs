@@ -1,12 +1,13 @@
 //! Where the time of a case goes: its plan, and by kernel the dispatches, the work and the share of the time.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use web_time::Instant;
 
 use super::cases::{self, Case};
 use super::clock::Stopwatch;
-use super::measure::Measure;
+use super::measure::{Measure, is_right};
 use super::pair::{ROUNDS, median};
 use super::run::Options;
 use crate::check::Exponential;
@@ -24,12 +25,24 @@ pub struct Explanation {
     pub error: f64,
     /// What time was measured with.
     pub clock: Clock,
-    /// Kernels, those that take longest first; copies count as one.
+    /// Kernels, those that take longest first; copies count as one. None if the result was wrong: it gets no time.
     pub kernels: Vec<Share>,
     /// Compute passes of the program.
     pub passes: usize,
     /// Of a step of training.
     pub step: Option<Step>,
+}
+
+impl Explanation {
+    /// Of a result that is wrong.
+    pub(super) fn wrong(case: String, plan: String, error: f64) -> Self {
+        Self { case, plan, error, clock: Clock::Wall, kernels: Vec::new(), passes: 0, step: None }
+    }
+
+    /// Whether the result was right.
+    pub fn is_right(&self) -> bool {
+        is_right(self.error)
+    }
 }
 
 /// What a kernel is of a program.
@@ -60,11 +73,16 @@ pub struct Step {
     pub step_ms: f64,
 }
 
-/// Takes the cases that were asked for apart, and hands on each as it is there. Generation is not among them.
+/// Takes the cases that were asked for apart, and hands on each as it is there. Generation is not among them. Breaks if told to stop.
 ///
 /// # Errors
 /// [`Error::Config`] if nothing was asked for that can be explained; as [`super::run()`].
-pub async fn explain(gpu: &Gpu, options: &Options, mut each: impl FnMut(&Explanation)) -> Result<()> {
+pub async fn explain(
+    gpu: &Gpu,
+    options: &Options,
+    mut each: impl FnMut(&Explanation),
+    stop: &dyn Fn() -> bool,
+) -> Result<ControlFlow<()>> {
     let is_wanted = |case: &Case| !matches!(case, Case::Generate(_)) && case.is_in(&options.filter);
     let cases: Vec<_> = cases::all(gpu.planned_as(), options.effort).into_iter().filter(is_wanted).collect();
     if cases.is_empty() {
@@ -72,27 +90,29 @@ pub async fn explain(gpu: &Gpu, options: &Options, mut each: impl FnMut(&Explana
     }
     let watch = Stopwatch::new(gpu).await?;
     let exp = Exponential::measure(gpu).await?.error;
-    let mut measure = Measure::new(gpu, watch, exp, options.effort.allowance_s(), &|| false);
+    let mut measure = Measure::new(gpu, watch, exp, options.effort.allowance_s(), stop);
     for case in &cases {
+        if stop() {
+            return Ok(ControlFlow::Break(()));
+        }
         if let Case::Train(model) = case {
             each(&cases::train::explain(model, case, &mut measure).await?);
             continue;
         }
         let prepared = case.prepare(&measure).await?;
         for timed in prepared.iter().flat_map(|prepared| &prepared.timed) {
+            let (name, error) = (format!("{}, {}", case.name(), timed.row.direction), timed.error);
+            let plan = timed.row.plan.clone().unwrap_or_default();
+            if !is_right(error) {
+                each(&Explanation::wrong(name, plan, error));
+                continue;
+            }
             let (clock, kernels) = shares(gpu, &timed.program).await?;
-            each(&Explanation {
-                case: format!("{}, {}", case.name(), timed.row.direction),
-                plan: timed.row.plan.clone().unwrap_or_default(),
-                error: timed.error,
-                clock,
-                kernels,
-                passes: passes(&timed.program),
-                step: None,
-            });
+            let passes = passes(&timed.program);
+            each(&Explanation { case: name, plan, error, clock, kernels, passes, step: None });
         }
     }
-    Ok(())
+    Ok(ControlFlow::Continue(()))
 }
 
 /// The kernels of a program with their times.

@@ -102,9 +102,14 @@ impl<'a> Measure<'a> {
 pub(super) const PASS: &str = "pass";
 pub(super) const FAIL: &str = "fail";
 
+/// Whether a result is within its tolerance, with the error in units of that; what is no number is not.
+pub(super) fn is_right(error: f64) -> bool {
+    error <= 1.0
+}
+
 /// Writes down how wrong a result was, in units of its tolerance.
 pub(super) fn judge(row: &mut Row, error: f64) {
-    row.gate = if error <= 1.0 { PASS } else { FAIL }.into();
+    row.gate = if is_right(error) { PASS } else { FAIL }.into();
     // JSON knows no infinity.
     row.error = Some(error).filter(|error| error.is_finite());
 }

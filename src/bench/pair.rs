@@ -65,6 +65,8 @@ pub(super) async fn pair(
 
 /// How many runs make a measurement of about `share_s` seconds, and no less than the clock can tell.
 async fn repeats_within(watch: &mut Stopwatch, program: &Program, share_s: f64) -> Result<u32> {
+    // The first run compiles, and fills caches.
+    watch.time(program, 1).await?;
     let mut runs = 1;
     loop {
         let took = watch.time(program, runs).await?;

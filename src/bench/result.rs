@@ -96,11 +96,11 @@ pub struct Row {
     pub causal: Option<bool>,
     /// "pass", or "fail": then there are no times.
     pub gate: String,
-    /// Milliseconds of one execution, the median over the repetitions.
+    /// Milliseconds of one execution: the median over the rounds, each with the mean of its executions.
     pub median_ms: Option<f64>,
-    /// The shortest.
+    /// That of the shortest round.
     pub min_ms: Option<f64>,
-    /// Nine of ten are not longer.
+    /// Nine rounds of ten are not longer.
     pub p90_ms: Option<f64>,
     /// Timed executions.
     pub repetitions: Option<u32>,

@@ -3,7 +3,6 @@
 
 pub(crate) mod around;
 mod attention;
-pub(crate) mod bench;
 pub(crate) mod cases;
 mod exp;
 mod forms;
@@ -11,6 +10,7 @@ mod judge;
 mod report;
 mod sizes;
 mod streams;
+pub(crate) mod workbench;
 
 pub(crate) use exp::catalogue;
 

@@ -15,10 +15,10 @@ mod sample;
 mod stream_embedding;
 mod train_state;
 
-use super::bench::Bench;
 use super::exp::ExpError;
 use super::judge::Verdict;
 use super::report::{Line, placements};
+use super::workbench::Bench;
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::random::below;

@@ -2,8 +2,8 @@
 
 use super::{Part, Parts, run};
 use crate::check::around::{EPS, largest, verdict, wide};
-use crate::check::bench::Bench;
 use crate::check::cases::normal;
+use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::gpu::Page;
 use crate::ops::nn::adamw::{Hyper, Update, update};

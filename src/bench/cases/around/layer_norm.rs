@@ -3,8 +3,8 @@
 use super::super::super::operand::enclosed;
 use super::{Part, Parts, input, output, run};
 use crate::check::around::{EPS, largest, verdict, wide};
-use crate::check::bench::Bench;
 use crate::check::cases::normal;
+use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::ops::nn::layer_norm::{Backward, Forward, backward, forward, stats_bytes};
 use crate::reference::nn::layer_norm as reference;

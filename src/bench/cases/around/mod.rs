@@ -13,9 +13,9 @@ use super::super::result::Row;
 use super::super::run::Effort;
 use super::Prepared;
 use crate::check::Verdict;
-use crate::check::bench::Bench;
+use crate::check::workbench::Bench;
 use crate::error::Result;
-use crate::gpu::{AdapterClass, Program};
+use crate::gpu::{AdapterClass, Placement, Program};
 
 /// Channels of the model, D.
 const CHANNELS: usize = 512;
@@ -101,16 +101,18 @@ impl Around {
             Kernel::Embedding => embedding::prepare(&mut bench, self.batch, self.time, CHANNELS, VOCABULARY).await?,
             Kernel::AdamW => adamw::prepare(&mut bench, CHANNELS * HIDDEN).await?,
         };
+        // Parameters and their moments lie in buffers under every plan.
+        let operands = if self.kernel == Kernel::AdamW { Placement::Buffer } else { placement };
         let timed = parts.into_iter().map(|part| {
             let Part { direction, program, verdicts, flops, bytes } = part;
             let row = Row {
                 direction: direction.into(),
                 flops,
                 bytes: Some(bytes),
-                plan: Some(plan(&measure.gpu, placement)),
+                plan: Some(plan(&measure.gpu, operands)),
                 ..self.row()
             };
-            let limit = if flops.is_some() { Limit::Fma } else { Limit::Reads(placement) };
+            let limit = if flops.is_some() { Limit::Fma } else { Limit::Reads(operands) };
             let error = verdicts.iter().fold(0.0, |worst: f64, verdict| worst.max(verdict.ratio));
             Timed { row, program, limit, error }
         });

@@ -1,26 +1,39 @@
 //! Where the time of a case goes, as tables.
 
 use std::fmt::Write;
+use std::ops::ControlFlow;
 
 use aft_wgpu::bench::{Explanation, Options, Share, Step, explain};
 use aft_wgpu::gpu::Gpu;
 
 use crate::shared::say;
 
-pub fn run(gpu: &Gpu, options: &Options) -> anyhow::Result<()> {
+/// Prints a table a program; the wrong ones and all of them are counted. Breaks if told to stop.
+pub fn run(gpu: &Gpu, options: &Options, stop: &dyn Fn() -> bool) -> anyhow::Result<ControlFlow<(), [usize; 2]>> {
     // A closed pipe ends the program at the next table that it cannot write.
     let mut written = Ok(());
-    pollster::block_on(explain(gpu, options, |explanation| {
+    let [mut wrong, mut all] = [0; 2];
+    let tell = |explanation: &Explanation| {
+        all += 1;
+        wrong += usize::from(!explanation.is_right());
         if written.is_ok() {
             written = say(table(explanation));
         }
-    }))?;
-    written
+    };
+    let outcome = pollster::block_on(explain(gpu, options, tell, stop))?;
+    written?;
+    Ok(match outcome {
+        ControlFlow::Continue(()) => ControlFlow::Continue([wrong, all]),
+        ControlFlow::Break(()) => ControlFlow::Break(()),
+    })
 }
 
 fn table(explanation: &Explanation) -> String {
     let Explanation { case, plan, error, clock, kernels, passes, step } = explanation;
     let mut text = format!("{case}: {plan}; {clock}; error {error:.3} of its tolerance\n");
+    if !explanation.is_right() {
+        return format!("{case}: {plan}; WRONG: error {error:.3} of its tolerance, so there are no times\n");
+    }
     let all = sum(kernels);
     let header = ["", "count", "MFLOP", "MB", "ms", "share"];
     let _ = writeln!(

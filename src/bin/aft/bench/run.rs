@@ -1,5 +1,6 @@
 //! A run on one adapter or all of them, and its results as data.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use aft_wgpu::bench::{self, Effort, Filter, Options, Results, report};
@@ -19,7 +20,7 @@ Examples:
   aft bench
   aft bench --full --format json -o results/my-gpu.json
   aft bench --adapter all --op aft --form local
-  aft bench --op aft --form local --length 1024 --explain
+  aft bench --op aft --form local --length 512 --explain
   aft bench --op train --explain";
 
 /// What is measured, and how it is told.
@@ -94,7 +95,13 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
         let gpu = gpu?;
         inject::apply(&gpu)?;
         if args.explain {
-            explain::run(&gpu, &args.options())?;
+            match explain::run(&gpu, &args.options(), &|| interrupt.asked())? {
+                ControlFlow::Break(()) => return Err(Stopped { rows: 0 }.into()),
+                ControlFlow::Continue([0, _]) => {}
+                ControlFlow::Continue([failed, all]) => {
+                    wrong = Some(Failed { failed, all, adapter: gpu.caps().adapter.name.clone() });
+                }
+            }
             continue;
         }
         let mut results = Results::new(&gpu);
@@ -130,12 +137,7 @@ impl RunArgs {
         self.adapter.options().adapter.as_deref() == Some("all")
     }
 
-    fn measure(
-        &self,
-        gpu: &Gpu,
-        interrupt: &Interrupt,
-        results: &mut Results,
-    ) -> anyhow::Result<std::ops::ControlFlow<()>> {
+    fn measure(&self, gpu: &Gpu, interrupt: &Interrupt, results: &mut Results) -> anyhow::Result<ControlFlow<()>> {
         let mut bar = Bar::new();
         let stop = || interrupt.asked();
         Ok(pollster::block_on(bench::run(gpu, &self.options(), results, |progress| bar.show(progress), &stop))?)
