@@ -51,11 +51,15 @@ fn compiled() -> Vec<Compiled> {
 }
 
 fn compile(kernel: &'static Kernel, variant: &Variant) -> Compiled {
-    use naga::valid::{Capabilities, ValidationFlags, Validator};
+    compile_with(naga::valid::Capabilities::default(), kernel, variant)
+}
+
+fn compile_with(capabilities: naga::valid::Capabilities, kernel: &'static Kernel, variant: &Variant) -> Compiled {
+    use naga::valid::{ValidationFlags, Validator};
     let label = label(kernel, variant);
     let wgsl = kernel.wgsl(variant);
     let module = naga::front::wgsl::parse_str(&wgsl).unwrap_or_else(|e| panic!("{label}: {}", e.emit_to_string(&wgsl)));
-    let info = Validator::new(ValidationFlags::all(), Capabilities::default())
+    let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|e| panic!("{label}: {}", e.emit_to_string(&wgsl)));
     let names: Vec<_> = module.entry_points.iter().map(|e| e.name.as_str()).collect();
@@ -93,6 +97,17 @@ fn kernels_keep_to_the_floor_of_webgpu() {
         let size = c.module.entry_points[0].workgroup_size;
         assert!(size.iter().product::<u32>() <= 256 && size[2] <= 64, "{}: workgroup of {size:?}", c.label);
     }
+}
+
+/// What asks for more than the floor says so, and reaches the languages that have it.
+#[test]
+fn half_precision_is_asked_for_by_name() {
+    let (kernel, variant) = aft_wgpu::ops::half_precision();
+    assert!(kernel.is_half() && kernel.wgsl(&variant).starts_with("enable f16;"));
+    let compiled = compile_with(naga::valid::Capabilities::SHADER_FLOAT16, kernel, &variant);
+    assert!(!compiled.spirv().is_empty());
+    assert!(compiled.used().all(|global| !matches!(global.space, AddressSpace::WorkGroup)));
+    assert!(aft_wgpu::ops::catalogue().iter().all(|(kernel, _)| !kernel.is_half()));
 }
 
 /// Whether an image is stored to; none if the type is no image.

@@ -1,4 +1,5 @@
-//! Against attention: pairs of rows of one T, and the T from which a variant is the faster one.
+//! Against attention: pairs of rows of one T, and the T from which a variant is the faster one. Both were timed minutes apart, but
+//! each in turns with its limit's kernel: where that is the same one, their times are compared in units of its.
 
 use super::Row;
 use super::series::{Key, Series};
@@ -55,9 +56,25 @@ impl<'b> Contest<'_, 'b> {
         self.variant.rows.iter().filter_map(|row| Some((*row, opponent(row)?))).collect()
     }
 
+    /// What attention takes in units of what the variant does at one of [`Contest::pairs`], and whether both were measured in turns
+    /// with the same limit's kernel. None where either has no time.
+    pub fn ratio(&self, (variant, attention): (&Row, &Row)) -> Option<(f64, bool)> {
+        let of = |cost: fn(&Row) -> Option<f64>| Some(cost(attention)? / cost(variant)?).filter(|r| r.is_finite());
+        let paired = if variant.limit == attention.limit { of(in_limits) } else { None };
+        paired.map(|ratio| (ratio, true)).or_else(|| Some((of(|row| row.median_ms)?, false)))
+    }
+
     /// Where they cross; none without a T that lies within both series.
     pub fn crossing(&self) -> Option<Crossing> {
-        let (variant, attention) = (self.variant.times(), self.attention.times());
+        let all = || self.variant.rows.iter().chain(&self.attention.rows);
+        let limit = all().next()?.limit.as_ref();
+        let paired =
+            all().all(|row| row.median_ms.is_none() || (in_limits(row).is_some() && row.limit.as_ref() == limit));
+        let cost: fn(&Row) -> Option<f64> = if paired { in_limits } else { |row| row.median_ms };
+        let points = |series: &Series<'_>| -> Vec<_> {
+            series.rows.iter().filter_map(|row| Some((f64::from(row.T?), cost(row)?))).collect()
+        };
+        let (variant, attention) = (points(self.variant), points(self.attention));
         let mut lengths: Vec<f64> = variant.iter().chain(&attention).map(|point| point.0).collect();
         lengths.sort_by(f64::total_cmp);
         lengths.dedup();
@@ -73,6 +90,11 @@ impl<'b> Contest<'_, 'b> {
         };
         Some(Crossing { faster: first < 0.0, turns: ratios.windows(2).filter_map(turn).collect(), from, to })
     }
+}
+
+/// What a row takes in units of what its limit's kernel takes for an operation.
+fn in_limits(row: &Row) -> Option<f64> {
+    row.median_ms.and(Some(row.flops? / row.percent_of_limit?))
 }
 
 /// ln of the time at a length within the points, on the line between its neighbours in log-log.

@@ -12,7 +12,7 @@ use super::pair::{ROUNDS, median};
 use super::run::Options;
 use crate::check::Exponential;
 use crate::error::{Error, Result};
-use crate::gpu::{Clock, Command, Gpu, Program, profile};
+use crate::gpu::{Clock, Command, Gpu, Program, profile_by};
 
 /// One program, taken apart.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,7 +107,7 @@ pub async fn explain(
                 each(&Explanation::wrong(name, plan, error));
                 continue;
             }
-            let (clock, kernels) = shares(gpu, &timed.program).await?;
+            let (clock, kernels) = shares(&measure, &timed.program).await?;
             let passes = passes(&timed.program);
             each(&Explanation { case: name, plan, error, clock, kernels, passes, step: None });
         }
@@ -116,7 +116,7 @@ pub async fn explain(
 }
 
 /// The kernels of a program with their times.
-pub(super) async fn shares(gpu: &Gpu, program: &Program) -> Result<(Clock, Vec<Share>)> {
+pub(super) async fn shares(measure: &Measure<'_>, program: &Program) -> Result<(Clock, Vec<Share>)> {
     let mut shares: BTreeMap<String, Share> = BTreeMap::new();
     for command in program.commands() {
         let label = match command {
@@ -133,7 +133,7 @@ pub(super) async fn shares(gpu: &Gpu, program: &Program) -> Result<(Clock, Vec<S
     let mut times: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     let mut clock = Clock::Wall;
     for _ in 0..ROUNDS {
-        let (with, kernels) = profile(gpu, program).await?;
+        let (with, kernels) = profile_by(&measure.gpu, measure.watch.stamps(), program).await?;
         clock = with;
         kernels.into_iter().for_each(|kernel| times.entry(kernel.label).or_default().push(1e3 * kernel.seconds));
     }

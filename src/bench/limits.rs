@@ -53,6 +53,7 @@ macro_rules! kernel {
 const OUT: &[Operand] = &[Operand::array_out("out", "vec4<f32>", "[threads]")];
 
 static FMA: Kernel = kernel!("bench/fma", "multiply_add", FmaParams, OUT);
+static FMA_HALF: Kernel = kernel!("bench/fma_half", "multiply_add", FmaParams, OUT);
 static EXP: Kernel = kernel!("bench/exp", "exponentials", ExpParams, OUT);
 static COPY: Kernel = kernel!(
     "bench/copy",
@@ -87,6 +88,8 @@ const ENTRIES: u32 = 1024;
 pub(super) enum Limit {
     /// Multiply-adds in f32.
     Fma,
+    /// Multiply-adds in f16, where the device grants it.
+    FmaHalf,
     /// Exponentials in f32.
     Exp,
     /// A copy between planes.
@@ -103,8 +106,9 @@ pub(super) enum Limit {
 
 impl Limit {
     /// All of them.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Fma,
+        Self::FmaHalf,
         Self::Exp,
         Self::Copy(Placement::Buffer),
         Self::Copy(Placement::Texture),
@@ -119,6 +123,7 @@ impl Limit {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Fma => "fma",
+            Self::FmaHalf => "fma f16",
             Self::Exp => "exp",
             Self::Copy(Placement::Buffer) => "copy storage",
             Self::Copy(Placement::Texture) => "copy texture",
@@ -133,11 +138,16 @@ impl Limit {
     /// The unit of its value: a rate in billions a second, or microseconds.
     pub(super) fn unit(self) -> &'static str {
         match self {
-            Self::Fma => "GFLOP/s",
+            Self::Fma | Self::FmaHalf => "GFLOP/s",
             Self::Exp => "Gexp/s",
             Self::Copy(_) | Self::Reads(_) | Self::Uniform => "GB/s",
             Self::Dispatch | Self::Submit => "us",
         }
+    }
+
+    /// Whether its kernel moves planes.
+    pub(super) fn is_bandwidth(self) -> bool {
+        matches!(self, Self::Copy(_) | Self::Reads(_))
     }
 
     /// Whether its value is a time, not a rate.
@@ -164,14 +174,23 @@ impl Plain {
     /// # Errors
     /// [`crate::Error::LimitExceeded`], if planes of that size are none.
     pub(super) fn new(gpu: &Gpu, limit: Limit) -> Result<Self> {
+        Self::beside(gpu, limit, f64::INFINITY)
+    }
+
+    /// The same, but where it moves planes, no more than about `bytes` of them: a case whose operands stay in a cache is held
+    /// against a kernel whose planes do.
+    ///
+    /// # Errors
+    /// As [`Plain::new`].
+    pub(super) fn beside(gpu: &Gpu, limit: Limit, bytes: f64) -> Result<Self> {
         let placement = match limit {
             Limit::Copy(placement) | Limit::Reads(placement) => placement,
             _ => Placement::Buffer,
         };
         let b = &mut Builder::new(gpu, placement);
         let (work, planes) = match limit {
-            Limit::Fma | Limit::Exp => (arithmetic(b, limit)?, Vec::new()),
-            Limit::Copy(_) | Limit::Reads(_) => bandwidth(b, limit)?,
+            Limit::Fma | Limit::FmaHalf | Limit::Exp => (arithmetic(b, limit)?, Vec::new()),
+            Limit::Copy(_) | Limit::Reads(_) => bandwidth(b, limit, bytes)?,
             Limit::Uniform => (reads_of_uniform(b)?, Vec::new()),
             Limit::Dispatch | Limit::Submit => {
                 let out = gpu.storage("idle", 256)?;
@@ -200,11 +219,12 @@ fn arithmetic(b: &mut Builder, limit: Limit) -> Result<f64> {
     let variant = Variant::plain(b.placement);
     let (binds, groups, bytes) = ([Bind::Buffer(&out)], u64::from(groups), 16.0 * f64::from(threads));
     let (work, dispatch) = match limit {
-        Limit::Fma => {
+        Limit::Fma | Limit::FmaHalf => {
+            let kernel = if limit == Limit::Fma { &FMA } else { &FMA_HALF };
             let work = 96.0 * runs;
             // A contraction with its fixed point at 1.
             let params = FmaParams { threads, rounds, factor: 0.999, term: 0.001 };
-            (work, b.gpu.dispatch(&FMA, &variant, &params, &binds, groups, Cost { flops: work, bytes })?)
+            (work, b.gpu.dispatch(kernel, &variant, &params, &binds, groups, Cost { flops: work, bytes })?)
         }
         _ => {
             let work = 16.0 * runs;
@@ -233,10 +253,12 @@ fn reads_of_uniform(b: &mut Builder) -> Result<f64> {
     Ok(bytes)
 }
 
-/// Adds a kernel on planes of 8 MiB for processors, 64 MiB for GPUs; gives the bytes of a run.
-fn bandwidth(b: &mut Builder, limit: Limit) -> Result<(f64, Vec<Plane>)> {
-    let (rows, cols) = b.planned([(2048, 1024), (4096, 4096)]);
+/// Adds a kernel on planes of 8 MiB for processors, 64 MiB for GPUs, or of `most` bytes in all; gives the bytes of a run.
+fn bandwidth(b: &mut Builder, limit: Limit, most: f64) -> Result<(f64, Vec<Plane>)> {
+    let (full, cols) = b.planned([(2048, 1024), (4096, 4096)]);
     let count = if matches!(limit, Limit::Copy(_)) { 2 } else { 4 };
+    // A thread moves eight rows.
+    let rows = (most / f64::from(4 * count * cols)).clamp(8.0, f64::from(full)) as u32 / 8 * 8;
     let mut planes = Vec::new();
     for i in 0..count {
         let plane = b.plane("bandwidth", rows, cols)?;
@@ -267,4 +289,9 @@ pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
     });
     let alone = [&FMA, &EXP, &TABLE, &IDLE].map(|kernel| (kernel, Variant::plain(Placement::Buffer)));
     in_both.chain(alone).collect()
+}
+
+/// The kernel in half precision, which not every device runs.
+pub(crate) fn half_precision() -> (&'static Kernel, Variant) {
+    (&FMA_HALF, Variant::plain(Placement::Buffer))
 }

@@ -30,7 +30,8 @@ pub(super) struct Measure<'a> {
     pub(super) allowance_s: f64,
     /// Whether to stop.
     pub(super) stop: &'a dyn Fn() -> bool,
-    plain: Vec<Plain>,
+    /// Limits' kernels as cases needed them, with the bytes that their planes were asked to have.
+    plain: Vec<(u64, Plain)>,
 }
 
 impl<'a> Measure<'a> {
@@ -61,7 +62,6 @@ impl<'a> Measure<'a> {
             paired.seconds.iter().map(value).collect()
         };
         let [min, value, max] = [0.0, 0.5, 1.0].map(|p| quantile(&values, p));
-        self.plain.push(plain);
         Ok(Some(result::Limit { name: limit.name().into(), value, unit: limit.unit().into(), min, max }))
     }
 
@@ -75,13 +75,9 @@ impl<'a> Measure<'a> {
         if row.gate == FAIL {
             return Ok(Some(row));
         }
-        if !self.plain.iter().any(|plain| plain.limit == timed.limit) {
-            let gpu = &self.gpu;
-            self.plain.push(gpu.checked("preparing a limit", || Plain::new(gpu, timed.limit)).await?);
-        }
-        let limit = self.plain.iter().find(|plain| plain.limit == timed.limit);
-        let paired = pair(&mut self.watch, &timed.program, limit, self.allowance_s, self.stop).await?;
-        let (Some(paired), Some(limit)) = (paired, limit) else { return Ok(None) };
+        let limit = Self::plain(&mut self.plain, &self.gpu, timed).await?;
+        let paired = pair(&mut self.watch, &timed.program, Some(limit), self.allowance_s, self.stop).await?;
+        let Some(paired) = paired else { return Ok(None) };
         times(&mut row, &paired.seconds, paired.repeats);
         row.clock = Some(self.watch.name().into());
         row.limit = Some(timed.limit.name().into());
@@ -90,6 +86,26 @@ impl<'a> Measure<'a> {
             fill_percents(&mut row, &paired, work, limit.work);
         }
         Ok(Some(row))
+    }
+
+    /// The kernel of a case's limit, which moves as much as the case does where it is one of bandwidth.
+    async fn plain<'p>(all: &'p mut Vec<(u64, Plain)>, gpu: &Gpu, timed: &Timed) -> Result<&'p Plain> {
+        // In powers of two, so that few are made.
+        let bytes = if timed.limit.is_bandwidth() {
+            timed.row.bytes.unwrap_or(f64::INFINITY).log2().round().exp2()
+        } else {
+            0.0
+        };
+        let is_it = |(size, plain): &(u64, Plain)| *size == bytes as u64 && plain.limit == timed.limit;
+        let place = match all.iter().position(is_it) {
+            Some(place) => place,
+            None => {
+                let plain = gpu.checked("preparing a limit", || Plain::beside(gpu, timed.limit, bytes)).await?;
+                all.push((bytes as u64, plain));
+                all.len() - 1
+            }
+        };
+        Ok(&all[place].1)
     }
 
     /// Where planes of `rows` rows live on this device.

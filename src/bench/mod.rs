@@ -24,7 +24,7 @@ pub mod series;
 pub mod slope;
 
 pub use explain::{Explanation, Share, Step, explain};
-pub(crate) use limits::catalogue;
+pub(crate) use limits::{catalogue, half_precision};
 pub use read::read;
 pub use result::{Adapter, Limit, Results, Row, SCHEMA, Skipped};
 pub use run::{Effort, Filter, Options, Progress, names, run};

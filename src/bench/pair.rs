@@ -7,8 +7,8 @@ use crate::gpu::Program;
 
 /// Rounds at least: the least number of which the median is not moved by three that went wrong.
 pub(super) const ROUNDS: usize = 7;
-/// Runs in a measurement at most.
-const MOST: f64 = 10_000.0;
+/// Runs in a measurement at most: those of a kernel that does next to nothing last for fifty steps of a coarse clock.
+const MOST: u32 = 100_000;
 
 /// What was measured.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,47 +32,56 @@ pub(super) async fn pair(
     allowance_s: f64,
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<Paired>> {
+    let share = allowance_s / ROUNDS as f64 / if limit.is_some() { 2.0 } else { 1.0 };
+    // A limit's kernel is made to last some milliseconds.
+    let turns: Vec<_> = [(program, share)].into_iter().chain(limit.map(|l| (&l.program, share.min(0.02)))).collect();
+    // Runs that turned out to be too few for the clock, and the next number to try.
+    let mut fewest = vec![1; turns.len()];
     'again: loop {
         let clock = watch.clock();
-        let share = allowance_s / ROUNDS as f64 / if limit.is_some() { 2.0 } else { 1.0 };
-        let repeats = repeats_within(watch, program, share).await?;
-        let limit_repeats = match limit {
-            // Its kernel is made to last some milliseconds.
-            Some(limit) => repeats_within(watch, &limit.program, share.min(0.02)).await?,
-            None => 0,
-        };
-        let (mut seconds, mut limit_seconds) = (Vec::new(), Vec::new());
+        let mut repeats = Vec::new();
+        for (&(program, share), &fewest) in turns.iter().zip(&fewest) {
+            repeats.push(repeats_within(watch, program, share, fewest).await?);
+        }
+        let mut seconds = vec![Vec::new(); turns.len()];
         for round in 0..ROUNDS {
             if stop() {
                 return Ok(None);
             }
             // Neither is always the first.
-            for turn in [round % 2, (round + 1) % 2] {
-                if turn == 0 {
-                    seconds.push(watch.time(program, repeats).await? / f64::from(repeats));
-                } else if let Some(limit) = limit {
-                    limit_seconds.push(watch.time(&limit.program, limit_repeats).await? / f64::from(limit_repeats));
+            for turn in (0..turns.len()).map(|i| (round + i) % turns.len()) {
+                let took = watch.time(turns[turn].0, repeats[turn]).await?;
+                if took < watch.least_s() && repeats[turn] < MOST {
+                    fewest[turn] = (2 * repeats[turn]).min(MOST);
+                    continue 'again;
+                } else if took < watch.least_s() {
+                    watch.give_up(COARSE);
                 }
-            }
-            if watch.clock() != clock {
-                // Times of two clocks are not mixed.
-                continue 'again;
+                if watch.clock() != clock {
+                    // Times of two clocks are not mixed.
+                    continue 'again;
+                }
+                seconds[turn].push(took / f64::from(repeats[turn]));
             }
         }
-        return Ok(Some(Paired { seconds, limit_seconds, repeats }));
+        let mut seconds = seconds.into_iter();
+        let [of_case, of_limit] = [seconds.next(), seconds.next()].map(Option::unwrap_or_default);
+        return Ok(Some(Paired { seconds: of_case, limit_seconds: of_limit, repeats: repeats[0] }));
     }
 }
 
-/// How many runs make a measurement of about `share_s` seconds, and no less than the clock can tell.
-async fn repeats_within(watch: &mut Stopwatch, program: &Program, share_s: f64) -> Result<u32> {
+const COARSE: &str = "timestamps are too coarse for what the kernels take";
+
+/// How many runs make a measurement of about `share_s` seconds, and no less than the clock can tell, and than `fewest`.
+async fn repeats_within(watch: &mut Stopwatch, program: &Program, share_s: f64, fewest: u32) -> Result<u32> {
     // The first run compiles, and fills caches.
     watch.time(program, 1).await?;
-    let mut runs = 1;
+    let mut runs = fewest;
     loop {
         let took = watch.time(program, runs).await?;
         match next(runs, took, watch.least_s(), share_s) {
             Plan::Try(more) => runs = more,
-            Plan::Take(runs) => return Ok(runs),
+            Plan::Take(runs) => return Ok(runs.max(fewest)),
         }
     }
 }
@@ -88,10 +97,11 @@ enum Plan {
 
 /// What follows from `runs` runs that took `took_s` seconds, if a measurement lasts `least_s` or more and `share_s` if it can.
 fn next(runs: u32, took_s: f64, least_s: f64, share_s: f64) -> Plan {
-    let within = |runs: f64| runs.clamp(1.0, MOST) as u32;
-    if took_s >= least_s || f64::from(runs) >= MOST {
+    let within = |runs: f64| runs.clamp(1.0, MOST.into()) as u32;
+    if took_s >= least_s || runs >= MOST {
         let one = took_s / f64::from(runs);
-        return Plan::Take(within((share_s / one).floor().max((least_s / one).ceil())));
+        // Rounds differ: half as much again, where the clock's least decides.
+        return Plan::Take(within((share_s / one).floor().max((1.5 * least_s / one).ceil())));
     }
     // What took nothing says little about how much would be enough.
     let factor = if took_s > 0.0 { (1.2 * least_s / took_s).clamp(2.0, 16.0) } else { 16.0 };
@@ -142,10 +152,10 @@ mod tests {
         assert_eq!(next(16, 650e-6, least, 0.01), Plan::Try(96));
         assert_eq!(next(96, 0.0096, least, 0.01), Plan::Take(100));
         // No share makes a measurement shorter than the clock allows, and a long case is run once.
-        assert_eq!(next(96, 0.0096, least, 0.001), Plan::Take(33));
+        assert_eq!(next(96, 0.0096, least, 0.001), Plan::Take(49));
         assert_eq!(next(1, 2.0, least, 0.01), Plan::Take(1));
         // What takes no time at all comes to an end, too.
-        assert_eq!(next(10_000, 0.0, least, 0.01), Plan::Take(10_000));
+        assert_eq!(next(MOST, 0.0, least, 0.01), Plan::Take(MOST));
     }
 
     #[test]

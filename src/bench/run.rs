@@ -52,6 +52,8 @@ pub struct Progress {
     pub done: usize,
     /// Of so many.
     pub of: usize,
+    /// Seconds left, if what is to come takes as long as what was; unknown at first.
+    pub left_s: Option<f64>,
     /// What comes next.
     pub next: String,
 }
@@ -112,20 +114,25 @@ pub async fn run(
     let of = Limit::ALL.len() + cases.len();
     let mut done = 0;
     let mut tell = |next: String| {
-        progress(&Progress { done, of, next });
+        let left_s = (done > 0).then(|| start.elapsed().as_secs_f64() / done as f64 * (of - done) as f64);
+        progress(&Progress { done, of, left_s, next });
         done += 1;
     };
     let watch = Stopwatch::new(gpu).await?;
     results.adapter = adapter(gpu, &watch, options.commit.clone());
     let exp = Exponential::measure(gpu).await?.error;
     let mut measure = Measure::new(gpu, watch, exp, effort.allowance_s(), stop);
-    results.skipped.push(half_precision());
     for limit in Limit::ALL {
-        tell(format!("limit: {}", limit.name()));
+        let name = format!("limit: {}", limit.name());
+        tell(name.clone());
+        if limit == Limit::FmaHalf && !gpu.caps().features.contains(wgpu::Features::SHADER_F16) {
+            results.skipped.push(Skipped { case: name, reason: "shader-f16 is not granted".into() });
+            continue;
+        }
         match measure.limit(limit).await {
             Ok(Some(limit)) => results.limits.push(limit),
             Ok(None) => return Ok(ControlFlow::Break(())),
-            Err(error) => results.skipped.push(skipped(format!("limit: {}", limit.name()), error)?),
+            Err(error) => results.skipped.push(skipped(name, error)?),
         }
     }
     for case in cases {
@@ -169,10 +176,4 @@ fn skipped(case: String, error: Error) -> Result<Skipped> {
         Error::LimitExceeded { .. } | Error::OutOfMemory { .. } => Ok(Skipped { case, reason: error.to_string() }),
         other => Err(other),
     }
-}
-
-/// Kernels compute in f32 alone, so that no device is asked for f16.
-fn half_precision() -> Skipped {
-    let reason = "the device was not asked for shader-f16: every kernel computes in f32";
-    Skipped { case: "limit: fma in f16".into(), reason: reason.into() }
 }

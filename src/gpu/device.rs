@@ -64,6 +64,9 @@ struct Inner {
     injector: Injector,
 }
 
+/// What the library uses where an adapter has it: times of passes, and a benchmark of half precision.
+const USED: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::SHADER_F16);
+
 impl Gpu {
     /// Chooses an adapter and makes a device of its own, with errors outside of scopes recorded instead of panicking.
     ///
@@ -74,7 +77,7 @@ impl Gpu {
         let (limits, features) = if options.floor {
             (wgpu::Limits::default(), wgpu::Features::empty())
         } else {
-            (wanted_limits(&adapter.limits()), adapter.features() & wgpu::Features::TIMESTAMP_QUERY)
+            (wanted_limits(&adapter.limits()), adapter.features() & USED)
         };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("aft-wgpu"),

@@ -146,9 +146,14 @@ impl Kernel {
         format!("its constants and bindings, line {line} `{text}`")
     }
 
+    /// Whether it computes in half precision, which a device has to grant ([`wgpu::Features::SHADER_F16`]).
+    pub fn is_half(&self) -> bool {
+        self.source.last().is_some_and(|stem| stem.contains("<f16>"))
+    }
+
     /// The whole WGSL text of a variant.
     pub fn wgsl(&self, variant: &Variant) -> String {
-        let mut text = String::new();
+        let mut text = String::from(if self.is_half() { "enable f16;\n" } else { "" });
         for (name, value) in &variant.constants {
             let _ = writeln!(text, "const {name}: u32 = {value}u;");
         }

@@ -27,5 +27,5 @@ pub use plane::Plane;
 pub(crate) use program::Mirror;
 pub use program::{Bind, Command, Cost, Dispatch, Program};
 pub use recorder::Recorder;
-pub(crate) use timing::timed;
 pub use timing::{Clock, KernelTime, profile};
+pub(crate) use timing::{profile_by, timed};

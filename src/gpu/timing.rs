@@ -43,7 +43,12 @@ pub struct KernelTime {
 /// # Errors
 /// [`crate::Error::DeviceLost`], [`crate::Error::Rejected`].
 pub async fn profile(gpu: &Gpu, program: &Program) -> Result<(Clock, Vec<KernelTime>)> {
-    let (clock, seconds) = match by_timestamps(gpu, program).await? {
+    profile_by(gpu, Stamps::new(gpu).await?.as_ref(), program).await
+}
+
+/// [`profile`] by timestamps that were tried, or without.
+pub(crate) async fn profile_by(gpu: &Gpu, set: Option<&Stamps>, program: &Program) -> Result<(Clock, Vec<KernelTime>)> {
+    let (clock, seconds) = match by_timestamps(gpu, set, program).await? {
         Some(seconds) => (Clock::Timestamp, seconds),
         None => (Clock::Wall, by_wall_clock(gpu, program)?),
     };
@@ -64,8 +69,8 @@ pub async fn profile(gpu: &Gpu, program: &Program) -> Result<(Clock, Vec<KernelT
 }
 
 /// Seconds of each command; none if there are no stamps, or they are zero or unordered.
-async fn by_timestamps(gpu: &Gpu, program: &Program) -> Result<Option<Vec<f64>>> {
-    let Some(set) = Stamps::new(gpu).await? else { return Ok(None) };
+async fn by_timestamps(gpu: &Gpu, set: Option<&Stamps>, program: &Program) -> Result<Option<Vec<f64>>> {
+    let Some(set) = set else { return Ok(None) };
     let mut seconds = Vec::new();
     for commands in program.commands().chunks(Stamps::SPANS as usize) {
         let mut encoder = gpu.device().create_command_encoder(&Default::default());

@@ -12,6 +12,11 @@ pub use gradient::Gradient;
 
 use crate::gpu::{Kernel, Variant};
 
+/// The kernel that needs more than WebGPU's floor: of a benchmark in half precision.
+pub fn half_precision() -> (&'static Kernel, Variant) {
+    crate::bench::half_precision()
+}
+
 /// Every kernel with each set of constants in use, for the tests that compile them all.
 pub fn catalogue() -> Vec<(&'static Kernel, Variant)> {
     let mut all = nn::catalogue();

@@ -99,7 +99,7 @@ pub(in crate::bench) async fn explain(model: &Model, case: &Case, measure: &mut 
         // The first compiles.
         step_ms: 1e3 * median(&seconds[1..]),
     };
-    let (clock, kernels) = explain::shares(&gpu, &program).await?;
+    let (clock, kernels) = explain::shares(measure, &program).await?;
     Ok(Explanation { case: name, plan, error, clock, kernels, passes, step: Some(step) })
 }
 

@@ -12,8 +12,9 @@ pub fn attention(machines: &[Machine<'_>]) -> Table {
     let lengths = lengths(machines);
     let mut table = Table::new(
         "Against attention",
-        "How many times as long attention takes, and in parentheses how many times the operations it has. Crossings are the T \
-         from which the variant is faster, interpolated in ln T and ln time.",
+        "How many times as long attention takes, and in parentheses how many times the operations it has. Where both have the same \
+         limit, times are in units of its kernel, with which each was measured in turns; else (~) they are medians taken at \
+         different minutes. Crossings are the T from which the variant is faster, interpolated in ln T and ln time.",
         &CASE,
     );
     table.head.extend(["against".into(), "adapter".into()]);
@@ -25,7 +26,7 @@ pub fn attention(machines: &[Machine<'_>]) -> Table {
         let mut cells = case(&contest.key());
         cells.push(Cell::text(contest.attention.key.name()));
         cells.push(Cell::text(&machine.label));
-        cells.extend(lengths.iter().map(|length| at(length).map_or_else(Cell::none, |pair| ratio(*pair))));
+        cells.extend(lengths.iter().map(|length| at(length).map_or_else(Cell::none, |pair| ratio(&contest, *pair))));
         cells.push(contest.crossing().map_or_else(Cell::none, |crossing| Cell::text(crossing.to_string())));
         table.rows.push(cells);
     }
@@ -33,11 +34,11 @@ pub fn attention(machines: &[Machine<'_>]) -> Table {
 }
 
 /// Time of attention in units of the variant's, and the same of their operations.
-fn ratio((variant, attention): (&Row, &Row)) -> Cell {
-    let times = |of: fn(&Row) -> Option<f64>| Some(of(attention)? / of(variant)?).filter(|ratio| ratio.is_finite());
-    let Some(time) = times(|row| row.median_ms) else { return Cell::red("gate failed") };
-    let flops = times(|row| row.flops).map_or_else(String::new, |flops| format!(" ({})", figures(flops)));
-    Cell::number(time, format!("{}{flops}", figures(time)))
+fn ratio(contest: &Contest<'_, '_>, (variant, attention): (&Row, &Row)) -> Cell {
+    let Some((time, paired)) = contest.ratio((variant, attention)) else { return Cell::red("gate failed") };
+    let flops = variant.flops.zip(attention.flops).map(|(variant, attention)| attention / variant);
+    let flops = flops.map_or_else(String::new, |flops| format!(" ({})", figures(flops)));
+    Cell::number(time, format!("{}{}{flops}", if paired { "" } else { "~" }, figures(time)))
 }
 
 /// A row for a variant on a machine at one T.

@@ -33,11 +33,11 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let file = |path: &PathBuf| read(&path.display().to_string(), &read_file(path)?);
     let all = args.files.iter().map(file).collect::<aft_wgpu::Result<Vec<_>>>()?;
-    if let Some(path) = &args.html {
-        files::write(path, report::html(&all).as_bytes())?;
-    }
     if args.markdown || args.html.is_none() {
         say(report::markdown(&all).trim_end())?;
     }
-    Ok(())
+    match &args.html {
+        None => Ok(()),
+        Some(path) => Ok(files::write(path, report::html(&all).as_bytes())?),
+    }
 }

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use aft_wgpu::bench::Progress;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::train::progress::note;
 
@@ -22,7 +22,7 @@ impl Bar {
         let bar = stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(0);
             // A template is checked when it is parsed; this one is constant, and the default one would do as well.
-            if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {wide_bar} {eta} left · {msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {wide_bar} {msg}") {
                 bar.set_style(style);
             }
             bar
@@ -33,14 +33,16 @@ impl Bar {
     }
 
     pub fn show(&mut self, progress: &Progress) {
-        let Progress { done, of, next } = progress;
+        let Progress { done, of, left_s, next } = progress;
+        let left = left_s
+            .map_or_else(String::new, |s| format!("{:#} left · ", HumanDuration(Duration::from_secs_f64(s.max(0.0)))));
         if let Some(bar) = &self.bar {
             bar.set_length(*of as u64);
             bar.set_position(*done as u64);
-            bar.set_message(next.clone());
+            bar.set_message(format!("{left}{next}"));
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
-            note(format_args!("{done}/{of} · {next}"));
+            note(format_args!("{done}/{of} · {left}{next}"));
         }
     }
 }

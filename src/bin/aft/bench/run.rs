@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use aft_wgpu::bench::{self, Effort, Filter, Options, Results, report};
-use aft_wgpu::gpu::{Gpu, adapters};
+use aft_wgpu::gpu::{Gpu, GpuOptions, adapters};
 use clap::ValueEnum;
 
 use super::progress::Bar;
@@ -12,6 +12,7 @@ use super::{explain, inject};
 use crate::shared::{AdapterArgs, say};
 use crate::train::files;
 use crate::train::interrupt::Interrupt;
+use crate::train::progress::note;
 
 pub const EXAMPLES: &str = "\
 Ends with 0 if every result was right, with 1 if any was not, and with 130 after Ctrl-C, which prints what is done so far.
@@ -88,49 +89,51 @@ pub struct Stopped {
 }
 
 pub fn run(args: &RunArgs) -> anyhow::Result<()> {
+    for file in args.output.iter().chain(&args.html) {
+        files::check_writable(file)?;
+    }
     let interrupt = Interrupt::install("finishing the measurement; once more to quit at once")?;
     interrupt.hold();
-    let mut wrong = None;
-    for (number, gpu) in args.devices()?.into_iter().enumerate() {
-        let gpu = gpu?;
-        inject::apply(&gpu)?;
-        if args.explain {
-            match explain::run(&gpu, &args.options(), &|| interrupt.asked())? {
-                ControlFlow::Break(()) => return Err(Stopped { rows: 0 }.into()),
-                ControlFlow::Continue([0, _]) => {}
-                ControlFlow::Continue([failed, all]) => {
-                    wrong = Some(Failed { failed, all, adapter: gpu.caps().adapter.name.clone() });
-                }
+    if !args.all() {
+        return args.one(&args.adapter.options(), 0, &interrupt);
+    }
+    // An adapter that gives no device, or fails, keeps no other from its turn.
+    let mut outcome = Ok(());
+    for number in 0..pollster::block_on(adapters()).len().max(1) {
+        let options = GpuOptions { adapter: Some(number.to_string()), ..Default::default() };
+        match args.one(&options, number, &interrupt) {
+            Err(error) if error.is::<Stopped>() => return Err(error),
+            Err(error) => {
+                note(format_args!("adapter {number}: {error:#}"));
+                outcome = outcome.and(Err(error));
             }
-            continue;
+            Ok(()) => {}
+        }
+    }
+    outcome
+}
+
+impl RunArgs {
+    /// Measures one adapter, and tells of it.
+    fn one(&self, options: &GpuOptions, number: usize, interrupt: &Interrupt) -> anyhow::Result<()> {
+        let gpu = Gpu::request_blocking(options)?;
+        inject::apply(&gpu)?;
+        if self.explain {
+            return match explain::run(&gpu, &self.options(), &|| interrupt.asked())? {
+                ControlFlow::Break(()) => Err(Stopped { rows: 0 }.into()),
+                ControlFlow::Continue([failed, all]) => judge(failed, all, &gpu.caps().adapter.name),
+            };
         }
         let mut results = Results::new(&gpu);
-        let outcome = args.measure(&gpu, &interrupt, &mut results);
+        let outcome = self.measure(&gpu, interrupt, &mut results);
         // What is done is told, whatever ended it, unless there is nothing to tell.
         if outcome.is_ok() || !results.rows.is_empty() {
-            args.tell(&results, number)?;
+            self.tell(&results, number)?;
         }
         if outcome?.is_break() {
             return Err(Stopped { rows: results.rows.len() }.into());
         }
-        let failed = results.failures().len();
-        if failed > 0 {
-            wrong = Some(Failed { failed, all: results.rows.len(), adapter: results.adapter.name.clone() });
-        }
-    }
-    wrong.map_or(Ok(()), |failed| Err(failed.into()))
-}
-
-impl RunArgs {
-    /// The devices asked for, each made when its turn comes.
-    fn devices(&self) -> anyhow::Result<Vec<aft_wgpu::Result<Gpu>>> {
-        if !self.all() {
-            return Ok(vec![Gpu::request_blocking(&self.adapter.options())]);
-        }
-        let count = pollster::block_on(adapters()).len().max(1);
-        let options =
-            |index: usize| aft_wgpu::gpu::GpuOptions { adapter: Some(index.to_string()), ..Default::default() };
-        Ok((0..count).map(|index| Gpu::request_blocking(&options(index))).collect())
+        judge(results.failures().len(), results.rows.len(), &results.adapter.name)
     }
 
     fn all(&self) -> bool {
@@ -152,9 +155,6 @@ impl RunArgs {
 
     fn tell(&self, results: &Results, number: usize) -> anyhow::Result<()> {
         let path = |path: &Path| if self.all() { numbered(path, number) } else { path.to_owned() };
-        if let Some(page) = &self.html {
-            files::write(&path(page), report::html(std::slice::from_ref(results)).as_bytes())?;
-        }
         let text = match self.format {
             Format::Md => report::markdown(std::slice::from_ref(results)),
             Format::Csv => report::csv(results),
@@ -162,10 +162,19 @@ impl RunArgs {
             Format::Jsonl => report::jsonl(results),
         };
         match &self.output {
-            None => say(text.trim_end()),
-            Some(output) => Ok(files::write(&path(output), format!("{}\n", text.trim_end()).as_bytes())?),
+            None => say(text.trim_end())?,
+            Some(output) => files::write(&path(output), format!("{}\n", text.trim_end()).as_bytes())?,
+        }
+        match &self.html {
+            None => Ok(()),
+            Some(page) => Ok(files::write(&path(page), report::html(std::slice::from_ref(results)).as_bytes())?),
         }
     }
+}
+
+/// What a run ends with of which so many results of all were wrong.
+fn judge(failed: usize, all: usize, adapter: &str) -> anyhow::Result<()> {
+    if failed == 0 { Ok(()) } else { Err(Failed { failed, all, adapter: adapter.to_owned() }.into()) }
 }
 
 /// The path with a number before its ending.

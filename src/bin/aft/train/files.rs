@@ -17,6 +17,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     put(stage(path, bytes)?, path)
 }
 
+/// Whether a file can be written, found out before the work that it is for.
+pub fn check_writable(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(io_error(path.display())(ErrorKind::IsADirectory.into()));
+    }
+    stage(path, &[]).map(drop)
+}
+
 /// A file on disk beside `path`, which has no name of its own yet, and vanishes if it gets none.
 pub fn stage(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
@@ -111,6 +119,15 @@ mod tests {
         drop(stage(&path, &[3; 10]).unwrap());
         assert_eq!(fs::read(&path).unwrap(), [2; 10]);
         assert_eq!(names(root.path()), ["model"]);
+    }
+
+    #[test]
+    fn a_folder_cannot_be_written_nor_a_file_in_one_that_is_not_there() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(check_writable(&root.path().join("results.json")).is_ok());
+        assert!(check_writable(root.path()).is_err());
+        assert!(check_writable(&root.path().join("missing/results.json")).is_err());
+        assert!(names(root.path()).is_empty());
     }
 
     #[test]
