@@ -19,6 +19,7 @@ fn main() {
             trial("coarse timestamps are used with their true resolution", coarse_timestamps),
             trial("a wrong kernel turns its rows red, and no others", wrong_kernel),
             trial("a wrong kernel in a model turns its rows red", wrong_model),
+            trial("a model is measured in every variant", variants),
             trial("a case is taken apart by kernel", explained),
             trial("what there is not is refused with what there is", unknown),
         ];
@@ -157,12 +158,30 @@ fn wrong_model() {
         ("train", "aft/pairs_grad", 1),
         ("train", "aft/pairs_grad_bias", 1),
         ("train", "aft/mix_rows", 1),
+        ("train --full --form conv", "aft/heads_grad", 1),
         ("generate", "nn/linear", 2),
     ] {
         let output = bench(&format!("--op {op} --format json"), &format!("wrong-kernel@{kernel}"));
         let results = results(&output);
         assert_eq!((output.status.code(), results.rows.len()), (Some(1), rows), "{op}");
         assert!(results.rows.iter().all(|row| row.gate == "fail" && row.tokens_per_second.is_none()), "{op}");
+    }
+}
+
+fn variants() {
+    let results = green("--full --op generate --length 128", "");
+    let of = |direction: &str| {
+        let rows = results.rows.iter().filter(|row| row.direction == direction);
+        rows.map(|row| row.form.as_deref().unwrap()).collect::<Vec<_>>()
+    };
+    let all = ["local", "simple", "full", "conv", "attention"];
+    assert_eq!((of("first token"), of("token")), (all.to_vec(), all.to_vec()));
+    for row in &results.rows {
+        let form = row.form.as_deref().unwrap();
+        assert_eq!(
+            (row.s.is_some(), row.H.is_some()),
+            (matches!(form, "local" | "conv"), matches!(form, "conv" | "attention"))
+        );
     }
 }
 

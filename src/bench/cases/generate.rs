@@ -7,8 +7,9 @@ use web_time::Instant;
 use super::super::measure::{FAIL, Measure, judge, times};
 use super::super::pair::{ROUNDS, median};
 use super::super::result::Row;
-use super::model::{Model, Truth};
+use super::model::{Model, stir};
 use super::train::letters;
+use super::truth::Truth;
 use crate::error::Result;
 use crate::generate::{Generator, Sampling};
 use crate::models::language::{Language, VOCABULARY};
@@ -29,6 +30,7 @@ pub(super) async fn measure(
     let before = gpu.memory().live_bytes;
     gpu.forget_peak();
     let language = Language::new(&gpu, &model.config, model.config.length, false, Some(1))?;
+    stir(&gpu, &language)?;
     let mut generator = Generator::new(&gpu, &language, 1).await?;
     let peak_bytes = Some(gpu.memory().peak_bytes - before);
     let row = Row { B: Some(1), peak_bytes, plan: Some(model.plan(&gpu, language.placement)), ..row };

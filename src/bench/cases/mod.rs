@@ -6,6 +6,7 @@ mod attention;
 mod generate;
 mod model;
 pub(super) mod train;
+mod truth;
 
 use std::ops::ControlFlow;
 

@@ -10,7 +10,8 @@ use super::super::measure::{FAIL, Measure, is_right, judge, times};
 use super::super::pair::{ROUNDS, median};
 use super::super::result::Row;
 use super::Case;
-use super::model::{Model, Truth};
+use super::model::{Model, stir};
+use super::truth::Truth;
 use crate::data::MemoryText;
 use crate::error::Result;
 use crate::gpu::{Command, Program};
@@ -109,7 +110,9 @@ async fn trainer(model: &Model, measure: &Measure<'_>) -> Result<Trainer> {
     // So many steps that the schedule has no end here.
     let config = TrainConfig { batch: model.batch, steps: 1_000_000, seed: 1, ..TrainConfig::for_adapter(class) };
     let text: Vec<u8> = letters(2, 1 << 16).into_iter().map(|letter| letter as u8).collect();
-    Trainer::new(&measure.gpu, &model.config, &config, Arc::new(MemoryText::new(text))).await
+    let trainer = Trainer::new(&measure.gpu, &model.config, &config, Arc::new(MemoryText::new(text))).await?;
+    stir(&measure.gpu, &trainer.model)?;
+    Ok(trainer)
 }
 
 /// `len` random letters.
