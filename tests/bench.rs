@@ -20,6 +20,7 @@ fn main() {
             trial("a wrong kernel turns its rows red, and no others", wrong_kernel),
             trial("a wrong kernel in a model turns its rows red", wrong_model),
             trial("a model is measured in every variant", variants),
+            trial("training and generation are held against a limit", models),
             trial("a case is taken apart by kernel", explained),
             trial("what there is not is refused with what there is", unknown),
         ];
@@ -182,6 +183,29 @@ fn variants() {
             (row.s.is_some(), row.H.is_some()),
             (matches!(form, "local" | "conv"), matches!(form, "conv" | "attention"))
         );
+    }
+}
+
+fn models() {
+    let rows = [green("--op train", "").rows, green("--op generate", "").rows].concat();
+    let held = rows.iter().map(|row| (row.direction.as_str(), row.limit.as_deref().unwrap(), row.flops, row.bytes));
+    let [(step, flops), (prompt, of_prompt), (token, bytes)] = [0, 1, 2].map(|i| {
+        let (direction, limit, flops, bytes) = held.clone().nth(i).unwrap();
+        let bandwidth = limit.starts_with("3r1w ");
+        assert_eq!((bandwidth, flops.is_none(), bytes.is_some()), (i == 2, i == 2, i == 2), "{direction}: {limit}");
+        (direction, if bandwidth { bytes } else { flops.filter(|_| limit == "fma") }.unwrap())
+    });
+    assert_eq!((rows.len(), step, prompt, token), (3, "step", "first token", "token"));
+    // A step takes three passes over its tokens, a prompt half of one over a sequence, but for its head.
+    let sequences = f64::from(rows[0].B.unwrap());
+    assert!(flops > 6.0 * sequences * of_prompt && flops < 12.0 * sequences * of_prompt, "{flops} {of_prompt}");
+    // A token reads each weight once, which a prompt multiplies at every position.
+    let positions = f64::from(rows[0].T.unwrap()) / 2.0;
+    assert!(bytes > of_prompt / positions && bytes < 4.0 * of_prompt / positions, "{bytes} {of_prompt}");
+    for row in &rows {
+        let ([low, high], percent) = (row.percent_spread.unwrap(), row.percent_of_limit.unwrap());
+        assert!(0.0 < low && low <= percent && percent <= high, "{row:?}");
+        assert!(row.clock.as_deref() == Some("wall") && row.repetitions.unwrap() >= 7, "{row:?}");
     }
 }
 

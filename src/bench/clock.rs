@@ -40,6 +40,11 @@ impl Stopwatch {
         Ok(this)
     }
 
+    /// The host's clock alone, for what has no timestamps around it.
+    pub(super) fn of_host(gpu: &Gpu) -> Self {
+        Self { gpu: gpu.clone(), stamps: None, resolution_s: wall_resolution(), note: None }
+    }
+
     /// Which clock it is.
     pub(super) fn clock(&self) -> Clock {
         if self.stamps.is_some() { Clock::Timestamp } else { Clock::Wall }

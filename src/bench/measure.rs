@@ -30,8 +30,8 @@ pub(super) struct Measure<'a> {
     pub(super) allowance_s: f64,
     /// Whether to stop.
     pub(super) stop: &'a dyn Fn() -> bool,
-    /// Limits' kernels as cases needed them, with the bytes that their planes were asked to have.
-    plain: Vec<(u64, Plain)>,
+    /// Kernels of limits that are ready, with the bytes that their planes were asked to have.
+    pub(super) plain: Vec<(u64, Plain)>,
 }
 
 impl<'a> Measure<'a> {
@@ -75,7 +75,8 @@ impl<'a> Measure<'a> {
         if row.gate == FAIL {
             return Ok(Some(row));
         }
-        let limit = Self::plain(&mut self.plain, &self.gpu, timed).await?;
+        let place = self.plain(timed.limit, timed.row.bytes.unwrap_or(f64::INFINITY)).await?;
+        let limit = &self.plain[place].1;
         let paired = pair(&mut self.watch, &timed.program, Some(limit), self.allowance_s, self.stop).await?;
         let Some(paired) = paired else { return Ok(None) };
         times(&mut row, &paired.seconds, paired.repeats);
@@ -88,24 +89,20 @@ impl<'a> Measure<'a> {
         Ok(Some(row))
     }
 
-    /// The kernel of a case's limit, which moves as much as the case does where it is one of bandwidth.
-    async fn plain<'p>(all: &'p mut Vec<(u64, Plain)>, gpu: &Gpu, timed: &Timed) -> Result<&'p Plain> {
+    /// Makes the kernel of a limit ready, which moves about `bytes` where it is one of bandwidth; gives its place in `plain`.
+    ///
+    /// # Errors
+    /// As [`Plain::beside`].
+    pub(super) async fn plain(&mut self, limit: Limit, bytes: f64) -> Result<usize> {
         // In powers of two, so that few are made.
-        let bytes = if timed.limit.is_bandwidth() {
-            timed.row.bytes.unwrap_or(f64::INFINITY).log2().round().exp2()
-        } else {
-            0.0
-        };
-        let is_it = |(size, plain): &(u64, Plain)| *size == bytes as u64 && plain.limit == timed.limit;
-        let place = match all.iter().position(is_it) {
-            Some(place) => place,
-            None => {
-                let plain = gpu.checked("preparing a limit", || Plain::beside(gpu, timed.limit, bytes)).await?;
-                all.push((bytes as u64, plain));
-                all.len() - 1
-            }
-        };
-        Ok(&all[place].1)
+        let bytes = if limit.is_bandwidth() { bytes.log2().round().exp2() } else { 0.0 };
+        if let Some(place) = self.plain.iter().position(|(size, plain)| *size == bytes as u64 && plain.limit == limit) {
+            return Ok(place);
+        }
+        let gpu = &self.gpu;
+        let plain = gpu.checked("preparing a limit", || Plain::beside(gpu, limit, bytes)).await?;
+        self.plain.push((bytes as u64, plain));
+        Ok(self.plain.len() - 1)
     }
 
     /// Where planes of `rows` rows live on this device.
@@ -137,7 +134,8 @@ pub(super) fn times(row: &mut Row, seconds: &[f64], repeats: u32) {
     row.repetitions = Some(repeats * seconds.len() as u32);
 }
 
-fn fill_percents(row: &mut Row, paired: &Paired, work: f64, limit_work: f64) {
+/// Writes down what a case that does `work` reaches of a limit, round by round.
+pub(super) fn fill_percents(row: &mut Row, paired: &Paired, work: f64, limit_work: f64) {
     let percents = paired.percents(work, limit_work);
     row.percent_of_limit = Some(median(&percents));
     row.percent_spread = Some([quantile(&percents, 0.0), quantile(&percents, 1.0)]);

@@ -73,7 +73,7 @@ pub(super) async fn pair(
 const COARSE: &str = "timestamps are too coarse for what the kernels take";
 
 /// How many runs make a measurement of about `share_s` seconds, and no less than the clock can tell, and than `fewest`.
-async fn repeats_within(watch: &mut Stopwatch, program: &Program, share_s: f64, fewest: u32) -> Result<u32> {
+pub(super) async fn repeats_within(watch: &mut Stopwatch, program: &Program, share_s: f64, fewest: u32) -> Result<u32> {
     // The first run compiles, and fills caches.
     watch.time(program, 1).await?;
     let mut runs = fewest;

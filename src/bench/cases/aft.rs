@@ -6,6 +6,7 @@ use super::super::operand::{Operand, enclosed};
 use super::super::result::Row;
 use super::super::run::Effort;
 use super::super::sampled::{self, Sample};
+use super::work::Mixing;
 use super::{Prepared, run};
 use crate::apply::bias::DeviceBias;
 use crate::apply::{Bias, Form, Gradients, Outcome, Problem};
@@ -92,19 +93,14 @@ impl Aft {
 
     /// Operations of a forward pass; of AFT-simple, which is counted in bytes, none.
     fn flops(&self) -> Option<f64> {
-        let [b, t, d, heads] = [self.dims.b, self.dims.t, self.dims.d, self.heads].map(|n| n as f64);
-        let half = if self.causal { 0.5 } else { 1.0 };
-        let token = match self.form {
-            Form::Simple => return None,
-            Form::Full(_) => half * 4.0 * t * d,
-            Form::Local(s, _) => 4.0 * if self.causal { s as f64 } else { 2.0 * s as f64 - 1.0 } * d,
-            Form::Conv1d(s) => 2.0 * s as f64 * (d + heads),
-            Form::Conv2d(s, _) => {
-                let taps = (s * s) as f64;
-                2.0 * if self.causal { (taps + 1.0) / 2.0 } else { taps } * (d + heads)
-            }
+        let mixing = match self.form {
+            Form::Simple => Mixing::Simple,
+            Form::Full(_) => Mixing::Full,
+            Form::Local(s, _) => Mixing::Local(s),
+            Form::Conv1d(s) => Mixing::Line(s, self.heads),
+            Form::Conv2d(s, _) => Mixing::Grid(s, self.heads),
         };
-        Some(b * t * token)
+        mixing.flops(self.dims, self.causal)
     }
 
     /// Bytes that a forward pass has to read and write once: q, k, v, y and the biases; a gradient reads dy besides, and writes the

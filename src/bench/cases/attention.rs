@@ -5,6 +5,7 @@ use super::super::measure::{Measure, Timed, plan};
 use super::super::operand::{Operand, enclosed};
 use super::super::result::Row;
 use super::super::run::Effort;
+use super::work::Mixing;
 use super::{Prepared, run};
 use crate::check::AttentionProblem;
 use crate::error::Result;
@@ -60,12 +61,12 @@ impl MultiHead {
         let verdicts = small.judge(&small.truth(), &got, measure.exp);
         let timed = |gradient: bool| {
             let [b, t, d] = [self.dims.b, self.dims.t, self.dims.d].map(|n| n as f64);
-            let times = if gradient { 2.0 } else { 1.0 } * if self.causal { 0.5 } else { 1.0 };
+            let flops = Mixing::Full.flops(self.dims, self.causal);
             // q, k, v and y; or those but y, dy, and the gradients.
             let planes = if gradient { 7.0 } else { 4.0 };
             let row = Row {
                 direction: if gradient { "gradient" } else { "forward" }.into(),
-                flops: Some(times * 4.0 * b * t * t * d),
+                flops: flops.map(|flops| if gradient { 2.0 * flops } else { flops }),
                 bytes: Some(planes * 4.0 * b * t * d),
                 peak_bytes: Some(layer.bytes[usize::from(gradient)]),
                 plan: Some(plan(gpu, placement)),

@@ -4,12 +4,13 @@ use std::ops::ControlFlow;
 
 use web_time::Instant;
 
-use super::super::measure::{FAIL, Measure, judge, times};
-use super::super::pair::{ROUNDS, median};
+use super::super::limits::Limit;
+use super::super::measure::{FAIL, Measure, judge};
 use super::super::result::Row;
 use super::model::{Model, stir};
 use super::train::letters;
 use super::truth::Truth;
+use super::work::Work;
 use crate::error::Result;
 use crate::generate::{Generator, Sampling};
 use crate::models::language::{Language, VOCABULARY};
@@ -35,42 +36,61 @@ pub(super) async fn measure(
     let peak_bytes = Some(gpu.memory().peak_bytes - before);
     let row = Row { B: Some(1), peak_bytes, plan: Some(model.plan(&gpu, language.placement)), ..row };
     let error = error(&mut generator, &Truth::of(&gpu, &language).await?).await?;
-    let prompt = bytes(6, model.config.length as usize / 2);
-    for direction in ["first token", "token"] {
-        let mut row = Row { direction: direction.into(), ..row.clone() };
+    let work = Work::of(&model.config)?;
+    let half = (model.config.length / 2).max(1);
+    let prompt = bytes(6, half as usize);
+    for first in [true, false] {
+        let mut row = Row { direction: if first { "first token" } else { "token" }.into(), ..row.clone() };
         judge(&mut row, error);
         if row.gate == FAIL {
             rows.push(row);
             continue;
         }
-        let first = direction == "first token";
-        let mut run = async |count: usize| -> Result<f64> {
+        let run = async |count| {
             if first {
-                generator.restart();
+                first_tokens(&mut generator, &prompt, count).await
+            } else {
+                tokens(&mut generator, &prompt, count).await
             }
-            let start = Instant::now();
-            if first {
-                generator.read(&prompt).await?;
-            }
-            generator.generate(count, &Sampling::default(), |_| ControlFlow::Continue(())).await?;
-            Ok(start.elapsed().as_secs_f64())
         };
-        run(1).await?;
-        let one = run(8).await? / 8.0;
-        let count = if first { 1 } else { (measure.allowance_s / ROUNDS as f64 / one).clamp(8.0, 200.0) as usize };
-        let mut seconds = Vec::new();
-        for _ in 0..ROUNDS {
-            if (measure.stop)() {
-                return Ok(ControlFlow::Break(()));
-            }
-            seconds.push(run(count).await? / count as f64);
-        }
-        times(&mut row, &seconds, count as u32);
-        row.clock = Some("wall".into());
-        row.tokens_per_second = (!first).then(|| 1.0 / median(&seconds));
+        // Past the last position the generator would read its last half again.
+        let (limit, most) = if first { (Limit::Fma, 50) } else { (Limit::Reads(language.placement), half - 1) };
+        let timed = measure.hosted((limit, work.token_bytes(half)), most.max(1), run).await?;
+        let Some(timed) = timed else { return Ok(ControlFlow::Break(())) };
+        let amount = if first {
+            *row.flops.insert(work.prompt(half))
+        } else {
+            let each = (1..=timed.repeats()).map(|token| work.token_bytes(half + token));
+            *row.bytes.insert(each.sum::<f64>() / f64::from(timed.repeats()))
+        };
+        timed.fill(&mut row, amount);
+        row.tokens_per_second = row.median_ms.filter(|_| !first).map(|ms| 1e3 / ms);
         rows.push(row);
     }
     Ok(ControlFlow::Continue(()))
+}
+
+/// Seconds from a prompt to the token after it, `count` times in all.
+async fn first_tokens(generator: &mut Generator, prompt: &[u8], count: u32) -> Result<f64> {
+    let start = Instant::now();
+    for _ in 0..count {
+        generator.restart();
+        generator.read(prompt).await?;
+        make(generator, 1).await?;
+    }
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// Seconds of the `count` tokens after the first one after a prompt.
+async fn tokens(generator: &mut Generator, prompt: &[u8], count: u32) -> Result<f64> {
+    first_tokens(generator, prompt, 1).await?;
+    let start = Instant::now();
+    make(generator, count as usize).await?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+async fn make(generator: &mut Generator, count: usize) -> Result<()> {
+    generator.generate(count, &Sampling::default(), |_| ControlFlow::Continue(())).await
 }
 
 fn bytes(stream: u32, len: usize) -> Vec<u8> {

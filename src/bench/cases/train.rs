@@ -6,12 +6,14 @@ use std::sync::Arc;
 use web_time::Instant;
 
 use super::super::explain::{self, Explanation, Step};
-use super::super::measure::{FAIL, Measure, is_right, judge, times};
+use super::super::limits::Limit;
+use super::super::measure::{FAIL, Measure, is_right, judge};
 use super::super::pair::{ROUNDS, median};
 use super::super::result::Row;
 use super::Case;
 use super::model::{Model, stir};
 use super::truth::Truth;
+use super::work::Work;
 use crate::data::MemoryText;
 use crate::error::Result;
 use crate::gpu::{Command, Program};
@@ -41,24 +43,15 @@ pub(super) async fn measure(
         rows.push(row);
         return Ok(ControlFlow::Continue(()));
     }
-    let mut run = async |steps: u32| {
+    let run = async |steps: u32| {
         let start = Instant::now();
         trainer.advance(steps).await.map(|_| start.elapsed().as_secs_f64())
     };
-    // The first step is slower.
-    run(1).await?;
-    let one = run(1).await?;
-    let steps = (measure.allowance_s / ROUNDS as f64 / one).clamp(1.0, 50.0) as u32;
-    let mut seconds = Vec::new();
-    for _ in 0..ROUNDS {
-        if (measure.stop)() {
-            return Ok(ControlFlow::Break(()));
-        }
-        seconds.push(run(steps).await? / f64::from(steps));
-    }
-    times(&mut row, &seconds, steps);
-    row.clock = Some("wall".into());
-    row.tokens_per_second = Some(f64::from(model.batch * model.config.length) / median(&seconds));
+    let flops = Work::of(&model.config)?.step(model.batch);
+    let Some(timed) = measure.hosted((Limit::Fma, 0.0), 50, run).await? else { return Ok(ControlFlow::Break(())) };
+    row.flops = Some(flops);
+    timed.fill(&mut row, flops);
+    row.tokens_per_second = row.median_ms.map(|ms| 1e3 * f64::from(model.batch * model.config.length) / ms);
     rows.push(row);
     Ok(ControlFlow::Continue(()))
 }

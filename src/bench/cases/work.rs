@@ -1,0 +1,171 @@
+//! What a case has to do, in operations and in bytes: the one place that counts what mixes positions, and a language model by its
+//! parameters.
+
+use crate::error::Result;
+use crate::models::language::LanguageConfig;
+use crate::nn::{Spec, Variant};
+use crate::reference::Dims;
+
+/// What mixes positions, as far as its operations depend on it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Mixing {
+    /// AFT-simple: it is counted in bytes.
+    Simple,
+    /// AFT-full, and attention.
+    Full,
+    /// AFT-local with its window, s.
+    Local(usize),
+    /// AFT-conv with a kernel of s taps on a line, and heads.
+    Line(usize, usize),
+    /// AFT-conv with a kernel of s s taps on a grid, and heads.
+    Grid(usize, usize),
+}
+
+impl Mixing {
+    /// Operations of a forward pass over `dims`: for each key that a token's window holds 4 D, or 2 (D + H) of AFT-conv. A gradient has
+    /// twice as many.
+    pub(super) fn flops(self, dims: Dims, causal: bool) -> Option<f64> {
+        let [b, t, d] = [dims.b, dims.t, dims.d].map(|n| n as f64);
+        let token = match self {
+            Self::Simple => return None,
+            Self::Full => 4.0 * d * if causal { 0.5 * t } else { t },
+            Self::Local(s) => 4.0 * d * (if causal { s } else { 2 * s - 1 }) as f64,
+            Self::Line(s, heads) => 2.0 * s as f64 * (d + heads as f64),
+            Self::Grid(s, heads) => {
+                2.0 * (if causal { (s * s).div_ceil(2) } else { s * s }) as f64 * (d + heads as f64)
+            }
+        };
+        Some(b * t * token)
+    }
+}
+
+/// A language model as its work is counted.
+pub(super) struct Work {
+    config: LanguageConfig,
+    specs: Vec<Spec>,
+}
+
+impl Work {
+    /// # Errors
+    /// [`crate::Error::Config`] for sizes that make no model.
+    pub(super) fn of(config: &LanguageConfig) -> Result<Self> {
+        Ok(Self { config: config.clone(), specs: config.specs()? })
+    }
+
+    /// Operations of a training step on `batch` sequences: forward, and twice that backward.
+    pub(super) fn step(&self, batch: u32) -> f64 {
+        let tokens = f64::from(batch) * f64::from(self.config.length);
+        3.0 * (tokens * self.linear(|_| true) + self.mixing(batch, self.config.length))
+    }
+
+    /// Operations from a prompt of `tokens` to the logits of its last.
+    pub(super) fn prompt(&self, tokens: u32) -> f64 {
+        let of_head = |spec: &Spec| spec.name == "head.weight";
+        let blocks = f64::from(tokens) * self.linear(|spec| !of_head(spec));
+        blocks + self.linear(of_head) + self.mixing(1, tokens)
+    }
+
+    /// Bytes that one token's logits need, the `position`-th token from 1 on: all that layers hold and a row of each table, once, and
+    /// the state, read and written.
+    pub(super) fn token_bytes(&self, position: u32) -> f64 {
+        let LanguageConfig { variant, layers, dim, heads, .. } = self.config;
+        let d = f64::from(dim);
+        let in_layers = |spec: &&Spec| !is_table(spec);
+        let weights: f64 = self.specs.iter().filter(in_layers).map(numbers).sum();
+        // Of what is kept of keys and values all but the token's own are read, and these are written.
+        let keys = f64::from(if variant == Variant::Attention { position } else { self.config.reach().min(position) });
+        let sums = if variant == Variant::Attention { 0.0 } else { 2.0 * 5.0 * d };
+        let biases = match variant {
+            Variant::Simple | Variant::Attention => 0.0,
+            Variant::Full | Variant::Local => keys,
+            Variant::Conv => f64::from(heads) * keys,
+        };
+        let state = sums + 2.0 * d * keys + biases;
+        4.0 * (weights + 2.0 * d + f64::from(layers) * state)
+    }
+
+    /// Operations of a token in linear layers, the head among them, whose weights are what decays: 2 K N each.
+    fn linear(&self, which: impl Fn(&Spec) -> bool) -> f64 {
+        2.0 * self.specs.iter().filter(|spec| spec.decay && which(spec)).map(numbers).sum::<f64>()
+    }
+
+    fn mixing(&self, batch: u32, time: u32) -> f64 {
+        let LanguageConfig { variant, layers, .. } = self.config;
+        let [b, t, d, window, heads] =
+            [batch, time, self.config.dim, self.config.window, self.config.heads].map(|n| n as usize);
+        let mixing = match variant {
+            Variant::Simple => Mixing::Simple,
+            Variant::Full | Variant::Attention => Mixing::Full,
+            Variant::Local => Mixing::Local(window),
+            Variant::Conv => Mixing::Line(window, heads),
+        };
+        f64::from(layers) * mixing.flops(Dims { b, t, d }, true).unwrap_or(0.0)
+    }
+}
+
+/// Whether a token needs a row of it, or what was made of it once.
+fn is_table(spec: &Spec) -> bool {
+    spec.name.starts_with("embedding.") || spec.name.contains(".bias.") || spec.name.contains(".kernel.")
+}
+
+fn numbers(spec: &Spec) -> f64 {
+    f64::from(spec.rows) * f64::from(spec.cols)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests {
+    use super::*;
+
+    /// Two blocks of 8 channels over 16 positions.
+    fn work(variant: Variant, heads: u32) -> Work {
+        let paper = LanguageConfig::paper_enwik8();
+        Work::of(&LanguageConfig { variant, layers: 2, dim: 8, heads, window: 4, rank: 2, length: 16, ..paper })
+            .unwrap()
+    }
+
+    #[test]
+    fn mixing_by_hand() {
+        let dims = Dims { b: 3, t: 10, d: 8 };
+        let both = |mixing: Mixing| [true, false].map(|causal| mixing.flops(dims, causal));
+        assert_eq!(both(Mixing::Simple), [None, None]);
+        // 4 T^2 D B = 4 100 8 3.
+        assert_eq!(both(Mixing::Full), [Some(4800.0), Some(9600.0)]);
+        // 4 s D for each of 30 tokens; 7 keys around a token.
+        assert_eq!(both(Mixing::Local(4)), [Some(3840.0), Some(6720.0)]);
+        // 2 s (D + H), and of 9 taps 5 are not after the token.
+        assert_eq!(both(Mixing::Line(5, 2)), [Some(3000.0), Some(3000.0)]);
+        assert_eq!(both(Mixing::Grid(3, 2)), [Some(3000.0), Some(5400.0)]);
+    }
+
+    #[test]
+    fn operations_of_a_model_by_hand() {
+        // A block: 8 x 24, 8 x 8, 8 x 32, 32 x 8; two of them 1536 multiply-adds, and the head's 8 x 256 = 2048.
+        let linear = 2.0 * (1536.0 + 2048.0);
+        let step = |variant, heads| work(variant, heads).step(3);
+        assert_eq!(step(Variant::Simple, 1), 3.0 * 48.0 * linear);
+        // Two layers, 48 tokens, 4 keys or half of 16 positions.
+        assert_eq!(step(Variant::Local, 1), 3.0 * 48.0 * (linear + 2.0 * 4.0 * 4.0 * 8.0));
+        assert_eq!(step(Variant::Full, 1), 3.0 * 48.0 * (linear + 2.0 * 4.0 * 8.0 * 8.0));
+        assert_eq!(step(Variant::Attention, 2), step(Variant::Full, 1));
+        // Its projection is 8 x (2 8 + 2), 48 less.
+        assert_eq!(step(Variant::Conv, 2), 3.0 * 48.0 * (linear - 2.0 * 96.0 + 2.0 * 2.0 * 4.0 * 10.0));
+        // The head computes the last token alone.
+        assert_eq!(work(Variant::Full, 1).prompt(6), 6.0 * 2.0 * 1536.0 + 2.0 * 2048.0 + 2.0 * 2.0 * 36.0 * 8.0);
+    }
+
+    #[test]
+    fn bytes_of_a_token_by_hand() {
+        // A block's weights 768, biases 24 + 8 + 32 + 8, norms 4 x 8; the last norm 16, the head 2048 + 256; two rows of tables.
+        let floats = 2.0 * (768.0 + 72.0 + 32.0) + 16.0 + 2304.0 + 16.0;
+        let bytes = |variant, heads, position| work(variant, heads).token_bytes(position);
+        assert_eq!(bytes(Variant::Simple, 1, 9), 4.0 * (floats + 2.0 * 80.0));
+        // Four keys, or all nine, with a bias each.
+        assert_eq!(bytes(Variant::Local, 1, 9), 4.0 * (floats + 2.0 * (80.0 + 4.0 * 17.0)));
+        assert_eq!(bytes(Variant::Local, 1, 3), 4.0 * (floats + 2.0 * (80.0 + 3.0 * 17.0)));
+        assert_eq!(bytes(Variant::Full, 1, 9), 4.0 * (floats + 2.0 * (80.0 + 9.0 * 17.0)));
+        assert_eq!(bytes(Variant::Attention, 2, 9), 4.0 * (floats + 2.0 * 9.0 * 16.0));
+        // A projection of 6 columns less, and taps of two heads.
+        assert_eq!(bytes(Variant::Conv, 2, 9), 4.0 * (floats - 2.0 * 54.0 + 2.0 * (80.0 + 4.0 * 18.0)));
+    }
+}
