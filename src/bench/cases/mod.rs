@@ -7,6 +7,7 @@ mod generate;
 mod model;
 pub(super) mod train;
 mod truth;
+mod update;
 mod work;
 
 use std::ops::ControlFlow;

@@ -13,6 +13,7 @@ use super::super::result::Row;
 use super::Case;
 use super::model::{Model, stir};
 use super::truth::Truth;
+use super::update;
 use super::work::Work;
 use crate::data::MemoryText;
 use crate::error::Result;
@@ -113,8 +114,8 @@ pub(super) fn letters(stream: u32, len: usize) -> Vec<u32> {
     (0..len).map(|i| 97 + below([stream, 0x6265_6e63, i as u32, 0], 26) as u32).collect()
 }
 
-/// The error of the losses of the first positions, and of the gradient along random directions, in units of the tolerance. A step's
-/// own program computes both; only the targets of later positions are taken away.
+/// The error of the losses of the first positions, and of the gradient along random directions, in units of the tolerance: a step's
+/// own program computes both, only the targets of later positions are taken away. Then that of what a whole step makes of the weights.
 async fn error(trainer: &mut Trainer, measure: &Measure<'_>, model: &Model) -> Result<f64> {
     let length = model.config.length as usize;
     let (len, n) = (model.batch as usize * length, CHECKED.min(length));
@@ -154,11 +155,12 @@ async fn error(trainer: &mut Trainer, measure: &Measure<'_>, model: &Model) -> R
         // The share of a tensor is about 1 / length.
         slope_error = worse(slope_error, length * (slope - along.sum::<f64>()).abs());
     }
-    Ok(worse(loss_error / LOSS_TOLERANCE, slope_error / SLOPE_TOLERANCE))
+    let update_error = update::error(trainer, &measure.gpu).await?;
+    Ok(worse(worse(loss_error / LOSS_TOLERANCE, slope_error / SLOPE_TOLERANCE), update_error))
 }
 
 /// The larger; what is no number is the largest.
-fn worse(a: f64, b: f64) -> f64 {
+pub(super) fn worse(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::INFINITY } else { a.max(b) }
 }
 
