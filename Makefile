@@ -65,9 +65,9 @@ web: ## the page, with all that it needs, in web/dist (node web/serve.mjs shows 
 
 test-web: web web/node_modules ## the page in headless Chromium, held against the native program
 	.ci/driver.sh
-	cargo build --release --example resume
+	cargo build --release --bin aft --example resume
 	chromium=$$(.ci/browser.sh) && AFT_CHROMIUM=$$chromium AFT_RESUME=$(abspath $(BUILD))/release/examples/resume \
-		node --test --test-reporter=spec web/test/page.test.mjs
+		AFT_PROGRAM=$(abspath $(BUILD))/release/aft node --test --test-reporter=spec web/test/page.test.mjs
 
 web/node_modules: web/package-lock.json
 	.ci/browser.sh

@@ -1,6 +1,6 @@
 // The bare page: one button trains, one number falls, one sample shows what was learned.
 
-import init, { Run, adapter } from "./aft_wgpu_web.js";
+import init, { Run, adapter, bench } from "./aft_wgpu_web.js";
 
 const STEPS = 50; // of one press
 const GLANCE = 5; // steps between two looks at the loss
@@ -14,6 +14,7 @@ const [trainButton, saveButton, loadInput, lossData, statusText, sampleText] = [
   "status",
   "sample",
 ].map((id) => document.getElementById(id));
+const [benchButton, stopButton, resultsButton] = ["bench", "stop", "results"].map((id) => document.getElementById(id));
 
 /** The run under way; undefined before the first press and after a lost device. */
 let run;
@@ -21,19 +22,23 @@ let run;
 /** The bytes of the latest checkpoint: what a lost device does not take away. */
 let checkpoint;
 
+/** The JSON of the latest benchmark. */
+let results;
+
 const say = (text) => (statusText.textContent = text);
 
 /** Lets one action run at a time, and puts what goes wrong in words. */
 async function perform(action) {
-  const controls = [trainButton, saveButton, loadInput];
+  const controls = [trainButton, saveButton, loadInput, benchButton, resultsButton];
   controls.forEach((control) => (control.disabled = true));
   try {
     await action();
   } catch (error) {
     say(explain(error));
   }
-  trainButton.disabled = loadInput.disabled = false;
+  trainButton.disabled = loadInput.disabled = benchButton.disabled = false;
   saveButton.disabled = checkpoint === undefined;
+  resultsButton.disabled = results === undefined;
 }
 
 function explain(error) {
@@ -72,10 +77,32 @@ async function write() {
   sampleText.textContent = new TextDecoder().decode(bytes).trim();
 }
 
-function save() {
+/** Runs the benchmark; the page's address may choose cases, as ?op=aft&form=simple&length=256. */
+async function measure() {
+  let stopped = false;
+  stopButton.onclick = () => (stopped = true);
+  stopButton.disabled = false;
+  const wishes = new URLSearchParams(location.search);
+  const [effort, op, form, length] = ["effort", "op", "form", "length"].map((name) => wishes.get(name) ?? undefined);
+  const progress = (done, of, next) => {
+    say(`Measuring ${done} of ${of}: ${next}.`);
+    return !stopped;
+  };
+  try {
+    results = await bench({ effort, op, form, length: length && Number(length), progress });
+  } finally {
+    stopButton.disabled = true;
+  }
+  const { rows } = JSON.parse(results);
+  const wrong = rows.filter(({ gate }) => gate !== "pass").length;
+  say(`${rows.length} results${stopped ? " until it was stopped" : ""}, ${wrong} of them wrong.`);
+}
+
+/** Offers what was made here as a file. */
+function save(content, name) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([checkpoint]));
-  link.download = "checkpoint.safetensors";
+  link.href = URL.createObjectURL(new Blob([content]));
+  link.download = name;
   link.click();
   URL.revokeObjectURL(link.href);
 }
@@ -92,13 +119,15 @@ async function load() {
 }
 
 trainButton.addEventListener("click", () => perform(train));
-saveButton.addEventListener("click", save);
+saveButton.addEventListener("click", () => save(checkpoint, "checkpoint.safetensors"));
+benchButton.addEventListener("click", () => perform(measure));
+resultsButton.addEventListener("click", () => save(results, "results.json"));
 loadInput.addEventListener("change", () => perform(load));
 
 try {
   await init();
   say(`Ready: ${await adapter()}.`);
-  trainButton.disabled = loadInput.disabled = false;
+  trainButton.disabled = loadInput.disabled = benchButton.disabled = false;
 } catch (error) {
   say(error.message);
 }

@@ -32,7 +32,7 @@ impl Failure {
     }
 
     pub(crate) fn busy() -> Self {
-        Self::new("Busy", "This run is at work: wait for the promise of the call before.")
+        Self::new("Busy", "This is at work: wait for the promise of the call before.")
     }
 
     pub(crate) fn config(message: impl Into<String>) -> Self {

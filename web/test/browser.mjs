@@ -27,14 +27,14 @@ export class Browser {
     await new Promise((resolve) => this.server.close(resolve));
   }
 
-  /** The page as a user finds it; `before` is a function that runs in it ahead of any script. */
-  async visit({ before, host = "127.0.0.1" } = {}) {
+  /** The page as a user finds it; `before` is a function that runs in it ahead of any script, `query` ends its address. */
+  async visit({ before, host = "127.0.0.1", query = "" } = {}) {
     const origin = `http://${host}:${this.port}`;
     const page = await this.browser.newPage();
     page.setDefaultTimeout(PATIENCE);
     const faults = watch(page, origin);
     if (before) await page.addInitScript(before);
-    await page.goto(`${origin}/`);
+    await page.goto(`${origin}/${query}`);
     await page.waitForFunction(() => document.getElementById("status").textContent !== "Loading…");
     return new Page(page, faults);
   }

@@ -1,4 +1,4 @@
-// The native side of a comparison: `examples/resume.rs`, which trains the page's model and keeps it in a checkpoint.
+// The native side of a comparison: `examples/resume.rs`, which trains the page's model and keeps it in a checkpoint, and `aft bench`.
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
@@ -10,4 +10,11 @@ export async function train(file, steps) {
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line).loss);
+}
+
+/** The results of `aft bench` for the cases that `wishes` name. */
+export async function bench(wishes) {
+  const choice = Object.entries(wishes).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const { stdout } = await promisify(execFile)(process.env.AFT_PROGRAM, ["bench", ...choice, "--format", "json"]);
+  return JSON.parse(stdout);
 }

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
 import { Browser, FAR_HOST } from "./browser.mjs";
-import { train as trainNatively } from "./native.mjs";
+import { bench as benchNatively, train as trainNatively } from "./native.mjs";
 
 const STEPS = 50;
 const MORE = 10;
@@ -150,6 +150,71 @@ describe("with WebGPU", () => {
     const config = "AftError Config";
     const expected = ["none", "AftError Busy", config, config, config, config, config, "AftError Format", "none", 4];
     assert.deepEqual(kinds, expected);
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  });
+
+  test("the benchmark gives the results of the native program, and the page its turns", async () => {
+    const page = await browser.visit();
+    const wishes = { op: "aft", form: "simple", length: 256 };
+    const { text, told, turns } = await page.call(async ({ bench }, wishes) => {
+      let turns = 0;
+      const told = [];
+      const timer = setInterval(() => (turns += 1), 1);
+      const text = await bench({ ...wishes, progress: (done, of, next) => void told.push([done, of, next]) });
+      clearInterval(timer);
+      return { text, told, turns };
+    }, wishes);
+    const [results, native] = [JSON.parse(text), await benchNatively(wishes)];
+    assert.equal(results.schema, native.schema);
+    const { adapter } = results;
+    assert.deepEqual([adapter.backend, adapter.software], ["BrowserWebGpu", true]);
+    for (const part of ["adapter", "limits", "rows"]) {
+      const keys = (all) => Object.keys(part === "adapter" ? all.adapter : all[part][0]);
+      assert.deepEqual(keys(results), keys(native), part);
+    }
+    const names = ({ limits }) => limits.map(({ name }) => name);
+    assert.deepEqual(names(results), names(native));
+    const cases = ({ rows }) => rows.map(({ op, form, direction, T, D, causal, gate }) => [op, form, direction, T, D, causal, gate]);
+    assert.deepEqual(cases(results), cases(native));
+    assert.equal(results.rows.length, 4);
+    assert.ok(results.rows.every(({ gate, median_ms }) => gate === "pass" && median_ms > 0));
+    const of = told.at(-1)[1];
+    assert.deepEqual(told.map(([done]) => done), [...Array(of + 1).keys()]);
+    assert.ok(turns >= told.length, `${turns} turns in ${told.length} parts`);
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  });
+
+  test("the benchmark stops when it is told to, and refuses what there is not", async () => {
+    const page = await browser.visit();
+    const [rows, ...kinds] = await page.call(async ({ bench }) => {
+      const kind = (promise) => promise.then(() => "none", ({ name, kind }) => `${name} ${kind}`);
+      const stopped = bench({ op: "aft", progress: () => false });
+      const busy = await kind(bench({ op: "aft" }));
+      const rows = JSON.parse(await stopped).rows.length;
+      const wrong = [{ op: "atention" }, { effort: "all" }, { length: -1 }, { progress: 1 }, { opp: "aft" }, 1];
+      const throws = () => {
+        throw new Error("no");
+      };
+      const kinds = [];
+      for (const options of [...wrong, { op: "aft", progress: throws }]) kinds.push(await kind(bench(options)));
+      return [rows, busy, ...kinds];
+    });
+    assert.deepEqual([rows, ...kinds], [0, "AftError Busy", ...Array(7).fill("AftError Config")]);
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  });
+
+  test("a press measures, and the results are saved", async () => {
+    const page = await browser.visit({ query: "?op=aft&form=simple&length=256" });
+    await page.page.click("#bench");
+    await page.reaches(/^4 results, 0 of them wrong/);
+    const [download] = await Promise.all([page.page.waitForEvent("download"), page.page.click("#results")]);
+    const file = join(folder, "results.json");
+    await download.saveAs(file);
+    const results = JSON.parse(await readFile(file, "utf8"));
+    assert.ok(results.rows.length === 4 && results.rows.every(({ gate }) => gate === "pass"));
     assert.deepEqual(page.faults, []);
     await page.close();
   });
