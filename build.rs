@@ -1,4 +1,4 @@
-//! Tells the program which commit it is built from, where it is built from a checkout.
+//! Tells the library which commit it is built from, where it is built from a checkout.
 
 use std::process::Command;
 

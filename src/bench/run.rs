@@ -14,6 +14,9 @@ use crate::check::Exponential;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 
+/// The commit that this library is built from, if it is a checkout's.
+pub const COMMIT: Option<&str> = option_env!("AFT_COMMIT");
+
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {

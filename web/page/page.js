@@ -1,6 +1,6 @@
 // The bare page: one button trains, one number falls, one sample shows what was learned.
 
-import init, { Run, adapter, bench } from "./aft_wgpu_web.js";
+import init, { Run, adapter } from "./aft_wgpu_web.js";
 
 const STEPS = 50; // of one press
 const GLANCE = 5; // steps between two looks at the loss
@@ -79,23 +79,47 @@ async function write() {
 
 /** Runs the benchmark; the page's address may choose cases, as ?op=aft&form=simple&length=256. */
 async function measure() {
-  let stopped = false;
-  stopButton.onclick = () => (stopped = true);
-  stopButton.disabled = false;
+  say("Preparing the benchmark…");
   const wishes = new URLSearchParams(location.search);
   const [effort, op, form, length] = ["effort", "op", "form", "length"].map((name) => wishes.get(name) ?? undefined);
-  const progress = (done, of, next) => {
-    say(`Measuring ${done} of ${of}: ${next}.`);
-    return !stopped;
+  const worker = new Worker(new URL("bench.js", import.meta.url), { type: "module" });
+  let stopped = false;
+  stopButton.onclick = () => {
+    stopped = stopButton.disabled = true;
+    worker.postMessage("stop");
+    say(`${statusText.textContent} It is the last.`);
   };
+  stopButton.disabled = false;
   try {
-    results = await bench({ effort, op, form, length: length && Number(length), progress });
+    results = await outcome(worker, { effort, op, form, length: length && Number(length) }, () => stopped);
   } finally {
     stopButton.disabled = true;
+    worker.terminate();
   }
   const { rows } = JSON.parse(results);
   const wrong = rows.filter(({ gate }) => gate !== "pass").length;
   say(`${rows.length} results${stopped ? " until it was stopped" : ""}, ${wrong} of them wrong.`);
+}
+
+/** Hands a worker its wishes; resolves to the JSON that it gives, and tells how far it is while nobody has stopped it. */
+function outcome(worker, wishes, stopped) {
+  const start = performance.now();
+  return new Promise((resolve, reject) => {
+    worker.onerror = ({ message }) => reject(new Error(message || "The benchmark's worker could not start."));
+    worker.onmessage = ({ data: { progress, results, error } }) => {
+      if (error !== undefined) reject(new Error(error));
+      else if (results !== undefined) resolve(results);
+      else if (!stopped()) say(`Measuring ${progress.done} of ${progress.of}: ${progress.next}${left(start, progress)}.`);
+    };
+    worker.postMessage(wishes);
+  });
+}
+
+/** The time left in words, if parts go on as they went so far. */
+function left(start, { done, of }) {
+  if (done === 0 || done === of) return "";
+  const seconds = ((performance.now() - start) / 1000 / done) * (of - done);
+  return seconds < 90 ? `, about ${Math.ceil(seconds)} s left` : `, about ${Math.round(seconds / 60)} min left`;
 }
 
 /** Offers what was made here as a file. */

@@ -12,8 +12,8 @@ use crate::{Failure, device};
 
 /// Measures the adapter and resolves to the text of `aft bench --format json`. `options` may have `effort`, "quick" (the default) or
 /// "full"; `op`, `form` and `length`, which leave the cases of that name or T; and `progress`, which is called with the parts done, the
-/// number of all and the name of the next. If it returns false, the promise resolves to what is done so far. The page has its turns
-/// between measurements; while the reference computes, it waits.
+/// number of all and the name of the next. If it returns false, the promise resolves to what is done so far. The thread has its turns
+/// between measurements; while the reference computes, it waits: a page runs this in a worker.
 ///
 /// # Errors
 /// `InsecureOrigin`, `NoWebGpu`, `NoAdapter`, `NoDevice`, `DeviceLost`, `Rejected`; `Busy` while another benchmark runs; `Config` for options or
@@ -75,7 +75,8 @@ struct Wishes {
 impl Wishes {
     /// Reads a JavaScript object; undefined is one without properties.
     fn read(object: &JsValue) -> Result<Self, Failure> {
-        let options = Options { effort: Effort::Quick, filter: Filter::default(), commit: None };
+        let commit = bench::COMMIT.map(str::to_owned);
+        let options = Options { effort: Effort::Quick, filter: Filter::default(), commit };
         let mut wishes = Self { options, progress: None };
         if object.is_undefined() {
             return Ok(wishes);

@@ -169,6 +169,9 @@ describe("with WebGPU", () => {
     assert.equal(results.schema, native.schema);
     const { adapter } = results;
     assert.deepEqual([adapter.backend, adapter.software], ["BrowserWebGpu", true]);
+    // Each side was dirty or not when it was compiled.
+    const commit = ({ adapter }) => adapter.commit?.replace(/-dirty$/, "");
+    assert.equal(commit(results), commit(native));
     for (const part of ["adapter", "limits", "rows"]) {
       const keys = (all) => Object.keys(part === "adapter" ? all.adapter : all[part][0]);
       assert.deepEqual(keys(results), keys(native), part);
@@ -215,6 +218,35 @@ describe("with WebGPU", () => {
     await download.saveAs(file);
     const results = JSON.parse(await readFile(file, "utf8"));
     assert.ok(results.rows.length === 4 && results.rows.every(({ gate }) => gate === "pass"));
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  });
+
+  test("a measurement that is stopped leaves what is done so far", async () => {
+    const page = await browser.visit({ query: "?op=aft&length=256" });
+    await page.page.click("#bench");
+    await page.reaches(/: aft .*, about \d+ (s|min) left/);
+    await page.page.click("#stop");
+    await page.rests();
+    const said = await page.status();
+    const [, rows] = said.match(/^(\d+) results until it was stopped, 0 of them wrong\.$/) ?? assert.fail(said);
+    const [download] = await Promise.all([page.page.waitForEvent("download"), page.page.click("#results")]);
+    const file = join(folder, "stopped.json");
+    await download.saveAs(file);
+    const results = JSON.parse(await readFile(file, "utf8"));
+    assert.equal(results.rows.length, Number(rows));
+    assert.ok(Number(rows) > 0);
+    const all = await benchNatively({ op: "aft", length: 256 });
+    assert.ok(results.rows.length < all.rows.length, `${rows} of ${all.rows.length}`);
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  });
+
+  test("a measurement that there is not is refused in words", async () => {
+    const page = await browser.visit({ query: "?op=atention" });
+    await page.page.click("#bench");
+    await page.reaches(/no such case/);
+    assert.ok(await page.page.isDisabled("#results"));
     assert.deepEqual(page.faults, []);
     await page.close();
   });

@@ -150,7 +150,7 @@ impl RunArgs {
         let Self { op, form, length, .. } = self;
         let filter = Filter { op: op.clone(), form: form.clone(), length: *length };
         let effort = if self.full { Effort::Full } else { Effort::Quick };
-        Options { effort, filter, commit: option_env!("AFT_COMMIT").map(str::to_owned) }
+        Options { effort, filter, commit: bench::COMMIT.map(str::to_owned) }
     }
 
     fn tell(&self, results: &Results, number: usize) -> anyhow::Result<()> {
