@@ -26,7 +26,7 @@ pub async fn benchmark(options: JsValue) -> Result<String, Failure> {
     let mut results = Results::new(&gpu);
     let stopped = Cell::new(false);
     let fault = Cell::new(None);
-    let tell = |Progress { done, of, next }: &Progress| {
+    let tell = |Progress { done, of, next, .. }: &Progress| {
         let Some(progress) = &progress else { return };
         let arguments: [JsValue; 3] = [(*done as f64).into(), (*of as f64).into(), next.as_str().into()];
         match progress.apply(&JsValue::UNDEFINED, &js_sys::Array::from_iter(arguments)) {
