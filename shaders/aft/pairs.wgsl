@@ -23,8 +23,6 @@ struct Params {
     ahead: u32,
     period: u32,
     head_channels: u32,
-    size: u32,
-    grid_columns: u32,
     qkv_stride: u32,
     centre_stride: u32,
     bias_stride: u32,
@@ -80,30 +78,11 @@ fn add(sums: Sums, keys: Keys, w: mat4x4<f32>, sees: vec4<bool>, batch: u32, c: 
     return merge(sums, block);
 }
 
-fn rest_of(row: u32, c: u32) -> Sums {
-    let at = row * params.width + c;
-    let part = params.batch * params.time * params.width;
-    var sums = Sums(rest[at], rest[at + part], rest[at + 2u * part], vec4(0.0));
-    if CENTRED == 1u { sums.c = rest[at + 3u * part]; }
-    return sums;
-}
-
 fn store(base: u32, t: u32, c: u32, biased: Sums, end: u32, lane: u32) {
     if t >= end { return; }
-    let row = base + t;
     var sums = biased;
-    if at_run_time(params.has_rest, lane) != 0u { sums = merge(biased, rest_of(row, c)); }
-    let empty = sums.b == vec4(0.0);
-    let none = vec4(0.0);
-    let inside = channels(c, params.cols);
-    let den = select(sums.b, vec4(1.0), empty);
-    let gate = select(vec4(1.0), sigmoid(query(row, c)), params.gated != 0u);
-    set_y(row, c, select(gate * (sums.a / den), none, empty));
-    if CENTRED == 1u {
-        // A row without keys hands nothing on: its exponent -L is that of what is absent.
-        set_lr(row, c, select(none, select(sums.top + log(den), vec4(-ABSENT), empty), inside));
-        set_lr(row, params.width + c, select(none, select(sums.c / den, none, empty), inside));
-    }
+    if at_run_time(params.has_rest, lane) != 0u { sums = merge(biased, stored(base + t, c, CENTRED == 1u)); }
+    set_mean(base + t, c, sums);
 }
 
 @compute @workgroup_size(64)

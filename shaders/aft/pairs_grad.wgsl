@@ -28,8 +28,6 @@ struct Params {
     ahead: u32,
     period: u32,
     head_channels: u32,
-    size: u32,
-    grid_columns: u32,
     qkv_stride: u32,
     centre_stride: u32,
     bias_stride: u32,
@@ -105,15 +103,7 @@ fn store(batch: u32, t: u32, c: u32, pairs_g: vec4<f32>, pairs_h: vec4<f32>, tur
         kept[at + part] = h;
         return;
     }
-    var dk = vec4(0.0);
-    var dv = vec4(0.0);
-    if present(row) {
-        dk = (value(row, c) - centre_at(batch, c)) * g - h;
-        dv = g;
-    }
-    let inside = channels(c, params.cols);
-    set_dqkv(row, params.width + c, select(vec4(0.0), dk, inside));
-    set_dqkv(row, 2u * params.width + c, select(vec4(0.0), dv, inside));
+    set_shares(batch, row, c, g, h);
 }
 
 @compute @workgroup_size(64)

@@ -19,6 +19,9 @@ struct Params {
     total_stride: u32,
 }
 
+// Items that are summed before they are added to the rest.
+const SPAN: u32 = 256u;
+
 @compute @workgroup_size(STRIP_GROUP)
 fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let strip = strip_of(group_number(group, groups) * STRIP_GROUP + lane);
@@ -28,7 +31,13 @@ fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     let first = max(start, params.back) - params.back;
     let end = min(max(start + params.strip_rows, params.back) - params.back, params.time);
     var sums = NOTHING;
-    for (var t = first; t < end; t += 1u) { sums = merge(sums, item(strip.batch, strip.batch * params.time + t, c)); }
+    for (var part = first; part < end; part += SPAN) {
+        var own = NOTHING;
+        for (var t = part; t < min(part + SPAN, end); t += 1u) {
+            own = merge(own, item(strip.batch, strip.batch * params.time + t, c));
+        }
+        sums = merge(sums, own);
+    }
     let row = (strip.batch * params.strips + strip.number) * 4u;
     set_total(row, c, sums.top);
     set_total(row + 1u, c, sums.a);

@@ -18,12 +18,13 @@ use crate::harness::trial;
 pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     vec![
         trial(gpu, "limits::no_form_goes_beyond_131072", any_form),
-        trial(gpu, "limits::full_and_grids_go_to_126012", all_pairs),
+        trial(gpu, "limits::full_goes_to_126012", all_pairs),
+        trial(gpu, "limits::rows_of_a_grid_and_the_kernel_on_it_end_with_a_loop", grids),
         trial(gpu, "limits::a_window_one_short_of_all_fits_as_all_do", nearly_all),
     ]
 }
 
-/// A row of AFT-full or on a grid walks over all keys, and a loop has its limit. Both passes are prepared, not run.
+/// A row of AFT-full walks over all keys, and a loop has its limit. Both passes are prepared, not run.
 fn all_pairs(gpu: &Gpu) {
     for (t, fits) in [(126_000, true), (126_012, true), (126_021, false), (131_072, false)] {
         for causal in [true, false] {
@@ -33,26 +34,61 @@ fn all_pairs(gpu: &Gpu) {
             let [u, v] = [0, (16 * u64::from(t)).next_multiple_of(256)].map(|offset| page.tensor(offset, t, 1));
             let gradients = gpu.storage("gradients", page.buffer.size()).unwrap();
             let dfactors = Gradient::of(&gradients, &u, Some(&v), false).unwrap();
-            let values = gpu.storage("taps", 48).unwrap();
-            let taps = Taps { values: &values, heads: 1, size: 3, grid: Some(t) };
-            let dtaps = Gradient::whole(&gradients, 3);
             let [qkv, dqkv] = ["qkv", "dqkv"].map(|name| b.plane(name, t, qkv_cols(4)).unwrap());
             let (dy, out) = (b.plane("dy", t, 4).unwrap(), Mixed::new(b, &mix, true).unwrap());
-            for (biases, dbiases) in [
-                (Biases::Factors { u: &u, v: &v, window: u32::MAX }, BiasGradient::Factors(&dfactors)),
-                (Biases::Taps(taps), BiasGradient::Taps(&dtaps)),
-            ] {
-                let args = Backward { qkv: &qkv, out: &out, dy: &dy, dqkv: &dqkv, dbiases: Some(dbiases) };
-                let passes = [mix::forward(b, &mix, &biases, &qkv, &out), mix::backward(b, &mix, &biases, &args)];
-                for pass in passes {
-                    match pass {
-                        Ok(()) => assert!(fits, "{t}"),
-                        Err(Error::LimitExceeded { needed, granted, .. }) => assert!(!fits && needed > granted, "{t}"),
-                        Err(other) => panic!("{t}: {other}"),
-                    }
-                }
-            }
+            let biases = Biases::Factors { u: &u, v: &v, window: u32::MAX };
+            let dbiases = Some(BiasGradient::Factors(&dfactors));
+            let args = Backward { qkv: &qkv, out: &out, dy: &dy, dqkv: &dqkv, dbiases };
+            let passes = [mix::forward(b, &mix, &biases, &qkv, &out), mix::backward(b, &mix, &biases, &args)];
+            passes.into_iter().for_each(|pass| assert_fits(pass, fits, &format!("{t}")));
         }
+    }
+}
+
+/// A thread walks over the taps of four positions, and over rows of the grid outside of them. Both passes are prepared, not run.
+fn grids(gpu: &Gpu) {
+    for ([rows, columns], size, fits) in [
+        // The longest sequence, and one position more.
+        ([131_072, 1], 3, true),
+        ([256, 512], 7, true),
+        ([131_073, 1], 3, false),
+        // A row of the grid.
+        ([1, 5333], 3, true),
+        ([1, 5400], 3, false),
+        // Taps, as many as there are positions and more, or not all of them.
+        ([64, 64], 127, true),
+        ([64, 64], 201, true),
+        ([4096, 1], 4095, true),
+        ([1, 4096], 4095, true),
+        ([400, 300], 41, true),
+        // Walks beside the taps, and taps.
+        ([400, 300], 151, false),
+        ([200, 200], 399, false),
+    ] {
+        for causal in [true, false] {
+            let (b, t) = (&mut Builder::new(gpu, Placement::Buffer), rows * columns);
+            let mix = Mix { batch: 1, time: t, channels: 4, causal, gated: true, mask: None };
+            let bytes = 4 * (u64::from(size) * u64::from(size)).next_multiple_of(4);
+            let [values, gradients] = ["taps", "gradients"].map(|name| gpu.storage(name, bytes).unwrap());
+            let taps = Taps { values: &values, heads: 1, size, grid: Some(columns) };
+            let dtaps = Gradient::whole(&gradients, (bytes / 16) as u32);
+            let [qkv, dqkv] = ["qkv", "dqkv"].map(|name| b.plane(name, t, qkv_cols(4)).unwrap());
+            let (dy, out) = (b.plane("dy", t, 4).unwrap(), Mixed::new(b, &mix, true).unwrap());
+            let biases = Biases::Taps(taps);
+            let args =
+                Backward { qkv: &qkv, out: &out, dy: &dy, dqkv: &dqkv, dbiases: Some(BiasGradient::Taps(&dtaps)) };
+            let passes = [mix::forward(b, &mix, &biases, &qkv, &out), mix::backward(b, &mix, &biases, &args)];
+            let what = format!("{rows} x {columns}, S = {size}, causal: {causal}");
+            passes.into_iter().for_each(|pass| assert_fits(pass, fits, &what));
+        }
+    }
+}
+
+fn assert_fits(pass: aft_wgpu::Result<()>, fits: bool, what: &str) {
+    match pass {
+        Ok(()) => assert!(fits, "{what}"),
+        Err(Error::LimitExceeded { needed, granted, .. }) => assert!(!fits && needed > granted, "{what}"),
+        Err(other) => panic!("{what}: {other}"),
     }
 }
 

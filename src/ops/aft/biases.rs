@@ -3,6 +3,7 @@
 use crate::error::{Error, Result, expect_shape};
 use crate::gpu::{Buffer, Plane, Weights};
 use crate::ops::aft::dense::{self, Columns, Rowed};
+use crate::ops::aft::grid::Grid;
 use crate::ops::aft::mix::Mix;
 use crate::ops::aft::pairs::Rows;
 use crate::ops::aft::panels::{Cut, Layout, Panel, Parameters};
@@ -74,8 +75,8 @@ impl StreamBias {
             Biases::Taps(taps) if taps.grid.is_none() => biases.cut(b, &mix)?,
             Biases::None | Biases::Taps(_) => return Err(Error::Config("aft: no stream of such biases".into())),
         };
-        let plane = cut.plane(b)?.ok_or_else(|| Error::Config("aft: no plane for the biases".into()))?;
-        for panel in cut.iter(time, Some(&plane), biases)? {
+        let plane = cut.plane(b)?;
+        for panel in cut.iter(time, &plane) {
             biases.form(b, &mix, &panel)?;
         }
         Ok(Self { plane, layout: cut.layout, time })
@@ -111,19 +112,26 @@ fn band_width(mix: &Mix<'_>, window: u32) -> u32 {
 
 /// Memory for the gradient of a panel's biases.
 pub(crate) struct PanelGradient {
-    plane: Option<Plane>,
+    plane: Plane,
     /// Sums over panels of the gradient of v, where there are many.
     sums: Option<Buffer>,
 }
 
 impl PanelGradient {
     pub(crate) fn recycle(self, b: &mut Builder) {
-        self.plane.into_iter().for_each(|plane| b.recycle(plane));
+        b.recycle(self.plane);
         self.sums.into_iter().for_each(|buffer| b.recycle_buffer(buffer));
     }
 }
 
-impl Biases<'_> {
+impl<'a> Biases<'a> {
+    /// Taps that lie on a grid: they are not cut into panels.
+    pub(crate) fn on_grid(&self, mix: &Mix<'_>) -> Option<Grid<'a>> {
+        let Self::Taps(taps @ Taps { grid: Some(columns), .. }) = *self else { return None };
+        Some(Grid { taps, rows: mix.time / columns, columns })
+    }
+
+    /// Of a form on a line.
     pub(crate) fn cut(&self, b: &Builder, mix: &Mix<'_>) -> Result<Cut> {
         let dense = |w: Rowed<'_>| Parameters::Dense { stride: w.stride };
         Ok(match *self {
@@ -133,12 +141,11 @@ impl Biases<'_> {
             }
             Self::Band { w, window } => Cut::panels(b, mix, window, &dense(w))?,
             Self::Full(w) => Cut::panels(b, mix, u32::MAX, &dense(w))?,
-            Self::Taps(taps) if taps.grid.is_some() => Cut::grid(mix, taps.head_channels(mix)),
             Self::Taps(taps) => {
                 let reach = if mix.causal { taps.size } else { taps.size.div_ceil(2) };
                 let mut cut = Cut::sliding(mix, reach.min(mix.time), 4);
                 cut.layout.head_channels = Some(taps.head_channels(mix));
-                cut.plane = cut.plane.map(|[rows, columns]| [rows * taps.heads, columns]);
+                cut.plane[0] *= taps.heads;
                 cut.outside = (reach < mix.time).then_some(reach);
                 cut
             }
@@ -217,7 +224,6 @@ impl Biases<'_> {
             Self::Factors { window: 0, .. } | Self::Band { window: 0, .. } => Ok(()),
             Self::Factors { u, v, .. } => factors::form(b, mix, panel, [u, v]),
             Self::Full(w) | Self::Band { w, .. } => dense::spread(b, causal, time, panel, w, columns, false),
-            Self::Taps(taps) if taps.grid.is_some() => Ok(()),
             Self::Taps(taps) => dense::spread(b, causal, time, panel, taps.rowed(), columns, true),
         }
     }
@@ -232,17 +238,18 @@ impl Biases<'_> {
         dbias: &PanelGradient,
         target: BiasGradient<'_>,
     ) -> Result<()> {
-        match (self, target, &dbias.plane) {
-            (Self::Factors { u, v, .. }, BiasGradient::Factors(target), Some(plane)) => {
+        let plane = &dbias.plane;
+        match (self, target) {
+            (Self::Factors { u, v, .. }, BiasGradient::Factors(target)) => {
                 pairs_grad_bias::gradient(b, mix, panel, rows, plane)?;
                 factors::gradient(b, mix, panel, [u, v], plane, dbias.sums.as_ref(), target)
             }
-            (Self::Full(_) | Self::Band { .. }, BiasGradient::Dense(out, accumulate), Some(plane)) => {
+            (Self::Full(_) | Self::Band { .. }, BiasGradient::Dense(out, accumulate)) => {
                 pairs_grad_bias::gradient(b, mix, panel, rows, plane)?;
                 let columns = self.columns(mix.causal);
                 dense::gather(b, mix.causal, mix.time, panel, plane, (out, accumulate), columns)
             }
-            (Self::Taps(taps), BiasGradient::Taps(target), _) => taps::gradient(b, mix, taps, rows, target),
+            (Self::Taps(taps), BiasGradient::Taps(target)) => taps::gradient(b, mix, taps, rows, target),
             _ => Err(Error::Config("aft: a gradient of another kind of biases".into())),
         }
     }

@@ -116,7 +116,7 @@ pub(crate) fn spread(
     columns: Columns,
     taps: bool,
 ) -> Result<()> {
-    let (layout, bias) = (panel.layout, panel.plane()?);
+    let (layout, bias) = (panel.layout, panel.plane);
     let (relative, origin) = columns.params();
     let rows = if taps { bias.rows } else { panel.rows };
     let params = SpreadParams {

@@ -71,7 +71,7 @@ pub(crate) fn check(mix: &Mix<'_>, u: &Weights, v: &Weights) -> Result<()> {
 pub(crate) fn form(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, [u, v]: [&Weights; 2]) -> Result<()> {
     let (time, rank, layout) = (mix.time, u.cols, panel.layout);
     trips::check("aft factors: a sum over the ranks", u64::from(u.stride()) + 4)?;
-    let bias = panel.plane()?;
+    let bias = panel.plane;
     let columns = bias.stride();
     let params = FormParams {
         time,

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
 use crate::ops::Builder;
 use crate::ops::aft::biases::StreamBias;
+use crate::ops::aft::panels::heads;
 use crate::ops::aft::stream;
 use crate::ops::trips::{self, MAX_TRIPS};
 
@@ -126,7 +127,7 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let window = f64::from(window);
     let cost = Cost { flops: (20.0 * window + 60.0) * elements, bytes: (8.0 * window + 28.0) * elements };
     let (mut variant, groups) = stream::grid(b, sequences, width);
-    variant.constants.push(("HEADS", layout.heads()));
+    variant.constants.push(("HEADS", heads(layout.head_channels)));
     let dispatch = b.gpu.dispatch(&STREAM, &variant, &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     Ok(())

@@ -4,9 +4,11 @@
 use crate::error::{Error, Result, expect_shape};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
 use crate::ops::aft::biases::{BiasGradient, Biases};
+use crate::ops::aft::grid;
 use crate::ops::aft::pairs::{self, Others, Rows};
 use crate::ops::aft::qkv_cols;
 use crate::ops::aft::rest::{self, Items, Outside};
+use crate::ops::aft::taps;
 use crate::ops::{Builder, trips};
 
 params! {
@@ -171,6 +173,9 @@ pub fn forward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, qkv: &Plane,
     if let Some(centre) = centre {
         add_centre(b, mix, qkv, centre)?;
     }
+    if let Some(grid) = biases.on_grid(mix) {
+        return grid::forward(b, mix, &grid, qkv, out);
+    }
     let cut = biases.cut(b, mix)?;
     let rest = match cut.outside {
         Some(gap) => {
@@ -181,11 +186,11 @@ pub fn forward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, qkv: &Plane,
         None => None,
     };
     let bias = cut.plane(b)?;
-    for panel in cut.iter(mix.time, bias.as_ref(), biases)? {
+    for panel in cut.iter(mix.time, &bias) {
         biases.form(b, mix, &panel)?;
         pairs::forward(b, mix, &panel, rest.as_ref(), qkv, out)?;
     }
-    bias.into_iter().for_each(|plane| b.recycle(plane));
+    b.recycle(bias);
     rest.into_iter().for_each(|rest| b.recycle_buffer(rest));
     Ok(())
 }
@@ -221,6 +226,15 @@ pub fn backward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, args: &Back
         .ok_or_else(|| Error::Config("aft: the forward pass saved nothing for the gradient".into()))?;
     let g = b.plane("aft G", mix.rows(), mix.channels)?;
     add_rows(b, mix, args, saved, &g)?;
+    let rows = Rows { qkv, centre: &saved.centre, lr: &saved.lr, g: &g, others: Others::None };
+    if let Some(grid) = biases.on_grid(mix) {
+        grid::gradient(b, mix, &grid, &rows, dqkv)?;
+        if let Some(BiasGradient::Taps(target)) = dbiases {
+            taps::gradient(b, mix, &grid.taps, &rows, target)?;
+        }
+        b.recycle(g);
+        return Ok(());
+    }
     let cut = biases.cut(b, mix)?;
     let rest = match cut.outside {
         Some(gap) => {
@@ -241,10 +255,10 @@ pub fn backward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, args: &Back
         (None, Some(sums)) => Others::Panels(sums),
         (None, None) => Others::None,
     };
-    let rows = Rows { qkv, centre: &saved.centre, lr: &saved.lr, g: &g, others };
+    let rows = Rows { others, ..rows };
     let bias = cut.plane(b)?;
     let dbias = dbiases.map(|_| biases.panel_gradient(b, &cut, mix.time)).transpose()?;
-    for panel in cut.iter(mix.time, bias.as_ref(), biases)? {
+    for panel in cut.iter(mix.time, &bias) {
         biases.form(b, mix, &panel)?;
         pairs::gradient(b, mix, &panel, &rows, dqkv)?;
         if let (Some(target), Some(dbias)) = (dbiases, &dbias) {
@@ -252,7 +266,7 @@ pub fn backward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, args: &Back
         }
     }
     dbias.into_iter().for_each(|dbias| dbias.recycle(b));
-    [bias, Some(g)].into_iter().flatten().for_each(|plane| b.recycle(plane));
+    [bias, g].into_iter().for_each(|plane| b.recycle(plane));
     [rest, sums].into_iter().flatten().for_each(|buffer| b.recycle_buffer(buffer));
     Ok(())
 }

@@ -3,6 +3,8 @@
 pub mod biases;
 pub mod dense;
 mod factors;
+mod grid;
+mod grid_rest;
 pub mod heads;
 pub mod kernel_norm;
 pub mod local_stream;
@@ -48,6 +50,8 @@ pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
         all.extend(pairs_grad_bias::catalogue(placement));
         all.extend(factors::catalogue(placement));
         all.extend(dense::catalogue(placement));
+        all.extend(grid::catalogue(placement));
+        all.extend(grid_rest::catalogue(placement));
         all.extend(taps::catalogue(placement));
         all.extend(kernel_norm::catalogue(placement));
         all.extend(heads::catalogue(placement));

@@ -3,15 +3,14 @@
 use crate::error::Result;
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
 use crate::ops::aft::mix::{Mix, Mixed};
-use crate::ops::aft::panels::{Layout, Panel, Source};
+use crate::ops::aft::panels::{Layout, Panel, heads};
 use crate::ops::{Builder, trips};
 
 params! {
     /// As in `shaders/aft/pairs.wgsl`.
     ForwardParams {
         batch: u32, time: u32, cols: u32, width: u32, first_row: u32, rows: u32, causal: u32, gated: u32, masked: u32,
-        has_rest: u32, reach: u32, slides: u32, ahead: u32, period: u32, head_channels: u32, size: u32,
-        grid_columns: u32, qkv_stride: u32, centre_stride: u32, bias_stride: u32, y_stride: u32, lr_stride: u32,
+        has_rest: u32, reach: u32, slides: u32, ahead: u32, period: u32, head_channels: u32, qkv_stride: u32, centre_stride: u32, bias_stride: u32, y_stride: u32, lr_stride: u32,
     }
 }
 
@@ -20,68 +19,67 @@ params! {
     GradientParams {
         batch: u32, time: u32, cols: u32, width: u32, first_row: u32, rows: u32, panel_blocks: u32, level: u32,
         first_tile: u32, tiles: u32, causal: u32, masked: u32, has_rest: u32, reach: u32, slides: u32, ahead: u32,
-        period: u32, head_channels: u32, size: u32, grid_columns: u32, qkv_stride: u32, centre_stride: u32,
+        period: u32, head_channels: u32, qkv_stride: u32, centre_stride: u32,
         bias_stride: u32, lr_stride: u32, g_stride: u32, dqkv_stride: u32,
     }
 }
 
-macro_rules! kernels {
-    ($stem:literal, $entry:literal, $params:ident, [$($fragment:literal),*], [$($before:expr),*], [$($after:expr),*]) => {
-        [
-            Kernel {
-                stem: $stem,
-                entry: $entry,
-                source: &[
-                    $(include_str!(concat!("../../../shaders/lib/", $fragment, ".wgsl")),)*
-                    include_str!("../../../shaders/lib/aft_seen.wgsl"),
-                    include_str!("../../../shaders/lib/aft_biases.wgsl"),
-                    include_str!(concat!("../../../shaders/", $stem, ".wgsl")),
-                ],
-                params: $params::FIELDS,
-                operands: &[$($before,)* Operand::plane("bias", "[heads period, columns]"), $($after),*],
-            },
-            Kernel {
-                stem: $stem,
-                entry: $entry,
-                source: &[
-                    $(include_str!(concat!("../../../shaders/lib/", $fragment, ".wgsl")),)*
-                    include_str!("../../../shaders/lib/aft_grid_biases.wgsl"),
-                    include_str!(concat!("../../../shaders/", $stem, ".wgsl")),
-                ],
-                params: $params::FIELDS,
-                operands: &[$($before,)* Operand::array("taps", "f32", "[H, S, S]"), $($after),*],
-            },
-        ]
-    };
-}
-
-/// With biases from a plane, and from taps on a grid.
-static FORWARD: [Kernel; 2] = kernels!(
-    "aft/pairs",
-    "forward",
-    ForwardParams,
-    ["grid", "run_time", "aft_bounds", "aft_sums", "aft_qkv", "aft_mask", "aft_gate"],
-    [Operand::plane("qkv", "[B T, 3 D]"), Operand::array("mask", "u32", "[B, T]"), Operand::plane("centre", "[B, D]")],
-    [
+static FORWARD: Kernel = Kernel {
+    stem: "aft/pairs",
+    entry: "forward",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
+        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
+        include_str!("../../../shaders/lib/aft_sums.wgsl"),
+        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
+        include_str!("../../../shaders/lib/aft_mask.wgsl"),
+        include_str!("../../../shaders/lib/aft_gate.wgsl"),
+        include_str!("../../../shaders/lib/aft_rest.wgsl"),
+        include_str!("../../../shaders/lib/aft_mean.wgsl"),
+        include_str!("../../../shaders/lib/aft_seen.wgsl"),
+        include_str!("../../../shaders/lib/aft_biases.wgsl"),
+        include_str!("../../../shaders/aft/pairs.wgsl"),
+    ],
+    params: ForwardParams::FIELDS,
+    operands: &[
+        Operand::plane("qkv", "[B T, 3 D]"),
+        Operand::array("mask", "u32", "[B, T]"),
+        Operand::plane("centre", "[B, D]"),
+        Operand::plane("bias", "[heads period, columns]"),
         Operand::array("rest", "vec4<f32>", "[3 or 4, B T, D]"),
         Operand::plane_out("y", "[B T, D]"),
-        Operand::plane_out("lr", "[B T, 2 D]")
-    ]
-);
+        Operand::plane_out("lr", "[B T, 2 D]"),
+    ],
+};
 
-static GRADIENT: [Kernel; 2] = kernels!(
-    "aft/pairs_grad",
-    "gradient",
-    GradientParams,
-    ["grid", "run_time", "aft_bounds", "aft_qkv", "aft_mask", "aft_turn"],
-    [Operand::plane("qkv", "[B T, 3 D]"), Operand::array("mask", "u32", "[B, T]"), Operand::plane("centre", "[B, D]")],
-    [
+static GRADIENT: Kernel = Kernel {
+    stem: "aft/pairs_grad",
+    entry: "gradient",
+    source: &[
+        include_str!("../../../shaders/lib/grid.wgsl"),
+        include_str!("../../../shaders/lib/run_time.wgsl"),
+        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
+        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
+        include_str!("../../../shaders/lib/aft_mask.wgsl"),
+        include_str!("../../../shaders/lib/aft_shares.wgsl"),
+        include_str!("../../../shaders/lib/aft_turn.wgsl"),
+        include_str!("../../../shaders/lib/aft_seen.wgsl"),
+        include_str!("../../../shaders/lib/aft_biases.wgsl"),
+        include_str!("../../../shaders/aft/pairs_grad.wgsl"),
+    ],
+    params: GradientParams::FIELDS,
+    operands: &[
+        Operand::plane("qkv", "[B T, 3 D]"),
+        Operand::array("mask", "u32", "[B, T]"),
+        Operand::plane("centre", "[B, D]"),
+        Operand::plane("bias", "[heads period, columns]"),
         Operand::plane("lr", "[B T, 2 D]"),
         Operand::plane("g", "[B T, D]"),
         Operand::array_out("kept", "vec4<f32>", "[2 to 4, B T, D]"),
-        Operand::plane_out("dqkv", "[B T, 3 D]")
-    ]
-);
+        Operand::plane_out("dqkv", "[B T, 3 D]"),
+    ],
+};
 
 /// Fails where a tile of a causal form would walk too many blocks of the keys that it sees.
 pub(crate) fn check(reach: u32, time: u32) -> Result<()> {
@@ -101,7 +99,6 @@ pub(crate) fn forward(
     let Mix { batch, time, causal, gated, mask, .. } = *mix;
     let (width, layout) = (out.y.stride(), panel.layout);
     trips::check("aft: a row over its keys", layout.trips(time, causal))?;
-    let [bias_stride, size, grid_columns] = panel.sizes();
     let params = ForwardParams {
         batch,
         time,
@@ -118,11 +115,9 @@ pub(crate) fn forward(
         ahead: layout.slide.unwrap_or(0),
         period: layout.period,
         head_channels: layout.head_channels.unwrap_or(1),
-        size,
-        grid_columns,
         qkv_stride: qkv.stride(),
         centre_stride: width,
-        bias_stride,
+        bias_stride: panel.plane.stride(),
         y_stride: out.y.stride(),
         lr_stride: 2 * width,
     };
@@ -131,15 +126,15 @@ pub(crate) fn forward(
         Bind::Plane(qkv),
         mask.map_or(Bind::Absent, Bind::Buffer),
         saved.map_or(Bind::Absent, |s| Bind::Plane(&s.centre)),
-        panel.bind(),
+        Bind::Plane(panel.plane),
         rest.map_or(Bind::Absent, Bind::Buffer),
         Bind::Plane(&out.y),
         saved.map_or(Bind::Absent, |s| Bind::Plane(&s.lr)),
     ];
-    let variant = variant(b.placement, panel.layout.heads(), Some(saved.is_some()));
+    let variant = variant(b.placement, heads(panel.layout.head_channels), Some(saved.is_some()));
     let threads = u64::from(batch) * u64::from(panel.rows.div_ceil(4)) * u64::from(width);
     let cost = cost(mix, panel, 2.0, panel.rows);
-    let dispatch = b.gpu.dispatch(kernel(panel, &FORWARD), &variant, &params, &binds, threads.div_ceil(64), cost)?;
+    let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, threads.div_ceil(64), cost)?;
     b.program.dispatch(dispatch);
     Ok(())
 }
@@ -173,7 +168,6 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, rows: 
     let (width, layout) = (rows.g.stride(), panel.layout);
     trips::check("aft: a key over its rows", layout.trips(time, causal))?;
     let (keys, has_rest) = (panel.keys(time, causal), matches!(rows.others, Others::Rest(_)));
-    let [bias_stride, size, grid_columns] = panel.sizes();
     let params = GradientParams {
         batch,
         time,
@@ -193,11 +187,9 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, rows: 
         ahead: layout.slide.unwrap_or(0),
         period: layout.period,
         head_channels: layout.head_channels.unwrap_or(1),
-        size,
-        grid_columns,
         qkv_stride: rows.qkv.stride(),
         centre_stride: width,
-        bias_stride,
+        bias_stride: panel.plane.stride(),
         lr_stride: rows.lr.stride(),
         g_stride: rows.g.stride(),
         dqkv_stride: dqkv.stride(),
@@ -210,7 +202,7 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, rows: 
         Bind::Plane(rows.qkv),
         mask.map_or(Bind::Absent, Bind::Buffer),
         Bind::Plane(rows.centre),
-        panel.bind(),
+        Bind::Plane(panel.plane),
         Bind::Plane(rows.lr),
         Bind::Plane(rows.g),
         others,
@@ -218,14 +210,10 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, rows: 
     ];
     let threads = u64::from(batch) * u64::from(params.tiles) * u64::from(width);
     let cost = cost(mix, panel, 3.0, 4 * params.tiles);
-    let variant = variant(b.placement, panel.layout.heads(), None);
-    let dispatch = b.gpu.dispatch(kernel(panel, &GRADIENT), &variant, &params, &binds, threads.div_ceil(64), cost)?;
+    let variant = variant(b.placement, heads(panel.layout.head_channels), None);
+    let dispatch = b.gpu.dispatch(&GRADIENT, &variant, &params, &binds, threads.div_ceil(64), cost)?;
     b.program.dispatch(dispatch);
     Ok(())
-}
-
-fn kernel(panel: &Panel<'_>, kernels: &'static [Kernel; 2]) -> &'static Kernel {
-    &kernels[usize::from(matches!(panel.source, Source::Grid(..)))]
 }
 
 /// Of the pairs of a panel, at so many bytes each, and of `positions` that are loaded and stored whatever they see.
@@ -242,12 +230,12 @@ fn variant(placement: Placement, heads: u32, centred: Option<bool>) -> Variant {
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let mut all = Vec::new();
-    for heads in 0..3 {
-        for kernel in &FORWARD {
-            all.extend([false, true].map(|centred| (kernel, variant(placement, heads, Some(centred)))));
-        }
-        all.extend(GRADIENT.iter().map(|kernel| (kernel, variant(placement, heads, None))));
-    }
-    all
+    let of_heads = |heads| {
+        [
+            (&FORWARD, variant(placement, heads, Some(false))),
+            (&FORWARD, variant(placement, heads, Some(true))),
+            (&GRADIENT, variant(placement, heads, None)),
+        ]
+    };
+    (0..3).flat_map(of_heads).collect()
 }

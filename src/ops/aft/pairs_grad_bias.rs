@@ -57,7 +57,7 @@ pub(crate) fn gradient(
     // One for each vec4 of channels and each span of 64, and the sums over lanes at the end.
     let trips = |lanes: u64| count.div_ceil(lanes) + count.div_ceil(64 * lanes) + 56;
     let lanes = trips::lanes(b.few_threads(), "aft: gradient of the biases over batch and channels", &LANES, trips)?;
-    let bias = panel.plane()?;
+    let bias = panel.plane;
     let columns = bias.stride();
     let params = GradientParams {
         batch,

@@ -1,12 +1,10 @@
 //! How the biases of a form are cut into panels of rows that fit into memory, and where they lie in a panel.
 
-use crate::error::{Error, Result};
-use crate::gpu::{Bind, Plane};
+use crate::error::Result;
+use crate::gpu::Plane;
 use crate::ops::Builder;
-use crate::ops::aft::biases::Biases;
 use crate::ops::aft::mix::Mix;
 use crate::ops::aft::rest;
-use crate::ops::aft::taps::Taps;
 
 /// Where biases lie in their plane (`shaders/lib/aft_seen.wgsl`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,30 +27,22 @@ impl Layout {
         let blocks = all.min(if causal { one_way } else { 2 * one_way });
         blocks + blocks.div_ceil(64) + 2
     }
-
-    /// The constant HEADS (`shaders/lib/aft_biases.wgsl`).
-    pub(crate) fn heads(self) -> u32 {
-        match self.head_channels {
-            None => 0,
-            Some(channels) if channels.is_multiple_of(4) => 1,
-            Some(_) => 2,
-        }
-    }
 }
 
-/// Where biases come from.
-#[derive(Clone, Copy)]
-pub(crate) enum Source<'a> {
-    /// A plane of blocks.
-    Plane(&'a Plane),
-    /// Taps on a grid of so many columns.
-    Grid(&'a Taps<'a>, u32),
+/// The constant HEADS (`shaders/lib/aft_biases.wgsl`) of heads of so many channels; none where all share the biases.
+pub(crate) fn heads(head_channels: Option<u32>) -> u32 {
+    match head_channels {
+        None => 0,
+        Some(channels) if channels.is_multiple_of(4) => 1,
+        Some(_) => 2,
+    }
 }
 
 /// Biases at hand for rows `first_row .. first_row + rows`.
 #[derive(Clone, Copy)]
 pub(crate) struct Panel<'a> {
-    pub(crate) source: Source<'a>,
+    /// Blocks of four biases.
+    pub(crate) plane: &'a Plane,
     pub(crate) layout: Layout,
     pub(crate) first_row: u32,
     pub(crate) rows: u32,
@@ -62,30 +52,7 @@ pub(crate) struct Panel<'a> {
     pub(crate) level: u32,
 }
 
-impl<'a> Panel<'a> {
-    /// The plane of blocks.
-    pub(crate) fn plane(&self) -> Result<&'a Plane> {
-        match self.source {
-            Source::Plane(plane) => Ok(plane),
-            Source::Grid(..) => Err(Error::Config("aft: taps on a grid are in no plane".into())),
-        }
-    }
-
-    pub(crate) fn bind(&self) -> Bind<'a> {
-        match self.source {
-            Source::Plane(plane) => Bind::Plane(plane),
-            Source::Grid(taps, _) => Bind::Buffer(taps.values),
-        }
-    }
-
-    /// The plane's stride, the kernel's size and the grid's columns, as far as there are such.
-    pub(crate) fn sizes(&self) -> [u32; 3] {
-        match self.source {
-            Source::Plane(plane) => [plane.stride(), 1, 1],
-            Source::Grid(taps, columns) => [0, taps.size, columns],
-        }
-    }
-
+impl Panel<'_> {
     /// Pairs of a row and a key that are computed, for `time` positions. A tile touches up to four keys more than a row sees.
     pub(crate) fn pairs(&self, time: u32, causal: bool) -> f64 {
         let (reach, time) = (f64::from(self.layout.reach.min(time)), f64::from(time));
@@ -117,8 +84,8 @@ pub(crate) enum Parameters {
 /// How the biases of a form are cut, and which keys are outside of them.
 pub(crate) struct Cut {
     pub(crate) layout: Layout,
-    /// Rows and columns (floats) of the plane of blocks; none on a grid.
-    pub(crate) plane: Option<[u32; 2]>,
+    /// Rows and columns (floats) of the plane of blocks.
+    pub(crate) plane: [u32; 2],
     /// Rows of a panel.
     pub(crate) rows: u32,
     /// The window, where there are keys outside of it.
@@ -136,14 +103,8 @@ impl Cut {
         let back = (reach + 2) / 4;
         let ahead = if mix.causal { 0 } else { back };
         let layout = Layout { reach, slide: Some(ahead), period, head_channels: None };
-        let plane = Some([period, 4 * (back + ahead + 1)]);
+        let plane = [period, 4 * (back + ahead + 1)];
         Self { layout, plane, rows: mix.time, outside: Some(reach), count: 1 }
-    }
-
-    /// One panel without a plane: every key counts.
-    pub(crate) fn grid(mix: &Mix<'_>, head_channels: u32) -> Self {
-        let layout = Layout { reach: mix.time, slide: None, period: 1, head_channels: Some(head_channels) };
-        Self { layout, plane: None, rows: mix.time, outside: None, count: 1 }
     }
 
     /// As many panels as it takes that they fit into memory. Columns slide where these are fewer than all keys.
@@ -152,21 +113,22 @@ impl Cut {
         let mut cut = Self::sliding(mix, window.min(mix.time), mix.time);
         cut.outside = (!whole).then_some(window);
         let all = 4 * mix.time.div_ceil(4);
-        let columns = cut.plane.map_or(all, |[_, columns]| columns);
+        let [_, columns] = cut.plane;
         if whole || columns >= all {
             cut.layout.slide = None;
         }
         let columns = columns.min(all);
         cut.rows = rows(b, mix, columns, cut.outside.is_some(), of)?.min(mix.time);
         cut.layout.period = cut.rows;
-        cut.plane = Some([cut.rows, columns]);
+        cut.plane = [cut.rows, columns];
         cut.count = mix.time.div_ceil(cut.rows);
         Ok(cut)
     }
 
     /// Memory for the blocks of a panel.
-    pub(crate) fn plane(&self, b: &mut Builder) -> Result<Option<Plane>> {
-        self.plane.map(|[rows, columns]| b.plane("aft biases", rows, columns)).transpose()
+    pub(crate) fn plane(&self, b: &mut Builder) -> Result<Plane> {
+        let [rows, columns] = self.plane;
+        b.plane("aft biases", rows, columns)
     }
 
     /// Panels whose sums are added in one level: all, or so few that a sum of so many terms keeps its digits.
@@ -175,22 +137,12 @@ impl Cut {
     }
 
     /// The panels, with their biases in `plane`.
-    pub(crate) fn iter<'a>(
-        &'a self,
-        time: u32,
-        plane: Option<&'a Plane>,
-        biases: &'a Biases<'a>,
-    ) -> Result<impl Iterator<Item = Panel<'a>>> {
-        let source = match (plane, biases) {
-            (Some(plane), _) => Source::Plane(plane),
-            (None, Biases::Taps(taps)) => Source::Grid(taps, taps.grid.unwrap_or(1)),
-            (None, _) => return Err(Error::Config("aft: no plane for the biases".into())),
-        };
-        let (blocks, level) = (self.rows.div_ceil(4), self.level());
-        Ok((0..time).step_by(self.rows as usize).map(move |first_row| {
-            let rows = self.rows.min(time - first_row);
-            Panel { source, layout: self.layout, first_row, rows, blocks, level }
-        }))
+    pub(crate) fn iter<'a>(&self, time: u32, plane: &'a Plane) -> impl Iterator<Item = Panel<'a>> + use<'a> {
+        let (layout, panel_rows, level) = (self.layout, self.rows, self.level());
+        (0..time).step_by(panel_rows as usize).map(move |first_row| {
+            let rows = panel_rows.min(time - first_row);
+            Panel { plane, layout, first_row, rows, blocks: panel_rows.div_ceil(4), level }
+        })
     }
 }
 

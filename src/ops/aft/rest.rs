@@ -42,6 +42,8 @@ static REST: Kernel = Kernel {
         include_str!("../../../shaders/lib/aft_strip.wgsl"),
         include_str!("../../../shaders/lib/aft_mask.wgsl"),
         include_str!("../../../shaders/lib/aft_items.wgsl"),
+        include_str!("../../../shaders/lib/aft_rest.wgsl"),
+        include_str!("../../../shaders/lib/aft_rest_strip.wgsl"),
         include_str!("../../../shaders/aft/rest.wgsl"),
     ],
     params: RestParams::FIELDS,
@@ -109,12 +111,12 @@ pub(crate) struct Outside {
 }
 
 impl Items<'_> {
-    fn centred(&self) -> bool {
+    pub(crate) fn centred(&self) -> bool {
         matches!(self, Self::Keys { centre: Some(_), .. })
     }
 
     /// q, k and v, or L and r, side by side.
-    fn plane(&self) -> &Plane {
+    pub(crate) fn plane(&self) -> &Plane {
         match self {
             Self::Keys { qkv, .. } => qkv,
             Self::Rows { lr, .. } => lr,
@@ -122,20 +124,20 @@ impl Items<'_> {
     }
 
     /// vec4s of channels.
-    fn width(&self) -> u32 {
+    pub(crate) fn width(&self) -> u32 {
         self.plane().stride() / (2 + self.keys())
     }
 
-    fn keys(&self) -> u32 {
+    pub(crate) fn keys(&self) -> u32 {
         matches!(self, Self::Keys { .. }).into()
     }
 
     /// Whether a mask applies: rows are all there.
-    fn masked(&self, mix: &Mix<'_>) -> u32 {
+    pub(crate) fn masked(&self, mix: &Mix<'_>) -> u32 {
         self.keys() * mix.masked()
     }
 
-    fn binds<'a>(&'a self, mix: &Mix<'a>) -> Vec<Bind<'a>> {
+    pub(crate) fn binds<'a>(&'a self, mix: &Mix<'a>) -> Vec<Bind<'a>> {
         let (g, centre) = match *self {
             Self::Keys { centre, .. } => (None, centre),
             Self::Rows { g, .. } => (Some(g), None),
@@ -155,23 +157,37 @@ pub(crate) fn carries(b: &Builder, mix: &Mix<'_>) -> Result<u64> {
     Ok(planes * 4 * u64::from(mix.batch) * u64::from(strips.count) * 4 * u64::from(width))
 }
 
-/// Adds the sums of all items outside, for every position: [3, B T, D4] vec4s of top, a and b, of centred keys also c. For rows
-/// there is room for a fourth part, too, as sums over panels may take their place.
+/// Memory for sums of every position: [3, B T, D4] vec4s of top, a and b, of centred keys also c. For rows there is room for a fourth
+/// part, too, as sums over panels may take their place.
+pub(crate) fn room(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>) -> Result<Buffer> {
+    let parts = if items.keys() == 0 || items.centred() { 4 } else { 3 };
+    b.scratch("aft rest", 16 * parts * u64::from(mix.rows()) * u64::from(items.width()))
+}
+
+/// What the walk over each strip begins with: the sums of all items t' <= t - gap (t' >= t + gap, if `backward`), where t is the
+/// strip's first position (its last) without those that join while it is walked. One strip walks over all items itself.
+pub(crate) fn carry(
+    b: &mut Builder,
+    mix: &Mix<'_>,
+    items: Items<'_>,
+    strips: Strips,
+    gap: Option<u32>,
+    backward: bool,
+) -> Result<Option<Plane>> {
+    let Some(gap) = gap.filter(|_| strips.count > 1) else { return Ok(None) };
+    let total = totals(b, mix, items, strips, gap, backward)?;
+    scan(b, total, mix, items, strips, backward).map(Some)
+}
+
+/// Adds the sums of all items outside, for every position, in a buffer as of [`room`].
 pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Outside) -> Result<Buffer> {
     let Mix { batch, time, .. } = *mix;
     let width = items.width();
     let strips = Strips::of(b, batch, time, width)?;
-    let [before, after] = [(outside.before, false), (outside.after, true)].map(|(gap, backward)| {
-        // One strip walks over all items itself.
-        gap.filter(|_| strips.count > 1).map(|gap| {
-            let total = totals(b, mix, items, strips, gap, backward)?;
-            scan(b, total, mix, items, strips, backward)
-        })
-    });
-    let (before, after) = (before.transpose()?, after.transpose()?);
+    let before = carry(b, mix, items, strips, outside.before, false)?;
+    let after = carry(b, mix, items, strips, outside.after, true)?;
     let elements = f64::from(batch) * f64::from(time) * f64::from(width);
-    let parts = if items.keys() == 0 || items.centred() { 4 } else { 3 };
-    let rest = b.scratch("aft rest", 16 * parts * u64::from(batch) * u64::from(time) * u64::from(width))?;
+    let rest = room(b, mix, items)?;
     let params = RestParams {
         batch,
         time,
