@@ -23,7 +23,8 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     };
     vec![
         trial("scratch_of_every_form_is_six_planes", |gpu| {
-            for form in [Form::Simple, Form::Conv1d(15), Form::Conv2d(7, 40)] {
+            let grids = [1, 2, 40, 1000].map(|columns| Form::Conv2d(7, columns));
+            for form in [Form::Simple, Form::Conv1d(15)].into_iter().chain(grids) {
                 check(gpu, form, [4, 1000, 128]);
             }
             for bias in BIASES {
