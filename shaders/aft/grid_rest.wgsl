@@ -1,50 +1,89 @@
-// What lies outside of the taps of AFT-conv on a grid, as sums without biases: for position (r, c), with h = gap = (S + 1) / 2,
-//   whole rows of the grid up to r - h, and from r + h on (where use_above, use_below);
-//   of the rows between, the columns up to c - h, and from c + h on.
-// Of the rows between, `up` of those above and `down` of those below count, and the own one where left_own, right_own: a causal
-// key that is to the right, or row that is to the left, lies in another row.
+// What lies outside of the taps of AFT-conv on a grid, as sums without biases: for position (r, c), with gap = (S + 1) / 2,
+//   whole rows of the grid up to r - gap (where use_rows),
+//   of the rows between, the columns up to c - gap;
+// and `backward` the same from r + gap and from c + gap on. Of the rows between, `up` of those above and `down` of those below
+// count, and the own one where `own`: a causal key that is to the right, or row that is to the left, lies in another row.
 //
-// The last of three passes (rest_reduce, rest_scan). A thread walks a strip of rows of the grid downwards, from the carry of what
-// lies above it, and each row to the right; then upwards and to the left, adding to what it stored. Every sum is of positive
-// terms, and in levels of no more than SPAN. Items are keys or rows of a gradient (lib/aft_items.wgsl).
+// The last of three passes (rest_reduce, rest_scan), a dispatch for each direction. A thread walks some rows of the grid, or a
+// segment of the columns of one, and begins with what was scanned: positions in strips (carry), and the segments of each row
+// (beside). Every sum is of positive terms, and in levels of no more than SPAN. Items are keys or rows of a gradient
+// (lib/aft_items.wgsl).
 //
-// Operands: those of the items, carry_before and carry_after [4 B strips, D], rest (lib/aft_rest.wgsl).
+// Operands: those of the items, carry [4 B carry_strips, D] (read where there is more than one), beside [4 B grid_rows segments,
+// D] (as carry), rest (lib/aft_rest.wgsl; added to where `joins`).
 struct Params {
     batch: u32,
     time: u32,
     width: u32,
-    // Rows of the grid.
-    strip_rows: u32,
+    backward: u32,
+    joins: u32,
+    // Strips of strip_rows rows of the grid, each in segments.
     strips: u32,
+    strip_rows: u32,
+    segments: u32,
+    segment_columns: u32,
+    // Strips of carry_rows positions.
+    carry_strips: u32,
+    carry_rows: u32,
     grid_rows: u32,
     grid_columns: u32,
     gap: u32,
-    use_above: u32,
-    use_below: u32,
+    use_rows: u32,
     up: u32,
     down: u32,
-    left_own: u32,
-    right_own: u32,
+    own: u32,
     keys: u32,
     centred: u32,
     masked: u32,
     items_stride: u32,
     g_stride: u32,
     centre_stride: u32,
-    carry_before_stride: u32,
-    carry_after_stride: u32,
+    carry_stride: u32,
+    beside_stride: u32,
 }
 
 const SPAN: u32 = 256u;
 
-// Of a whole row of the grid.
-fn row_sums(batch: u32, r: u32, c: u32) -> Sums {
-    let first = batch * params.time + r * params.grid_columns;
-    let end = first + params.grid_columns;
+// Of the positions from `first` to before `end`, no more than SPAN.
+fn line_sums(batch: u32, first: u32, end: u32, c: u32) -> Sums {
     var sums = NOTHING;
-    for (var part = first; part < end; part += SPAN) {
+    for (var t = first; t < end; t += 1u) { sums = merge(sums, item(batch, batch * params.time + t, c)); }
+    return sums;
+}
+
+// Of all rows up to r - gap (from r + gap on, if backward).
+fn whole_rows(batch: u32, r: u32, c: u32, backward: bool, lane: u32) -> Sums {
+    var t = (max(r + 1u, params.gap) - params.gap) * params.grid_columns;
+    if backward { t = min(r + params.gap, params.grid_rows) * params.grid_columns; }
+    if t == params.time { return NOTHING; }
+    let strip = t / params.carry_rows;
+    let start = strip * params.carry_rows;
+    var first = start;
+    var end = t;
+    if backward {
+        first = t;
+        end = min(start + params.carry_rows, params.time);
+    }
+    var past = NOTHING;
+    if at_run_time(params.carry_strips, lane) > 1u {
+        let i = 4u * (batch * params.carry_strips + strip);
+        past = Sums(carry_at(i, c), carry_at(i + 1u, c), carry_at(i + 2u, c), carry_at(i + 3u, c));
+    }
+    return merge(past, line_sums(batch, first, end, c));
+}
+
+// What a segment begins with, in row y.
+fn beside_sums(batch: u32, y: u32, segment: u32, c: u32) -> Sums {
+    let i = 4u * ((batch * params.grid_rows + y) * params.segments + segment);
+    return Sums(beside_at(i, c), beside_at(i + 1u, c), beside_at(i + 2u, c), beside_at(i + 3u, c));
+}
+
+// Of rows from .x to before .y of the grid, what a segment begins with.
+fn segment_sums(batch: u32, rows: vec2<u32>, segment: u32, c: u32) -> Sums {
+    var sums = NOTHING;
+    for (var part = rows.x; part < rows.y; part += SPAN) {
         var own = NOTHING;
-        for (var row = part; row < min(part + SPAN, end); row += 1u) { own = merge(own, item(batch, row, c)); }
+        for (var y = part; y < min(part + SPAN, rows.y); y += 1u) { own = merge(own, beside_sums(batch, y, segment, c)); }
         sums = merge(sums, own);
     }
     return sums;
@@ -64,8 +103,9 @@ fn column_sums(batch: u32, rows: vec2<u32>, x: u32, c: u32) -> Sums {
     return sums;
 }
 
-// Rows from .x to before .y that count to a side of row r.
-fn rows_beside(r: u32, own: bool) -> vec2<u32> {
+// Rows from .x to before .y that count to the side of row r.
+fn rows_beside(r: u32) -> vec2<u32> {
+    let own = params.own != 0u;
     return vec2(
         select(r + 1u, max(r, params.up) - params.up, own | (params.up > 0u)),
         min(select(r, r + params.down + 1u, own | (params.down > 0u)), params.grid_rows),
@@ -78,51 +118,41 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     if !strip.inside { return; }
     let c = strip.column;
     let batch = strip.batch;
-    let number = batch * params.strips + strip.number;
-    let first = strip.number * params.strip_rows;
-    let end = min(first + params.strip_rows, params.grid_rows);
+    let segment = strip.number % params.segments;
+    let first = strip.number / params.segments * params.strip_rows;
+    let count = min(first + params.strip_rows, params.grid_rows) - first;
+    let left = segment * params.segment_columns;
+    let steps = min(left + params.segment_columns, params.grid_columns) - left;
     let columns = params.grid_columns;
     let gap = params.gap;
+    let backward = at_run_time(params.backward, lane) != 0u;
+    let joins = at_run_time(params.joins, lane) != 0u;
     let centred = at_run_time(params.centred, lane) != 0u;
-    let carried = at_run_time(params.strips, lane) > 1u;
-    let above = at_run_time(params.use_above, lane) != 0u;
-    let below = at_run_time(params.use_below, lane) != 0u;
+    let whole = at_run_time(params.use_rows, lane) != 0u;
+    let cut = at_run_time(params.segments, lane) > 1u;
 
     var carry = NOTHING;
-    if above & carried { carry = carry_from_before(number, c); }
     var own = NOTHING;
-    for (var r = first; r < end; r += 1u) {
-        if above & (r >= gap) { own = merge(own, row_sums(batch, r - gap, c)); }
-        let rows = rows_beside(r, params.left_own != 0u);
-        let start = batch * params.time + r * columns;
-        var past = merge(carry, own);
-        for (var part = 0u; part < columns; part += SPAN) {
-            var beside = NOTHING;
-            for (var x = part; x < min(part + SPAN, columns); x += 1u) {
-                if x >= gap { beside = merge(beside, column_sums(batch, rows, x - gap, c)); }
-                store(start + x, c, merge(past, beside), centred);
-            }
-            past = merge(past, beside);
+    for (var i = 0u; i < count; i += 1u) {
+        let r = select(first + i, first + count - 1u - i, backward);
+        if whole & (i == 0u) { carry = whole_rows(batch, r, c, backward, lane); }
+        let joining = select(r - gap, r + gap, backward);
+        if whole & (i > 0u) & (joining < params.grid_rows) {
+            own = merge(own, line_sums(batch, joining * columns, (joining + 1u) * columns, c));
         }
-    }
-
-    if at_run_time(params.use_below, lane) == 0u && gap >= columns { return; }
-    carry = NOTHING;
-    if below & carried { carry = carry_from_after(number, c); }
-    own = NOTHING;
-    for (var r = end; r > first; r -= 1u) {
-        if below & (r - 1u + gap < params.grid_rows) { own = merge(own, row_sums(batch, r - 1u + gap, c)); }
-        let rows = rows_beside(r - 1u, params.right_own != 0u);
-        let start = batch * params.time + (r - 1u) * columns;
+        let rows = rows_beside(r);
         var past = merge(carry, own);
-        for (var part = columns; part > 0u; part = max(part, SPAN) - SPAN) {
-            var beside = NOTHING;
-            for (var x = part; x > max(part, SPAN) - SPAN; x -= 1u) {
-                if x - 1u + gap < columns { beside = merge(beside, column_sums(batch, rows, x - 1u + gap, c)); }
-                let row = start + x - 1u;
-                store(row, c, merge(stored(row, c, centred), merge(past, beside)), centred);
-            }
-            past = merge(past, beside);
+        if cut { past = merge(past, segment_sums(batch, rows, segment, c)); }
+        var beside = NOTHING;
+        for (var step = 0u; step < steps; step += 1u) {
+            let x = select(left + step, left + steps - 1u - step, backward);
+            // A column that is not there wraps around.
+            let other = select(x - gap, x + gap, backward);
+            if other < columns { beside = merge(beside, column_sums(batch, rows, other, c)); }
+            let row = batch * params.time + r * columns + x;
+            var sums = merge(past, beside);
+            if joins { sums = merge(stored(row, c, centred), sums); }
+            store(row, c, sums, centred);
         }
     }
 }

@@ -26,6 +26,16 @@ struct Params {
     carry_after_stride: u32,
 }
 
+fn carry_from_before(row: u32, c: u32) -> Sums {
+    let i = 4u * row;
+    return Sums(carry_before_at(i, c), carry_before_at(i + 1u, c), carry_before_at(i + 2u, c), carry_before_at(i + 3u, c));
+}
+
+fn carry_from_after(row: u32, c: u32) -> Sums {
+    let i = 4u * row;
+    return Sums(carry_after_at(i, c), carry_after_at(i + 1u, c), carry_after_at(i + 2u, c), carry_after_at(i + 3u, c));
+}
+
 @compute @workgroup_size(STRIP_GROUP)
 fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let strip = strip_of(group_number(group, groups) * STRIP_GROUP + lane);

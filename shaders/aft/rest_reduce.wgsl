@@ -17,6 +17,8 @@ struct Params {
     g_stride: u32,
     centre_stride: u32,
     total_stride: u32,
+    // Sequences that share a row of centre.
+    centre_share: u32,
 }
 
 // Items that are summed before they are added to the rest.
@@ -34,7 +36,7 @@ fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     for (var part = first; part < end; part += SPAN) {
         var own = NOTHING;
         for (var t = part; t < min(part + SPAN, end); t += 1u) {
-            own = merge(own, item(strip.batch, strip.batch * params.time + t, c));
+            own = merge(own, item(strip.batch / params.centre_share, strip.batch * params.time + t, c));
         }
         sums = merge(sums, own);
     }

@@ -52,17 +52,20 @@ fn grids(gpu: &Gpu) {
         ([131_072, 1], 3, true),
         ([256, 512], 7, true),
         ([131_073, 1], 3, false),
-        // A row of the grid.
-        ([1, 5333], 3, true),
-        ([1, 5400], 3, false),
+        ([1, 131_072], 3, true),
+        ([2, 65_536], 3, true),
+        ([1, 131_073], 3, false),
         // Taps, as many as there are positions and more, or not all of them.
         ([64, 64], 127, true),
         ([64, 64], 201, true),
         ([4096, 1], 4095, true),
         ([1, 4096], 4095, true),
         ([400, 300], 41, true),
-        // Walks beside the taps, and taps.
-        ([400, 300], 151, false),
+        ([400, 300], 151, true),
+        ([512, 256], 175, true),
+        ([1, 131_072], 5001, true),
+        // More than a loop walks over, with three columns around four positions and what a row of them costs.
+        ([300, 300], 255, false),
         ([200, 200], 399, false),
     ] {
         for causal in [true, false] {

@@ -6,16 +6,16 @@ use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Variant, params
 use crate::ops::aft::grid::Grid;
 use crate::ops::aft::mix::Mix;
 use crate::ops::aft::rest::{self, Items};
-use crate::ops::aft::strips::{MAX_STRIPS, Strips, variants};
+use crate::ops::aft::strips::{Strips, variants};
 use crate::ops::{Builder, trips};
 
 params! {
     /// As in `shaders/aft/grid_rest.wgsl`.
     RestParams {
-        batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, grid_rows: u32, grid_columns: u32, gap: u32,
-        use_above: u32, use_below: u32, up: u32, down: u32, left_own: u32, right_own: u32, keys: u32, centred: u32,
-        masked: u32, items_stride: u32, g_stride: u32, centre_stride: u32, carry_before_stride: u32,
-        carry_after_stride: u32,
+        batch: u32, time: u32, width: u32, backward: u32, joins: u32, strips: u32, strip_rows: u32, segments: u32,
+        segment_columns: u32, carry_strips: u32, carry_rows: u32, grid_rows: u32, grid_columns: u32, gap: u32,
+        use_rows: u32, up: u32, down: u32, own: u32, keys: u32, centred: u32, masked: u32, items_stride: u32,
+        g_stride: u32, centre_stride: u32, carry_stride: u32, beside_stride: u32,
     }
 }
 
@@ -31,7 +31,7 @@ static REST: Kernel = Kernel {
         include_str!("../../../shaders/lib/aft_mask.wgsl"),
         include_str!("../../../shaders/lib/aft_items.wgsl"),
         include_str!("../../../shaders/lib/aft_rest.wgsl"),
-        include_str!("../../../shaders/lib/aft_rest_strip.wgsl"),
+        include_str!("../../../shaders/lib/aft_rest_store.wgsl"),
         include_str!("../../../shaders/aft/grid_rest.wgsl"),
     ],
     params: RestParams::FIELDS,
@@ -40,49 +40,81 @@ static REST: Kernel = Kernel {
         Operand::plane("g", "[B T, D]"),
         Operand::array("mask", "u32", "[B, T]"),
         Operand::plane("centre", "[B, D]"),
-        Operand::plane("carry_before", "[4 B strips, D]"),
-        Operand::plane("carry_after", "[4 B strips, D]"),
+        Operand::plane("carry", "[4 B strips, D]"),
+        Operand::plane("beside", "[4 B rows segments, D]"),
         Operand::array_out("rest", "vec4<f32>", "[3 or 4, B T, D]"),
     ],
 };
 
-/// Which rows of the grid hold items that count for a position without a tap.
+/// Which rows of the grid hold items that count on one side of a position without a tap.
 struct Reach {
-    /// Whole rows above, and below, from the gap on.
-    above: bool,
-    below: bool,
-    /// Rows above and below the own whose columns to both sides count, short of the gap.
+    /// Whole rows, from the gap on.
+    whole: bool,
+    /// Rows above and below the own whose columns count, short of the gap.
     up: u32,
     down: u32,
-    /// Whether the own row is among them, to the left and to the right.
-    left_own: bool,
-    right_own: bool,
+    /// Whether the own row is among them.
+    own: bool,
 }
 
 impl Reach {
-    /// A causal position sees keys before it, and a key is seen by rows after it.
-    fn of(mix: &Mix<'_>, grid: &Grid<'_>, items: Items<'_>) -> Self {
+    /// Above and to the left, or `backward` below and to the right. A causal position sees keys before it, and a key is seen by
+    /// rows after it.
+    fn of(mix: &Mix<'_>, grid: &Grid<'_>, items: Items<'_>, backward: bool) -> Self {
         let before = !mix.causal || items.keys() != 0;
         let after = !mix.causal || items.keys() == 0;
+        let own = if backward { after } else { before };
         let rows = |counts: bool| if counts { grid.half() } else { 0 };
-        let whole = grid.rows > gap(grid);
-        Self {
-            above: before && whole,
-            below: after && whole,
-            up: rows(before),
-            down: rows(after),
-            left_own: before,
-            right_own: after,
-        }
+        Self { whole: own && grid.rows > gap(grid), up: rows(before), down: rows(after), own }
     }
 
-    /// Loop iterations for a row of the grid: whole rows that join, and both walks with a column of rows at each step.
-    fn trips(&self, grid: &Grid<'_>) -> u64 {
-        let columns = u64::from(grid.columns);
-        let whole = columns * (u64::from(self.above) + u64::from(self.below));
-        let rows = u64::from(grid.rows.min(self.up + self.down + 1)) + 1;
-        whole + 2 * (columns + rows * u64::from(grid.columns.saturating_sub(gap(grid)))) + 8
+    /// Rows of a column that count.
+    fn rows(&self, grid: &Grid<'_>) -> u64 {
+        if grid.columns > gap(grid) { grid.rows.min(self.up + self.down + 1).into() } else { 0 }
     }
+}
+
+/// How a grid is cut into pieces that run in parallel: a few rows of it, or a segment of the columns of one.
+#[derive(Debug)]
+struct Pieces {
+    strips: u32,
+    strip_rows: u32,
+    segments: u32,
+    segment_columns: u32,
+}
+
+impl Pieces {
+    /// Pieces of a grid of `rows` x `columns`, each of about `positions`, as many as the plan for the adapter has in a strip, but
+    /// no more than a loop may walk over where each takes `beside` items.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`](crate::error::Error::LimitExceeded) if a loop cannot walk over one.
+    fn plan(rows: u32, columns: u32, positions: u32, beside: u64) -> Result<Self> {
+        let (start, step) = trips_of(positions, beside);
+        trips::check("aft conv: a position and the columns outside of its taps", start + step)?;
+        let most = (trips::MAX_TRIPS - start) / step;
+        let positions = most.min(positions.into()) as u32;
+        let strip_rows = (positions / columns).clamp(1, rows);
+        let segment_columns = columns.div_ceil(columns.div_ceil(positions));
+        let segments = columns.div_ceil(segment_columns);
+        Ok(Self { strips: rows.div_ceil(strip_rows), strip_rows, segments, segment_columns })
+    }
+
+    /// Of all rows.
+    fn all(&self) -> Strips {
+        Strips { rows: self.strip_rows, count: self.strips * self.segments }
+    }
+
+    /// Of one row.
+    fn of_row(&self) -> Strips {
+        Strips { rows: self.segment_columns, count: self.segments }
+    }
+}
+
+/// Loop iterations of a piece before it walks, and for each position. A loop that begins counts as one.
+fn trips_of(positions: u32, beside: u64) -> (u64, u64) {
+    let step = beside + beside.div_ceil(256) + 4;
+    (u64::from(positions) + step, step)
 }
 
 /// How far away items are that count, in rows or in columns.
@@ -92,66 +124,107 @@ fn gap(grid: &Grid<'_>) -> u32 {
 
 /// Adds the sums of all items outside of the taps, for every position, if there are any.
 pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, grid: &Grid<'_>, items: Items<'_>) -> Result<Option<Buffer>> {
-    let (gap, width) = (gap(grid), items.width());
-    if grid.rows <= gap && grid.columns <= gap {
-        return Ok(None);
+    let mut rest = None;
+    for backward in [false, true] {
+        let reach = Reach::of(mix, grid, items, backward);
+        if !reach.whole && grid.columns <= gap(grid) {
+            continue;
+        }
+        let joins = rest.is_some();
+        let room = match rest {
+            Some(room) => room,
+            None => rest::room(b, mix, items)?,
+        };
+        walk(b, mix, grid, items, &reach, &room, [backward, joins])?;
+        rest = Some(room);
     }
+    Ok(rest)
+}
+
+/// Adds a walk in one direction, whose sums are stored, or join those that are.
+fn walk(
+    b: &mut Builder,
+    mix: &Mix<'_>,
+    grid: &Grid<'_>,
+    items: Items<'_>,
+    reach: &Reach,
+    rest: &Buffer,
+    [backward, joins]: [bool; 2],
+) -> Result<()> {
     let Mix { batch, time, .. } = *mix;
-    let reach = Reach::of(mix, grid, items);
-    let strips = strips(b, mix, grid, width, reach.trips(grid))?;
-    let whole_rows = Strips { rows: strips.rows * grid.columns, count: strips.count };
-    let distance = gap * grid.columns;
-    let before = rest::carry(b, mix, items, whole_rows, reach.above.then_some(distance), false)?;
-    let after = rest::carry(b, mix, items, whole_rows, reach.below.then_some(distance), true)?;
-    let rest = rest::room(b, mix, items)?;
+    let width = items.width();
+    let strips = Strips::of(b, batch, time, width)?;
+    let beside = reach.rows(grid);
+    let pieces = Pieces::plan(grid.rows, grid.columns, strips.rows, beside)?;
+    let carry = rest::carry(b, mix, items, strips, reach.whole.then_some(0), backward)?;
+    let row = Mix { batch: batch * grid.rows, time: grid.columns, ..*mix };
+    let segments = rest::carry(b, &row, items, pieces.of_row(), Some(gap(grid)), backward)?;
     let params = RestParams {
         batch,
         time,
         width,
-        strip_rows: strips.rows,
-        strips: strips.count,
+        backward: backward.into(),
+        joins: joins.into(),
+        strips: pieces.all().count,
+        strip_rows: pieces.strip_rows,
+        segments: pieces.segments,
+        segment_columns: pieces.segment_columns,
+        carry_strips: strips.count,
+        carry_rows: strips.rows,
         grid_rows: grid.rows,
         grid_columns: grid.columns,
-        gap,
-        use_above: reach.above.into(),
-        use_below: reach.below.into(),
+        gap: gap(grid),
+        use_rows: reach.whole.into(),
         up: reach.up,
         down: reach.down,
-        left_own: reach.left_own.into(),
-        right_own: reach.right_own.into(),
+        own: reach.own.into(),
         keys: items.keys(),
         centred: items.centred().into(),
         masked: items.masked(mix),
         items_stride: items.plane().stride(),
         g_stride: width,
         centre_stride: width,
-        carry_before_stride: width,
-        carry_after_stride: width,
+        carry_stride: width,
+        beside_stride: width,
     };
     let mut binds = items.binds(mix);
-    binds.extend([&before, &after].map(|carry| carry.as_ref().map_or(Bind::Absent, Bind::Plane)));
-    binds.push(Bind::Buffer(&rest));
-    let (variant, groups) = strips.grid(b, batch, width);
-    let steps = f64::from(batch) * f64::from(width) * f64::from(grid.rows) * reach.trips(grid) as f64;
+    binds.extend([&carry, &segments].map(|plane| plane.as_ref().map_or(Bind::Absent, Bind::Plane)));
+    binds.push(Bind::Buffer(rest));
+    let (variant, groups) = pieces.all().grid(b, batch, width);
     let elements = f64::from(mix.rows()) * f64::from(width);
+    let steps = elements * (beside as f64 + 2.0);
     let cost = Cost { flops: 50.0 * steps + 200.0 * elements, bytes: 32.0 * steps + 200.0 * elements };
     let dispatch = b.gpu.dispatch(&REST, &variant, &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
-    [before, after].into_iter().flatten().for_each(|plane| b.recycle(plane));
-    Ok(Some(rest))
-}
-
-/// A cut of the grid into strips of whole rows: as many positions as the plan for the adapter has in a strip, but no more
-/// than a loop may walk over.
-fn strips(b: &Builder, mix: &Mix<'_>, grid: &Grid<'_>, width: u32, row_trips: u64) -> Result<Strips> {
-    let planned = Strips::of(b, mix.batch, mix.time, width)?;
-    let fewest = grid.rows.div_ceil(MAX_STRIPS);
-    let most = (trips::MAX_TRIPS / row_trips).max(fewest.into());
-    let rows = u64::from(planned.rows.div_ceil(grid.columns)).min(most) as u32;
-    trips::check("aft conv: rows of a grid outside of the taps", row_trips * u64::from(rows))?;
-    Ok(Strips { rows, count: grid.rows.div_ceil(rows) })
+    [carry, segments].into_iter().flatten().for_each(|plane| b.recycle(plane));
+    Ok(())
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
     variants(&REST, placement).to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn pieces_cover_the_grid_within_every_bound() {
+        for (rows, columns) in [(1, 1), (1, 131_072), (131_072, 1), (512, 256), (400, 300), (3, 600), (128, 128)] {
+            for positions in [4, 128, 256] {
+                for beside in [0, 1, 7, 151, 512, 10_666] {
+                    let pieces = Pieces::plan(rows, columns, positions, beside).unwrap();
+                    let Pieces { strips, strip_rows, segments, segment_columns } = pieces;
+                    assert!(strips * strip_rows >= rows && (strips - 1) * strip_rows < rows, "{pieces:?}");
+                    assert!(segments * segment_columns >= columns, "{pieces:?}");
+                    assert!((segments - 1) * segment_columns < columns, "{pieces:?}");
+                    let (start, step) = trips_of(positions, beside);
+                    let most = start + u64::from(strip_rows * segment_columns) * step;
+                    assert!(most <= trips::MAX_TRIPS && strip_rows * segment_columns <= positions, "{pieces:?}");
+                }
+            }
+        }
+        assert!(Pieces::plan(1, 100_000, 256, 32_000).is_err());
+    }
 }

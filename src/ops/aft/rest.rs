@@ -20,7 +20,7 @@ params! {
     /// As in `shaders/aft/rest_reduce.wgsl`.
     ReduceParams {
         batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, ahead: u32, back: u32, keys: u32, centred: u32,
-        masked: u32, items_stride: u32, g_stride: u32, centre_stride: u32, total_stride: u32,
+        masked: u32, items_stride: u32, g_stride: u32, centre_stride: u32, total_stride: u32, centre_share: u32,
     }
 }
 
@@ -43,7 +43,7 @@ static REST: Kernel = Kernel {
         include_str!("../../../shaders/lib/aft_mask.wgsl"),
         include_str!("../../../shaders/lib/aft_items.wgsl"),
         include_str!("../../../shaders/lib/aft_rest.wgsl"),
-        include_str!("../../../shaders/lib/aft_rest_strip.wgsl"),
+        include_str!("../../../shaders/lib/aft_rest_store.wgsl"),
         include_str!("../../../shaders/aft/rest.wgsl"),
     ],
     params: RestParams::FIELDS,
@@ -135,6 +135,14 @@ impl Items<'_> {
     /// Whether a mask applies: rows are all there.
     pub(crate) fn masked(&self, mix: &Mix<'_>) -> u32 {
         self.keys() * mix.masked()
+    }
+
+    /// Sequences that share a row of the centre, where the rows of a grid are taken for sequences.
+    fn centre_share(&self, sequences: u32) -> u32 {
+        match self {
+            Self::Keys { centre: Some(centre), .. } => sequences / centre.rows,
+            _ => 1,
+        }
     }
 
     pub(crate) fn binds<'a>(&'a self, mix: &Mix<'a>) -> Vec<Bind<'a>> {
@@ -242,6 +250,7 @@ fn totals(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, gap:
         g_stride: width,
         centre_stride: width,
         total_stride: width,
+        centre_share: items.centre_share(batch),
     };
     let mut binds = items.binds(mix);
     binds.push(Bind::Plane(&total));

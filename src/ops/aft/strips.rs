@@ -9,7 +9,7 @@ const MAX_TIME: u32 = 131_072;
 /// A sum of more terms in one level would lose digits.
 const MAX_STRIP_ROWS: u32 = 256;
 /// What the scan, two levels of sums, walks at most.
-pub(crate) const MAX_STRIPS: u32 = 512;
+const MAX_STRIPS: u32 = 512;
 
 /// A cut of time into `count` strips of `rows` rows, a multiple of 4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
