@@ -75,6 +75,29 @@ fn crossings_are_interpolated_between_different_lengths() {
     assert_eq!(contests(&all)[0].crossing().unwrap().to_string(), "none up to 256: slower from 256");
 }
 
+/// Times of different minutes: what slows a case down slows its limit down, and a ratio in units of that stays.
+#[test]
+fn ratios_to_attention_are_in_units_of_a_common_limit() {
+    let mut results = slow();
+    for row in results.rows.iter_mut().filter(|row| row.op == "attention") {
+        row.median_ms = row.median_ms.map(|ms| 3.0 * ms);
+    }
+    let ratio = |results: &Results| {
+        let all = series(results);
+        let contest = contests(&all)[0];
+        let (ratio, paired) = contest.ratio(contest.pairs()[0]).unwrap();
+        (ratio, paired, contest.crossing().unwrap().to_string())
+    };
+    let (units, paired, crossing) = ratio(&results);
+    assert!((units - 0.32).abs() < 1e-12 && paired && crossing == "faster from 800", "{units} {crossing}");
+    assert!(!report::markdown(std::slice::from_ref(&results)).contains(r"| \~"));
+    // Without a common limit there are but the times.
+    results.rows.iter_mut().filter(|row| row.op == "aft").for_each(|row| row.limit = Some("exp".into()));
+    let (times, paired, crossing) = ratio(&results);
+    assert!((times - 0.96).abs() < 1e-12 && !paired && crossing == "faster from 267", "{times} {crossing}");
+    assert!(report::markdown(&[results]).contains(r"| \~0.960 (4.00) |"));
+}
+
 #[test]
 fn only_attention_of_the_same_job_is_an_opponent() {
     let row = local("forward", 256, 1.0);

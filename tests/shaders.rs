@@ -99,14 +99,13 @@ fn kernels_keep_to_the_floor_of_webgpu() {
     }
 }
 
-/// What asks for more than the floor says so, and reaches the languages that have it.
+/// What asks for more than the floor says so, and is no kernel of the catalogue.
 #[test]
 fn half_precision_is_asked_for_by_name() {
     let (kernel, variant) = aft_wgpu::ops::half_precision();
     assert!(kernel.is_half() && kernel.wgsl(&variant).starts_with("enable f16;"));
     let compiled = compile_with(naga::valid::Capabilities::SHADER_FLOAT16, kernel, &variant);
     assert!(!compiled.spirv().is_empty());
-    assert!(compiled.used().all(|global| !matches!(global.space, AddressSpace::WorkGroup)));
     assert!(aft_wgpu::ops::catalogue().iter().all(|(kernel, _)| !kernel.is_half()));
 }
 

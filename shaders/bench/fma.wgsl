@@ -1,5 +1,5 @@
 // Multiplications and additions on registers alone: twelve vec4s a thread, none of which waits for another. What bounds every
-// kernel whose work is arithmetic. A round is 12 x 4 x 2 operations.
+// kernel whose work is arithmetic. A round is 12 x 4 x 2 operations. Real is f32, or f16 where a device grants that: see the host.
 // Operands: out [threads], in vec4s.
 struct Params {
     threads: u32,
@@ -12,9 +12,9 @@ struct Params {
 fn multiply_add(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let i = group_number(group, groups) * 64u + lane;
     if i >= params.threads { return; }
-    let m = vec4(params.factor);
-    let c = vec4(params.term);
-    let start = vec4(f32(lane)) + vec4(0.0, 0.25, 0.5, 0.75);
+    let m = vec4(Real(params.factor));
+    let c = vec4(Real(params.term));
+    let start = vec4(Real(lane)) + vec4<Real>(0.0, 0.25, 0.5, 0.75);
     var a = start;
     var b = start + 1.0;
     var d = start + 2.0;
@@ -42,5 +42,5 @@ fn multiply_add(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
         n = n * m + c;
         o = o * m + c;
     }
-    out[i] = a + b + d + e + f + g + h + j + k + l + n + o;
+    out[i] = vec4<f32>(a + b + d + e + f + g + h + j + k + l + n + o);
 }

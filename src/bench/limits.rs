@@ -35,11 +35,12 @@ params! {
 }
 
 macro_rules! kernel {
-    ($stem:literal, $entry:literal, $params:ident, $operands:expr) => {
+    ($stem:literal, $entry:literal, $params:ident, $operands:expr $(, $alias:literal)?) => {
         Kernel {
             stem: $stem,
             entry: $entry,
             source: &[
+                $($alias,)?
                 include_str!("../../shaders/lib/grid.wgsl"),
                 include_str!("../../shaders/lib/run_time.wgsl"),
                 include_str!(concat!("../../shaders/", $stem, ".wgsl")),
@@ -52,8 +53,8 @@ macro_rules! kernel {
 
 const OUT: &[Operand] = &[Operand::array_out("out", "vec4<f32>", "[threads]")];
 
-static FMA: Kernel = kernel!("bench/fma", "multiply_add", FmaParams, OUT);
-static FMA_HALF: Kernel = kernel!("bench/fma_half", "multiply_add", FmaParams, OUT);
+static FMA: Kernel = kernel!("bench/fma", "multiply_add", FmaParams, OUT, "alias Real = f32;");
+static FMA_HALF: Kernel = kernel!("bench/fma", "multiply_add", FmaParams, OUT, "alias Real = f16;");
 static EXP: Kernel = kernel!("bench/exp", "exponentials", ExpParams, OUT);
 static COPY: Kernel = kernel!(
     "bench/copy",

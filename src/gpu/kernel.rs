@@ -148,7 +148,7 @@ impl Kernel {
 
     /// Whether it computes in half precision, which a device has to grant ([`wgpu::Features::SHADER_F16`]).
     pub fn is_half(&self) -> bool {
-        self.source.last().is_some_and(|stem| stem.contains("<f16>"))
+        self.source.contains(&"alias Real = f16;")
     }
 
     /// The whole WGSL text of a variant.
