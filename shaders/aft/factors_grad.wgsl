@@ -70,7 +70,7 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
     var sums: mat4x4<f32>;
     var block = blocks.x;
     while block < blocks.y {
-        var part: mat4x4<f32>;
+        var part = mat4x4<f32>();
         let stop = min(block + SPAN, blocks.y);
         for (; block < stop; block += 1u) {
             var dw = dw_of(select(t, 4u * block, by_keys), select(block, t / 4u, by_keys), end);

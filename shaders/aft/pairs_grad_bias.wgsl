@@ -48,7 +48,7 @@ fn gradient_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     let w = mat4x4(bias_row(t0, j), bias_row(t1, j), bias_row(t2, j), bias_row(t3, j));
     var sums: mat4x4<f32>;
     for (var span = lane % LANES; span < count; span += LANES * SPAN) {
-        var part: mat4x4<f32>;
+        var part = mat4x4<f32>();
         for (var n = span; n < min(span + LANES * SPAN, count); n += LANES) {
             let c = n % params.width;
             let batch = n / params.width;
