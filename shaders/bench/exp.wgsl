@@ -1,5 +1,5 @@
-// Exponentials on registers alone: four vec4s a thread, none of which waits for another. A round is 4 x 4 of them; a -> e^(term - a)
-// stays near its fixed point.
+// Exponentials on registers alone: two vec4s a thread, neither of which waits for the other. A round is 4 x 2 x 4 of them, written
+// out as in fma.wgsl; a -> e^(term - a) stays near its fixed point.
 // Operands: out [threads], in vec4s.
 struct Params {
     threads: u32,
@@ -14,14 +14,12 @@ fn exponentials(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     let c = vec4(params.term);
     var a = vec4(f32(lane)) * 0.01;
     var b = a + 0.1;
-    var d = a + 0.2;
-    var e = a + 0.3;
     let rounds = at_run_time(params.rounds, lane);
     for (var round = 0u; round < rounds; round += 1u) {
-        a = exp(c - a);
-        b = exp(c - b);
-        d = exp(c - d);
-        e = exp(c - e);
+        a = exp(c - a); b = exp(c - b);
+        a = exp(c - a); b = exp(c - b);
+        a = exp(c - a); b = exp(c - b);
+        a = exp(c - a); b = exp(c - b);
     }
-    out[i] = a + b + d + e;
+    out[i] = a + b;
 }

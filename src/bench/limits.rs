@@ -222,13 +222,13 @@ fn arithmetic(b: &mut Builder, limit: Limit) -> Result<f64> {
     let (work, dispatch) = match limit {
         Limit::Fma | Limit::FmaHalf => {
             let kernel = if limit == Limit::Fma { &FMA } else { &FMA_HALF };
-            let work = 96.0 * runs;
+            let work = 256.0 * runs;
             // A contraction with its fixed point at 1.
             let params = FmaParams { threads, rounds, factor: 0.999, term: 0.001 };
             (work, b.gpu.dispatch(kernel, &variant, &params, &binds, groups, Cost { flops: work, bytes })?)
         }
         _ => {
-            let work = 16.0 * runs;
+            let work = 32.0 * runs;
             let params = ExpParams { threads, rounds, term: 0.5 };
             // An exponential is some ten operations.
             (work, b.gpu.dispatch(&EXP, &variant, &params, &binds, groups, Cost { flops: 10.0 * work, bytes })?)
