@@ -1,17 +1,26 @@
 // The second pass of rest.wgsl: carries from totals. The carry of a strip is the sum of all strips before it (after it, if
-// `backward`). A thread walks the strips of four channels of a sequence; sums are in two levels, of blocks and within a block.
+// `backward`); or, if `whole`, there is but one, the sum of all strips. A thread walks the strips of four channels of a sequence; sums
+// are in two levels, of blocks and within a block.
 //
-// Operands: total, carry [4 B strips, D].
+// Operands: total [4 B strips, D], carry [4 B strips, D] or [4 B, D].
 struct Params {
     batch: u32,
     width: u32,
     strips: u32,
     backward: u32,
+    whole: u32,
     total_stride: u32,
     carry_stride: u32,
 }
 
 const SCAN_BLOCK: u32 = 32u;
+
+fn store(row: u32, c: u32, carry: Sums) {
+    set_carry(row, c, carry.top);
+    set_carry(row + 1u, c, carry.a);
+    set_carry(row + 2u, c, carry.b);
+    set_carry(row + 3u, c, carry.c);
+}
 
 @compute @workgroup_size(64)
 fn scan(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -22,17 +31,15 @@ fn scan(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     var finished = NOTHING;
     var running = NOTHING;
     let strips = at_run_time(params.strips, lane);
+    let whole = at_run_time(params.whole, lane) != 0u;
     for (var i = 0u; i < strips; i += 1u) {
         if i % SCAN_BLOCK == 0u {
             finished = merge(finished, running);
             running = NOTHING;
         }
         let row = 4u * (first + select(i, params.strips - 1u - i, params.backward != 0u));
-        let carry = merge(finished, running);
-        set_carry(row, c, carry.top);
-        set_carry(row + 1u, c, carry.a);
-        set_carry(row + 2u, c, carry.b);
-        set_carry(row + 3u, c, carry.c);
+        if !whole { store(row, c, merge(finished, running)); }
         running = merge(running, Sums(total_at(row, c), total_at(row + 1u, c), total_at(row + 2u, c), total_at(row + 3u, c)));
     }
+    if whole { store(4u * (thread / params.width), c, merge(finished, running)); }
 }

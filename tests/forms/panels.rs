@@ -62,8 +62,8 @@ fn work_counts(gpu: &Gpu) {
         };
         b.program.commands().iter().map(bytes).sum()
     };
-    // At least q, k or v, what comes from outside of a window, and the output: six vec4s.
-    for label in ["aft/pairs:forward", "aft/pairs_grad:gradient"] {
-        assert!(work(label) >= 6.0 * 16.0 * 8192.0 * 4.0, "{label}: {} bytes", work(label));
+    // vec4s: q, k, v, y, L and r; and k, v, L, r, G, dk and dv.
+    for (label, vec4s) in [("aft/simple:simple", 6.0), ("aft/simple_grad:gradient", 7.0)] {
+        assert!(work(label) >= vec4s * 16.0 * 8192.0 * 4.0, "{label}: {} bytes", work(label));
     }
 }

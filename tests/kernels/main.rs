@@ -10,7 +10,7 @@ mod aft_kernel_norm;
 mod aft_local_stream;
 mod aft_mix;
 mod aft_mix_local;
-mod aft_mix_simple;
+mod aft_simple;
 mod aft_simple_stream;
 mod aft_stream;
 mod attention;
@@ -51,7 +51,7 @@ fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         aft_local_stream::trials(gpu),
         aft_mix::trials(gpu),
         aft_mix_local::trials(gpu),
-        aft_mix_simple::trials(gpu),
+        aft_simple::trials(gpu),
         aft_simple_stream::trials(gpu),
         attention::trials(gpu),
         attention_stream::trials(gpu),

@@ -8,7 +8,7 @@ use crate::ops::aft::grid;
 use crate::ops::aft::pairs::{self, Others, Rows};
 use crate::ops::aft::qkv_cols;
 use crate::ops::aft::rest::{self, Items, Outside};
-use crate::ops::aft::taps;
+use crate::ops::aft::{simple, taps};
 use crate::ops::{Builder, trips};
 
 params! {
@@ -178,9 +178,9 @@ pub fn forward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, qkv: &Plane,
     }
     let cut = biases.cut(b, mix)?;
     let rest = match cut.outside {
+        Some(0) => return simple::forward(b, mix, qkv, out),
         Some(gap) => {
-            // Without a window the row's own key is among those before it.
-            let outside = Outside { before: Some(gap), after: (!mix.causal).then_some(gap.max(1)) };
+            let outside = Outside { before: Some(gap), after: (!mix.causal).then_some(gap) };
             Some(rest::sums(b, mix, Items::Keys { qkv, centre }, outside)?)
         }
         None => None,
@@ -237,8 +237,13 @@ pub fn backward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, args: &Back
     }
     let cut = biases.cut(b, mix)?;
     let rest = match cut.outside {
+        Some(0) => {
+            simple::gradient(b, mix, &rows, dqkv)?;
+            b.recycle(g);
+            return Ok(());
+        }
         Some(gap) => {
-            let outside = Outside { before: (!mix.causal).then_some(gap.max(1)), after: Some(gap) };
+            let outside = Outside { before: (!mix.causal).then_some(gap), after: Some(gap) };
             Some(rest::sums(b, mix, Items::Rows { lr: &saved.lr, g: &g }, outside)?)
         }
         None => None,

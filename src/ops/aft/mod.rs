@@ -13,6 +13,7 @@ mod pairs;
 mod pairs_grad_bias;
 mod panels;
 mod rest;
+mod simple;
 pub mod simple_stream;
 pub mod stream;
 mod strips;
@@ -45,6 +46,7 @@ pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
         all.extend(simple_stream::catalogue(placement));
         all.extend(local_stream::catalogue(placement));
         all.extend(mix::catalogue(placement));
+        all.extend(simple::catalogue(placement));
         all.extend(rest::catalogue(placement));
         all.extend(pairs::catalogue(placement));
         all.extend(pairs_grad_bias::catalogue(placement));

@@ -27,7 +27,7 @@ params! {
 params! {
     /// As in `shaders/aft/rest_scan.wgsl`.
     ScanParams {
-        batch: u32, width: u32, strips: u32, backward: u32, total_stride: u32, carry_stride: u32,
+        batch: u32, width: u32, strips: u32, backward: u32, whole: u32, total_stride: u32, carry_stride: u32,
     }
 }
 
@@ -91,7 +91,7 @@ static SCAN: Kernel = Kernel {
         include_str!("../../../shaders/aft/rest_scan.wgsl"),
     ],
     params: ScanParams::FIELDS,
-    operands: &[Operand::plane("total", "[4 B strips, D]"), Operand::plane_out("carry", "[4 B strips, D]")],
+    operands: &[Operand::plane("total", "[4 B strips, D]"), Operand::plane_out("carry", "[4 B strips or 4 B, D]")],
 };
 
 /// What is summed.
@@ -184,7 +184,13 @@ pub(crate) fn carry(
 ) -> Result<Option<Plane>> {
     let Some(gap) = gap.filter(|_| strips.count > 1) else { return Ok(None) };
     let total = totals(b, mix, items, strips, gap, backward)?;
-    scan(b, total, mix, items, strips, backward).map(Some)
+    scan(b, total, mix, items, strips, if backward { Scan::After } else { Scan::Before }).map(Some)
+}
+
+/// The sums of all items of a sequence.
+pub(crate) fn whole(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips) -> Result<Plane> {
+    let total = totals(b, mix, items, strips, 0, false)?;
+    scan(b, total, mix, items, strips, Scan::Whole)
 }
 
 /// Adds the sums of all items outside, for every position, in a buffer as of [`room`].
@@ -226,15 +232,15 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
     Ok(rest)
 }
 
-fn states(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips) -> Result<Plane> {
-    b.plane("strip sums", 4 * mix.batch * strips.count, 4 * items.width())
+fn states(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: u32) -> Result<Plane> {
+    b.plane("strip sums", 4 * mix.batch * strips, 4 * items.width())
 }
 
 /// Adds the sums of the items that each strip takes in while it is walked, at a distance of `gap`.
 fn totals(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, gap: u32, backward: bool) -> Result<Plane> {
     let Mix { batch, time, .. } = *mix;
     let width = items.width();
-    let total = states(b, mix, items, strips)?;
+    let total = states(b, mix, items, strips.count)?;
     let params = ReduceParams {
         batch,
         time,
@@ -262,21 +268,26 @@ fn totals(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, gap:
     Ok(total)
 }
 
-fn scan(
-    b: &mut Builder,
-    total: Plane,
-    mix: &Mix<'_>,
-    items: Items<'_>,
-    strips: Strips,
-    backward: bool,
-) -> Result<Plane> {
+/// Which strips a carry is the sum of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scan {
+    /// Those before each.
+    Before,
+    /// Those after each.
+    After,
+    /// All.
+    Whole,
+}
+
+fn scan(b: &mut Builder, total: Plane, mix: &Mix<'_>, items: Items<'_>, strips: Strips, scan: Scan) -> Result<Plane> {
     let width = items.width();
-    let carry = states(b, mix, items, strips)?;
+    let carry = states(b, mix, items, if scan == Scan::Whole { 1 } else { strips.count })?;
     let params = ScanParams {
         batch: mix.batch,
         width,
         strips: strips.count,
-        backward: u32::from(backward),
+        backward: u32::from(scan == Scan::After),
+        whole: u32::from(scan == Scan::Whole),
         total_stride: width,
         carry_stride: width,
     };

@@ -1,4 +1,4 @@
-//! `aft_mix` as AFT-simple, causal: forward and gradients.
+//! AFT-simple, causal: forward and gradients.
 
 use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::ops::Builder;
@@ -13,15 +13,15 @@ use crate::trial;
 
 pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     vec![
-        trial(gpu, "aft_mix_simple::odd_shapes", |gpu| {
+        trial(gpu, "aft_simple::odd_shapes", |gpu| {
             for (i, t) in [1, 2, 3, 7, 17, 31, 33, 64, 65, 127, 128, 129, 255, 257, 1000].into_iter().enumerate() {
                 check(gpu, &Case::normal(1 + i % 3, t, [1, 3, 4, 5, 8, 33][i % 6], 0), Tier::Typical, &PLACEMENTS);
             }
         }),
-        trial(gpu, "aft_mix_simple::hostile_keys", |gpu| {
+        trial(gpu, "aft_simple::hostile_keys", |gpu| {
             hostile(0).iter().for_each(|case| check(gpu, case, Tier::Adversarial, &PLACEMENTS));
         }),
-        trial(gpu, "aft_mix_simple::slow_ramps_of_keys", |gpu| {
+        trial(gpu, "aft_simple::slow_ramps_of_keys", |gpu| {
             // A state that is rescaled at every new maximum would gather a rounding a token, which values that change sign
             // with age show.
             for slope in [1e-4, 5e-4, -5e-4] {
@@ -30,14 +30,14 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
                 check(gpu, &case, Tier::Typical, &[Placement::Buffer]);
             }
         }),
-        trial(gpu, "aft_mix_simple::sequences_of_65536_and_70000", |gpu| {
+        trial(gpu, "aft_simple::sequences_of_65536_and_70000", |gpu| {
             for t in [65_536, 70_000] {
                 check(gpu, &Case::normal(1, t, 4, 0), Tier::Typical, &[Placement::Buffer]);
                 let constant = Case::normal(1, t, 4, 0).keys(|_, _, d| -0.1 * d as f32).values(|_, _, _| 0.1);
                 check(gpu, &constant, Tier::Adversarial, &[Placement::Buffer]);
             }
         }),
-        trial(gpu, "aft_mix_simple::sequences_that_are_too_long_are_refused", |gpu| {
+        trial(gpu, "aft_simple::sequences_that_are_too_long_are_refused", |gpu| {
             let b = &mut Builder::new(gpu, Placement::Buffer);
             let case = Case::normal(1, 131_073, 1, 0);
             let mix = Mix { batch: 1, time: 131_073, channels: 1, causal: true, gated: true, mask: None };
@@ -45,12 +45,12 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
             let text = forward(b, &mix, &Biases::None, &case.qkv(b), &out).unwrap_err().to_string();
             assert!(text.contains("131073") && text.contains("131072"), "{text}");
         }),
-        trial(gpu, "aft_mix_simple::regression_the_sum_is_normalised_after_it_is_accumulated", |gpu| {
+        trial(gpu, "aft_simple::regression_the_sum_is_normalised_after_it_is_accumulated", |gpu| {
             let case = Case::normal(1, 2, 1, 0).gates(0.0).keys(|_, _, _| 0.0).values(|_, _, _| 1.0);
             let actual = run_both(&mut Builder::new(gpu, Placement::Buffer), &case);
             assert_eq!(actual.y, [0.5, 0.5]);
         }),
-        trial(gpu, "aft_mix_simple::regression_sequences_of_a_batch_do_not_mix", |gpu| {
+        trial(gpu, "aft_simple::regression_sequences_of_a_batch_do_not_mix", |gpu| {
             let case = Case::normal(2, 40, 1, 0).gates(0.0).keys(|_, _, _| 0.0);
             let case = Case { v: (0..80).map(|i| if i < 40 { 1e9 } else { 2.0 }).collect(), ..case };
             let actual = run_both(&mut Builder::new(gpu, Placement::Buffer), &case);
