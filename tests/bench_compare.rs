@@ -45,6 +45,28 @@ fn slopes_are_those_of_the_law() {
     assert_eq!(slope(&[(256.0, 1.0)]), None);
 }
 
+/// The machine becomes slower from T to T, for a case as for its limit's kernel.
+#[test]
+fn slopes_in_turns_know_no_slower_machine() {
+    let mut results = slow();
+    for row in &mut results.rows {
+        let (Some(ms), Some(length)) = (&mut row.median_ms, row.T) else { continue };
+        *ms *= f64::from(length) / 256.0;
+    }
+    let all = series(&results);
+    for (op, exponent) in [("aft", 1.0), ("attention", 2.0)] {
+        let series = of(&all, op, "forward");
+        let [plain, in_turns] = [series.times(), series.times_in_limits()].map(|times| slope(&times).unwrap().exponent);
+        assert!((plain - exponent - 1.0).abs() < 1e-12 && (in_turns - exponent).abs() < 1e-12, "{plain} {in_turns}");
+    }
+    // What is counted in bytes is held against a limit that moves them.
+    let bytes = |row: &Row| Row { limit: Some("3r1w texture".into()), bytes: row.flops, flops: None, ..row.clone() };
+    results.rows = results.rows.iter().map(bytes).collect();
+    let all = series(&results);
+    let moved = slope(&of(&all, "aft", "forward").times_in_limits()).unwrap().exponent;
+    assert!((moved - 1.0).abs() < 1e-12, "{moved}");
+}
+
 #[test]
 fn crossings_lie_where_the_laws_meet() {
     let (slow, quick) = (slow(), quick());
@@ -235,8 +257,8 @@ fn names_are_text_and_the_page_stands_alone() {
 fn markdown_has_a_row_for_each_series_and_machine() {
     let text = report::markdown(&[slow(), quick()]);
     for line in [
-        "| aft local, s = 32 | forward | yes | 2 | 256 | Quick GPU | 1.00 | 0.512 ms (4.00 %) | 1.02 ms (4.00 %) | 2.05 ms (4.00 %) | \
-         4.10 ms (4.00 %) | 8.19 ms (4.00 %) | fma |",
+        "| aft local, s = 32 | forward | yes | 2 | 256 | Quick GPU | 1.00 | 1.00 | 0.512 ms (4.00 %) | 1.02 ms (4.00 %) | \
+         2.05 ms (4.00 %) | 4.10 ms (4.00 %) | 8.19 ms (4.00 %) | fma |",
         "| aft local, s = 32 | forward | yes | 2 | 256 | attention, H = 4 | Slow GPU | 0.320 (4.00) | 0.640 (8.00) | \
          1.28 (16.0) | 2.56 (32.0) | 5.12 (64.0) | faster from 800 |",
         "| fma | 123 GFLOP/s (120 to 130) | 987 GFLOP/s (980 to 990) |",

@@ -55,7 +55,7 @@ pub struct Progress {
     pub done: usize,
     /// Of so many.
     pub of: usize,
-    /// Seconds left, if what is to come takes as long as what was; unknown at first.
+    /// Seconds left, if what is to come takes as long for its size as what was; unknown at first.
     pub left_s: Option<f64>,
     /// What comes next.
     pub next: String,
@@ -116,8 +116,12 @@ pub async fn run(
     }
     let of = Limit::ALL.len() + cases.len();
     let mut done = 0;
+    // A limit is less than a case: one execution of it, and nothing to check.
+    let efforts: Vec<f64> = Limit::ALL.iter().map(|_| 0.3).chain(cases.iter().map(Case::effort)).collect();
     let mut tell = |next: String| {
-        let left_s = (done > 0).then(|| start.elapsed().as_secs_f64() / done as f64 * (of - done) as f64);
+        let (past, left) = efforts.split_at(done.min(of));
+        let [past, left] = [past, left].map(|efforts| efforts.iter().sum::<f64>());
+        let left_s = (done > 0).then(|| start.elapsed().as_secs_f64() / past * left);
         progress(&Progress { done, of, left_s, next });
         done += 1;
     };

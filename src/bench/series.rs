@@ -72,6 +72,16 @@ impl Series<'_> {
         self.rows.iter().filter_map(|row| Some((f64::from(row.T?), row.median_ms?))).collect()
     }
 
+    /// (T, time in units of what its limit's kernel takes for as much work) of the rows that were measured in turns with one. What a
+    /// machine does to both cancels: its clock, its neighbours and, where the limit moves as many bytes as the case, its caches.
+    pub fn times_in_limits(&self) -> Vec<(f64, f64)> {
+        let shares = self.rows.iter().filter_map(|row| {
+            let work = if row.limit.as_deref() == Some("fma") { row.flops? } else { row.bytes? };
+            Some((f64::from(row.T?), work / row.percent_of_limit?))
+        });
+        shares.collect()
+    }
+
     /// The row of a T.
     pub fn at(&self, length: u32) -> Option<&Row> {
         self.rows.iter().find(|row| row.T == Some(length)).copied()

@@ -45,7 +45,7 @@ fn shapes(class: AdapterClass, effort: Effort) -> (usize, &'static [[usize; 2]])
     (sequences, shapes)
 }
 
-/// All that runs on a device of a class.
+/// All that runs on a device of a class; long sequences come last, as they are what a slow one has no time for.
 pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Case> {
     let mut cases: Vec<_> = aft::all(class, effort).into_iter().map(Case::Aft).collect();
     cases.extend(attention::all(class, effort).into_iter().map(Case::Attention));
@@ -53,6 +53,7 @@ pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Case> {
     for model in model::all(class, effort) {
         cases.extend([Case::Train(model.clone()), Case::Generate(model)]);
     }
+    cases.sort_by_key(Case::mixed);
     cases
 }
 
@@ -66,6 +67,20 @@ impl Case {
             Self::Train(model) => Row { op: "train".into(), ..model.row() },
             Self::Generate(model) => Row { op: "generate".into(), ..model.row() },
         }
+    }
+
+    /// Positions that are mixed, T, by an operation that does that.
+    fn mixed(&self) -> Option<u32> {
+        match self {
+            Self::Aft(_) | Self::Attention(_) => self.row().T,
+            Self::Around(_) | Self::Train(_) | Self::Generate(_) => None,
+        }
+    }
+
+    /// About how long the case takes, in units of a short one: what the reference computes grows with T² and weighs as much at
+    /// T = 1,024.
+    pub(super) fn effort(&self) -> f64 {
+        1.0 + (f64::from(self.mixed().unwrap_or(0)) / 1024.0).powi(2)
     }
 
     /// The case in words.

@@ -22,10 +22,11 @@ pub fn over_length(machines: &[Machine<'_>]) -> Table {
     let mut table = Table::new(
         "Time over T",
         "The median of one execution and its share of the named limit. The exponent n is that of time = c Tⁿ, fitted by least \
-         squares in ln T and ln time.",
+         squares in ln T and ln time; the one in turns is of the time in units of the limit's kernel, with which each case took \
+         turns, so that what the machine did to both cancels.",
         &CASE,
     );
-    table.head.extend(["adapter".into(), "exponent".into()]);
+    table.head.extend(["adapter".into(), "exponent".into(), "in turns".into()]);
     table.head.extend(lengths.iter().map(|length| format!("T = {length}")));
     table.head.push("limit".into());
     let long = |key: &Key<'_>| machines.iter().filter_map(|m| m.series_of(key)).any(|series| series.rows.len() > 1);
@@ -33,7 +34,9 @@ pub fn over_length(machines: &[Machine<'_>]) -> Table {
         for (machine, series) in machines.iter().filter_map(|machine| Some((machine, machine.series_of(key)?))) {
             let mut cells = case(key);
             cells.push(Cell::text(&machine.label));
-            cells.push(Cell::maybe(slope(&series.times()).map(|slope| slope.exponent), ""));
+            for times in [series.times(), series.times_in_limits()] {
+                cells.push(Cell::maybe(slope(&times).map(|slope| slope.exponent), ""));
+            }
             cells.extend(lengths.iter().map(|&length| time_cell(series.at(length))));
             let limits: BTreeSet<_> = series.rows.iter().filter_map(|row| row.limit.as_deref()).collect();
             cells.push(if limits.is_empty() { Cell::none() } else { Cell::text(Vec::from_iter(limits).join(", ")) });
