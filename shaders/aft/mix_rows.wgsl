@@ -16,7 +16,7 @@ struct Params {
     g_stride: u32,
 }
 
-// L of a row without keys (pairs.wgsl) is far beyond that of any other.
+// L of a row without keys (lib/aft_mean.wgsl) is far beyond that of any other.
 const NO_KEYS: f32 = 1e37;
 
 @compute @workgroup_size(64)

@@ -4,9 +4,9 @@
 //
 // The last of three passes (rest_reduce, rest_scan): a thread walks a strip of positions. Where CAUSAL = 1, `carry` has the sums of
 // the strips before, which stay apart from the strip's own until a row is stored, so that no sum is longer than a strip; else it has
-// the sums of all keys.
+// the sums of all keys. Where one strip is all there is no carry, and but this pass.
 //
-// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], carry [4 B strips, D] (read where there is more than one strip) or [4 B, D],
+// Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], carry [4 B strips, D] or [4 B, D] (read where there is more than one strip),
 // y [B T, D], lr [B T, 2 D] of L and r.
 struct Params {
     batch: u32,
@@ -43,6 +43,8 @@ fn simple(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
 
     let others = carried(strip, lane);
     var own = NOTHING;
+    let all = end_of_all(first, end, lane);
+    for (var t = first; t < all; t += 1u) { own = merge(own, key_sums(strip.batch, base + t, c)); }
     for (var t = first; t < end; t += 1u) {
         if CAUSAL == 1u { own = merge(own, key_sums(strip.batch, base + t, c)); }
         set_mean(base + t, c, merge(others, own));

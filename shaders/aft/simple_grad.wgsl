@@ -38,6 +38,8 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
 
     let others = carried(strip, lane);
     var own = NOTHING;
+    let all = end_of_all(first, end, lane);
+    for (var t = first; t < all; t += 1u) { own = merge(own, row_sums(base + t, c)); }
     for (var t = end; t > first; t -= 1u) {
         let row = base + t - 1u;
         if CAUSAL == 1u { own = merge(own, row_sums(row, c)); }

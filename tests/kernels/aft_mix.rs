@@ -27,6 +27,14 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
                 check(gpu, &Problem { gated: false, ..problem(form, dims, heads, causal) }, Values::Normal);
             }
         }),
+        trial(gpu, "aft_mix::simple_masked_in_one_strip_and_in_several", |gpu| {
+            for t in [40, 300, 1000] {
+                for causal in [true, false] {
+                    let problem = problem(Form::Simple, Dims { b: 2, t, d: 5 }, 1, causal);
+                    check(gpu, &masked(problem), Values::Normal);
+                }
+            }
+        }),
         trial(gpu, "aft_mix::odd_shapes", |gpu| {
             for (b, t, d) in [(1, 1, 1), (3, 2, 5), (1, 5, 3), (2, 17, 8), (1, 130, 4), (1, 300, 3)] {
                 let dims = Dims { b, t, d };

@@ -220,8 +220,7 @@ impl<'a> Biases<'a> {
     pub(crate) fn form(&self, b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>) -> Result<()> {
         let (causal, time, columns) = (mix.causal, mix.time, self.columns(mix.causal));
         match *self {
-            Self::None => Ok(()),
-            Self::Factors { window: 0, .. } | Self::Band { window: 0, .. } => Ok(()),
+            Self::None | Self::Factors { window: 0, .. } | Self::Band { window: 0, .. } => Ok(()),
             Self::Factors { u, v, .. } => factors::form(b, mix, panel, [u, v]),
             Self::Full(w) | Self::Band { w, .. } => dense::spread(b, causal, time, panel, w, columns, false),
             Self::Taps(taps) => dense::spread(b, causal, time, panel, taps.rowed(), columns, true),

@@ -1,5 +1,5 @@
 //! AFT in every form over one sequence of keys: which keys a row sees, what it sums over, and the gradients
-//! (`shaders/aft/mix_*.wgsl`, and the passes of `rest.rs` and `pairs.rs`).
+//! (`shaders/aft/mix_*.wgsl`, and the passes of `simple.rs`, `rest.rs`, `pairs.rs` and `grid.rs`).
 
 use crate::error::{Error, Result, expect_shape};
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};

@@ -1,5 +1,5 @@
-//! What lies outside of a window, as sums without biases (`shaders/aft/rest*.wgsl`): of keys in a forward pass, of rows in a
-//! gradient.
+//! Sums without biases (`shaders/aft/rest*.wgsl`), of keys in a forward pass and of rows in a gradient: of what lies outside of a
+//! window; and strip by strip, as `simple.rs` and `grid.rs` take them.
 
 use crate::error::Result;
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
@@ -187,10 +187,13 @@ pub(crate) fn carry(
     scan(b, total, mix, items, strips, if backward { Scan::After } else { Scan::Before }).map(Some)
 }
 
-/// The sums of all items of a sequence.
-pub(crate) fn whole(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips) -> Result<Plane> {
+/// The sums of all items of a sequence [4 B, D]; one strip has them itself.
+pub(crate) fn whole(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips) -> Result<Option<Plane>> {
+    if strips.count == 1 {
+        return Ok(None);
+    }
     let total = totals(b, mix, items, strips, 0, false)?;
-    scan(b, total, mix, items, strips, Scan::Whole)
+    scan(b, total, mix, items, strips, Scan::Whole).map(Some)
 }
 
 /// Adds the sums of all items outside, for every position, in a buffer as of [`room`].

@@ -81,11 +81,7 @@ static GRADIENT: Kernel = Kernel {
 
 /// What a strip's sums are added to: those of the strips before it (after it, if `backward`), or of all positions.
 fn carry(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, backward: bool) -> Result<Option<Plane>> {
-    if mix.causal {
-        rest::carry(b, mix, items, strips, Some(0), backward)
-    } else {
-        rest::whole(b, mix, items, strips).map(Some)
-    }
+    if mix.causal { rest::carry(b, mix, items, strips, Some(0), backward) } else { rest::whole(b, mix, items, strips) }
 }
 
 /// Adds y and, for the gradient, L and r.
@@ -127,7 +123,8 @@ pub(crate) fn forward(b: &mut Builder, mix: &Mix<'_>, qkv: &Plane, out: &Mixed) 
         &params,
         &binds,
         groups,
-        cost(mix, if saved.is_some() { 96.0 } else { 64.0 }),
+        // q, k, v and y, and L and r; of a form that is not causal but q.
+        cost(mix, if causal { 64.0 } else { 32.0 } + if saved.is_some() { 32.0 } else { 0.0 }),
     )?;
     b.program.dispatch(dispatch);
     carry.into_iter().for_each(|plane| b.recycle(plane));
@@ -165,8 +162,9 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, rows: &Rows<'_>, dqkv: &P
         Bind::Plane(dqkv),
     ];
     let (variant, groups) = strips.grid(b, batch, width);
-    let dispatch =
-        b.gpu.dispatch(&GRADIENT, &with(variant, causal, None), &params, &binds, groups, cost(mix, 112.0))?;
+    // k, v, dk and dv; where it is causal L, r and g besides.
+    let cost = cost(mix, if causal { 112.0 } else { 64.0 });
+    let dispatch = b.gpu.dispatch(&GRADIENT, &with(variant, causal, None), &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     carry.into_iter().for_each(|plane| b.recycle(plane));
     Ok(())
