@@ -110,8 +110,10 @@ fn log_time(points: &[(f64, f64)], length: f64) -> Option<f64> {
 impl std::fmt::Display for Crossing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let word = |faster| if faster { "faster" } else { "slower" };
-        if self.turns.is_empty() {
-            return write!(f, "none up to {}: {} from {}", self.to, word(self.faster), self.from);
+        if self.turns.is_empty() && self.from == self.to {
+            return write!(f, "{} at {}", word(self.faster), self.to);
+        } else if self.turns.is_empty() {
+            return write!(f, "none: {} from {} to {}", word(self.faster), self.from, self.to);
         }
         let turns: Vec<_> =
             self.turns.iter().map(|turn| format!("{} from {:.0}", word(turn.faster), turn.length)).collect();

@@ -1,6 +1,8 @@
 //! Variants against attention: time, where they cross, and memory.
 
-use super::{CASE, Machine, case, lengths};
+use std::collections::BTreeSet;
+
+use super::{CASE, Machine, case};
 use crate::bench::Row;
 use crate::bench::crossing::{Contest, contests};
 use crate::bench::memory::{FORMULA, memory as memory_of};
@@ -9,7 +11,8 @@ use crate::bench::report::words::{bytes, figures};
 
 /// A row for a variant on a machine; a column for each T, and the crossings.
 pub fn attention(machines: &[Machine<'_>]) -> Table {
-    let lengths = lengths(machines);
+    let pairs = of_all(machines).flat_map(|(_, contest)| contest.pairs());
+    let lengths: Vec<_> = pairs.filter_map(|(row, _)| row.T).collect::<BTreeSet<_>>().into_iter().collect();
     let mut table = Table::new(
         "Against attention",
         "How many times as long attention takes, and in parentheses how many times the operations it has. Where both have the same \

@@ -10,7 +10,6 @@ use crate::bench::Results;
 use crate::bench::series::{Key, Series, series};
 
 pub use about::class_of;
-pub use times::lengths;
 
 /// One machine.
 pub struct Machine<'a> {

@@ -21,7 +21,7 @@ pub fn over_length(machines: &[Machine<'_>]) -> Table {
     let lengths = lengths(machines);
     let mut table = Table::new(
         "Time over T",
-        "The median of one execution and its share of the named limit. The exponent n is that of time = c Tⁿ, fitted by least \
+        "The median of one execution and its share of the named limit: the median over the rounds, and its ends. The exponent n is that of time = c Tⁿ, fitted by least \
          squares in ln T and ln time; the one in turns is of the time in units of the limit's kernel, with which each case took \
          turns, so that what the machine did to both cancels.",
         &CASE,
@@ -48,7 +48,11 @@ pub fn over_length(machines: &[Machine<'_>]) -> Table {
 
 /// A row a case that has one T or none, a column a machine.
 pub fn others(machines: &[Machine<'_>]) -> Table {
-    let mut table = Table::new("Other cases", "The median of one execution and its share of the named limit.", &CASE);
+    let mut table = Table::new(
+        "Other cases",
+        "The median of one execution and its share of the named limit: the median over the rounds, and its ends.",
+        &CASE,
+    );
     table.head.extend(["T".into(), "limit".into()]);
     table.head.extend(machines.iter().map(|machine| machine.label.clone()));
     // Cases that no field of a row tells apart are matched in the order that they come in.
@@ -90,7 +94,10 @@ pub fn time_cell(row: Option<&Row>) -> Cell {
     let Some(row) = row else { return Cell::none() };
     let Some(median) = row.median_ms else { return Cell::red("gate failed") };
     let mut text = format!("{} ms", figures(median));
-    row.percent_of_limit.iter().for_each(|percent| text += &format!(" ({} %)", figures(*percent)));
+    if let Some(percent) = row.percent_of_limit {
+        let spread = row.percent_spread.map(|ends| ends.map(figures).join("–"));
+        text += &format!(" ({} %{})", figures(percent), spread.map_or_else(String::new, |ends| format!("; {ends}")));
+    }
     row.tokens_per_second.iter().for_each(|tokens| text += &format!(", {} tokens/s", thousands(tokens.round() as u64)));
     Cell::number(median, text)
 }
