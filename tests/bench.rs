@@ -232,6 +232,13 @@ fn unknown() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text.contains("adamw, aft,") && text.contains("full factorised"), "{text}");
     assert_eq!(bench("--op adamw", "wrong-clock").status.code(), Some(2));
+    // Some JSON objects one after the other are none.
+    for (args, reason) in [("--adapter all --format json", "--output"), ("--op generate --explain", "not taken apart")]
+    {
+        let output = bench(args, "");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && text.contains(reason), "{args}: {text}");
+    }
 }
 
 fn interrupted() {

@@ -1,4 +1,4 @@
-// y = x. A thread owns a column of vec4s in eight rows.
+// y = x. A thread owns a column of vec4s in four rows.
 // Operands: x [rows, cols], y [rows, cols].
 struct Params {
     rows: u32,
@@ -11,9 +11,9 @@ struct Params {
 fn copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let i = group_number(group, groups) * 64u + lane;
     let col = i % params.width;
-    let first = i / params.width * 8u;
+    let first = i / params.width * 4u;
     if first >= params.rows { return; }
-    for (var row = first; row < first + 8u; row += 1u) {
+    for (var row = first; row < first + 4u; row += 1u) {
         set_y(row, col, x_at(row, col));
     }
 }

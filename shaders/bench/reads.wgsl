@@ -1,8 +1,9 @@
-// y = a b + c: three reads and one write, as AFT-simple has them. A thread owns a column of vec4s in eight rows.
+// y = a b + c: three reads and one write, as AFT-simple has them. A workgroup owns four times 64 vec4s.
 // Operands: a [rows, cols], b [rows, cols], c [rows, cols], y [rows, cols].
 struct Params {
     rows: u32,
     width: u32,
+    down: u32,
     a_stride: u32,
     b_stride: u32,
     c_stride: u32,
@@ -11,11 +12,18 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn three_reads(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let i = group_number(group, groups) * 64u + lane;
-    let col = i % params.width;
-    let first = i / params.width * 8u;
-    if first >= params.rows { return; }
-    for (var row = first; row < first + 8u; row += 1u) {
+    // A tile is four blocks of 64, above each other or side by side.
+    let down = params.down;
+    let along = 64u * (1u - down);
+    let width = 64u + 3u * along;
+    let tiles = params.width / width;
+    let tile = group_number(group, groups);
+    var row = tile / tiles * (1u + 3u * down);
+    var col = tile % tiles * width + lane;
+    if row >= params.rows { return; }
+    for (var block = 0u; block < 4u; block += 1u) {
         set_y(row, col, a_at(row, col) * b_at(row, col) + c_at(row, col));
+        row += down;
+        col += along;
     }
 }

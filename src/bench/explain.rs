@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 
 use web_time::Instant;
 
-use super::cases::{self, Case};
+use super::cases::{self, Case, skipped};
 use super::clock::Stopwatch;
 use super::measure::{Measure, is_right};
 use super::pair::{ROUNDS, median};
+use super::result::Skipped;
 use super::run::Options;
 use crate::check::Exponential;
 use crate::error::{Error, Result};
@@ -73,43 +74,57 @@ pub struct Step {
     pub step_ms: f64,
 }
 
-/// Takes the cases that were asked for apart, and hands on each as it is there. Generation is not among them. Breaks if told to stop.
+/// Takes the cases that were asked for apart, and hands on each as it is there, or why it does not run here. Breaks if told to stop.
 ///
 /// # Errors
 /// [`Error::Config`] if nothing was asked for that can be explained; as [`super::run()`].
 pub async fn explain(
     gpu: &Gpu,
     options: &Options,
-    mut each: impl FnMut(&Explanation),
+    mut each: impl FnMut(std::result::Result<&Explanation, &Skipped>),
     stop: &dyn Fn() -> bool,
 ) -> Result<ControlFlow<()>> {
-    let is_wanted = |case: &Case| !matches!(case, Case::Generate(_)) && case.is_in(&options.filter);
-    let cases: Vec<_> = cases::all(gpu.planned_as(), options.effort).into_iter().filter(is_wanted).collect();
+    let mut cases = cases::all(gpu.planned_as(), options.effort);
+    cases.retain(|case| case.is_in(&options.filter));
     if cases.is_empty() {
         return Err(Error::Config("nothing to explain: no such operation or form".into()));
     }
+    cases.retain(|case| !matches!(case, Case::Generate(_)));
+    if cases.is_empty() {
+        let text = "generation is not taken apart: it is a program a token, and what surrounds it on the host";
+        return Err(Error::Config(text.into()));
+    }
     let watch = Stopwatch::new(gpu).await?;
     let exp = Exponential::measure(gpu).await?.error;
-    let mut measure = Measure::new(gpu, watch, exp, options.effort.allowance_s(), stop);
+    let mut measure = Measure::new(gpu, watch, exp, options.effort, stop);
     for case in &cases {
         if stop() {
             return Ok(ControlFlow::Break(()));
         }
         if let Case::Train(model) = case {
-            each(&cases::train::explain(model, case, &mut measure).await?);
+            match cases::train::explain(model, case, &mut measure).await {
+                Ok(explanation) => each(Ok(&explanation)),
+                Err(error) => each(Err(&skipped(case.name(), error)?)),
+            }
             continue;
         }
-        let prepared = case.prepare(&measure).await?;
+        let prepared = match case.prepare(&measure).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                each(Err(&skipped(case.name(), error)?));
+                continue;
+            }
+        };
         for timed in prepared.iter().flat_map(|prepared| &prepared.timed) {
             let (name, error) = (format!("{}, {}", case.name(), timed.row.direction), timed.error);
             let plan = timed.row.plan.clone().unwrap_or_default();
             if !is_right(error) {
-                each(&Explanation::wrong(name, plan, error));
+                each(Ok(&Explanation::wrong(name, plan, error)));
                 continue;
             }
             let (clock, kernels) = shares(&measure, &timed.program).await?;
             let passes = passes(&timed.program);
-            each(&Explanation { case: name, plan, error, clock, kernels, passes, step: None });
+            each(Ok(&Explanation { case: name, plan, error, clock, kernels, passes, step: None }));
         }
     }
     Ok(ControlFlow::Continue(()))

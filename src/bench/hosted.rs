@@ -30,12 +30,12 @@ impl Measure<'_> {
         let place = self.plain(limit, bytes).await?;
         let plain = &self.plain[place].1;
         let watch = &mut Stopwatch::of_host(&self.gpu);
-        let share = self.allowance_s / ROUNDS as f64 / 2.0;
+        let share = self.allowance_s() / ROUNDS as f64 / 2.0;
         // The first is slower; one that is long is a measure by itself.
         let few = if run(1).await? > share { 1 } else { most.min(8) };
         let one = run(few).await? / f64::from(few);
         let repeats = (share.max(watch.least_s()) / one).clamp(1.0, most.into()) as u32;
-        let limit_repeats = repeats_within(watch, &plain.program, share, 1).await?;
+        let (limit_repeats, _) = repeats_within(watch, &plain.program, share, 1).await?;
         let mut paired = Paired { seconds: Vec::new(), limit_seconds: Vec::new(), repeats };
         for round in 0..ROUNDS {
             if (self.stop)() {

@@ -1,9 +1,12 @@
 //! What cases are measured with: the device, its clock, its limits, and how long it may take.
 
+use web_time::Instant;
+
 use super::clock::Stopwatch;
 use super::limits::{Limit, Plain};
-use super::pair::{Paired, median, pair, quantile};
+use super::pair::{Paired, in_turns, median, quantile};
 use super::result::{self, Row};
+use super::run::Effort;
 use crate::check::ExpError;
 use crate::error::Result;
 use crate::gpu::{AdapterClass, Gpu, Placement, Program};
@@ -20,14 +23,24 @@ pub(super) struct Timed {
     pub(super) error: f64,
 }
 
+impl Timed {
+    /// The row with the verdict on the result.
+    fn judged(&self) -> Row {
+        let mut row = self.row.clone();
+        judge(&mut row, self.error);
+        row
+    }
+}
+
 /// The device with what was found out about it.
 pub(super) struct Measure<'a> {
     pub(super) gpu: Gpu,
     pub(super) watch: Stopwatch,
     /// The adapter's exponential, as tolerances excuse it.
     pub(super) exp: ExpError,
-    /// Seconds for a row.
-    pub(super) allowance_s: f64,
+    /// How much is measured: seconds for a row, and for all.
+    effort: Effort,
+    begun: Instant,
     /// Whether to stop.
     pub(super) stop: &'a dyn Fn() -> bool,
     /// Kernels of limits that are ready, with the bytes that their planes were asked to have.
@@ -35,14 +48,20 @@ pub(super) struct Measure<'a> {
 }
 
 impl<'a> Measure<'a> {
-    pub(super) fn new(
-        gpu: &Gpu,
-        watch: Stopwatch,
-        exp: ExpError,
-        allowance_s: f64,
-        stop: &'a dyn Fn() -> bool,
-    ) -> Self {
-        Self { gpu: gpu.clone(), watch, exp, allowance_s, stop, plain: Vec::new() }
+    pub(super) fn new(gpu: &Gpu, watch: Stopwatch, exp: ExpError, effort: Effort, stop: &'a dyn Fn() -> bool) -> Self {
+        Self { gpu: gpu.clone(), watch, exp, effort, begun: Instant::now(), stop, plain: Vec::new() }
+    }
+
+    /// Seconds for a row.
+    pub(super) fn allowance_s(&self) -> f64 {
+        self.effort.allowance_s()
+    }
+
+    /// Why no case is begun any more, if the time of this effort is over.
+    pub(super) fn spent(&self) -> Option<String> {
+        let limit_s = self.effort.limit_s();
+        let over = self.begun.elapsed().as_secs_f64() > limit_s;
+        over.then(|| format!("the {limit_s} s of this effort were spent"))
     }
 
     /// Measures a limit by itself; none if told to stop.
@@ -50,43 +69,49 @@ impl<'a> Measure<'a> {
     /// # Errors
     /// As the kernels.
     pub(super) async fn limit(&mut self, limit: Limit) -> Result<Option<result::Limit>> {
+        let allowance_s = self.allowance_s();
         let Self { gpu, watch, stop, .. } = self;
         let plain = gpu.checked("preparing a limit", || Plain::new(gpu, limit)).await?;
         let values: Vec<f64> = if limit == Limit::Submit {
             submissions(gpu, &plain.program).await?
         } else {
-            let Some(paired) = pair(watch, &plain.program, None, self.allowance_s, *stop).await? else {
+            let Some(paired) = in_turns(watch, &[(&plain.program, None)], allowance_s, *stop).await? else {
                 return Ok(None);
             };
             let value = |seconds: &f64| if limit.is_latency() { seconds * 1e6 } else { plain.work / seconds * 1e-9 };
-            paired.seconds.iter().map(value).collect()
+            paired.iter().flat_map(|paired| &paired.seconds).map(value).collect()
         };
         let [min, value, max] = [0.0, 0.5, 1.0].map(|p| quantile(&values, p));
         Ok(Some(result::Limit { name: limit.name().into(), value, unit: limit.unit().into(), min, max }))
     }
 
-    /// Times a program whose result was checked, and fills its row. A wrong result gets no time. None if told to stop.
+    /// Times programs whose results were checked, in turns, and fills their rows. A wrong result gets no time. None if told to stop.
     ///
     /// # Errors
     /// As the kernels.
-    pub(super) async fn row(&mut self, timed: &Timed) -> Result<Option<Row>> {
-        let mut row = timed.row.clone();
-        judge(&mut row, timed.error);
-        if row.gate == FAIL {
-            return Ok(Some(row));
+    pub(super) async fn rows(&mut self, all: &[Timed]) -> Result<Option<Vec<Row>>> {
+        let mut rows: Vec<_> = all.iter().map(Timed::judged).collect();
+        // Rows that get times, their programs, and the places of their limits' kernels.
+        let right: Vec<_> = rows.iter_mut().zip(all).filter(|(row, _)| row.gate != FAIL).collect();
+        let mut places = Vec::new();
+        for (row, timed) in &right {
+            places.push(self.plain(timed.limit, row.bytes.unwrap_or(f64::INFINITY)).await?);
         }
-        let place = self.plain(timed.limit, timed.row.bytes.unwrap_or(f64::INFINITY)).await?;
-        let limit = &self.plain[place].1;
-        let paired = pair(&mut self.watch, &timed.program, Some(limit), self.allowance_s, self.stop).await?;
+        let limits: Vec<_> = places.iter().map(|&place| &self.plain[place].1).collect();
+        let programs: Vec<_> =
+            right.iter().zip(&limits).map(|((_, timed), &limit)| (&timed.program, Some(limit))).collect();
+        let paired = in_turns(&mut self.watch, &programs, self.effort.allowance_s(), self.stop).await?;
         let Some(paired) = paired else { return Ok(None) };
-        times(&mut row, &paired.seconds, paired.repeats);
-        row.clock = Some(self.watch.name().into());
-        row.limit = Some(timed.limit.name().into());
-        let work = if timed.limit == Limit::Fma { row.flops } else { row.bytes };
-        if let Some(work) = work {
-            fill_percents(&mut row, &paired, work, limit.work);
+        for (((row, timed), limit), paired) in right.into_iter().zip(limits).zip(&paired) {
+            times(row, &paired.seconds, paired.repeats);
+            row.clock = Some(self.watch.name().into());
+            row.limit = Some(timed.limit.name().into());
+            let work = if timed.limit == Limit::Fma { row.flops } else { row.bytes };
+            if let Some(work) = work {
+                fill_percents(row, paired, work, limit.work);
+            }
         }
-        Ok(Some(row))
+        Ok(Some(rows))
     }
 
     /// Makes the kernel of a limit ready, which moves about `bytes` where it is one of bandwidth; gives its place in `plain`.

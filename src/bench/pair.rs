@@ -1,4 +1,4 @@
-//! Rounds in which a case and its limit take turns: clocks, neighbours and temperatures change, ratios within a round hardly.
+//! Rounds in which cases and their limits take turns: clocks, neighbours and temperatures change, ratios within a round hardly.
 
 use super::clock::Stopwatch;
 use super::limits::Plain;
@@ -7,6 +7,8 @@ use crate::gpu::Program;
 
 /// Rounds at least: the least number of which the median is not moved by three that went wrong.
 pub(super) const ROUNDS: usize = 7;
+/// Rounds at most, where runs are short enough: what lasts less than a round moves fewer of them.
+const MOST_ROUNDS: usize = 15;
 /// Runs in a measurement at most: those of a kernel that does next to nothing last for fifty steps of a coarse clock.
 const MOST: u32 = 100_000;
 
@@ -21,59 +23,106 @@ pub(super) struct Paired {
     pub(super) repeats: u32,
 }
 
-/// Times a program in turns with a limit's kernel, for about `allowance_s` seconds in all. None if it was told to stop.
+/// A program that takes turns with others.
+struct Turn<'a> {
+    program: &'a Program,
+    /// Seconds that its runs of a round last, if they can.
+    share_s: f64,
+    /// Runs that turned out to be too few for the clock, and the next number to try.
+    fewest: u32,
+    /// Runs of a round.
+    repeats: u32,
+    /// Seconds of one run in each round.
+    seconds: Vec<f64>,
+}
+
+/// Times programs in turns, each next to its limit's kernel if it has one, for about `allowance_s` seconds each. None if told to
+/// stop.
 ///
 /// # Errors
 /// As [`Stopwatch::time`].
-pub(super) async fn pair(
+pub(super) async fn in_turns(
     watch: &mut Stopwatch,
-    program: &Program,
-    limit: Option<&Plain>,
+    programs: &[(&Program, Option<&Plain>)],
     allowance_s: f64,
     stop: &dyn Fn() -> bool,
-) -> Result<Option<Paired>> {
-    let share = allowance_s / ROUNDS as f64 / if limit.is_some() { 2.0 } else { 1.0 };
-    // A limit's kernel is made to last some milliseconds.
-    let turns: Vec<_> = [(program, share)].into_iter().chain(limit.map(|l| (&l.program, share.min(0.02)))).collect();
-    // Runs that turned out to be too few for the clock, and the next number to try.
-    let mut fewest = vec![1; turns.len()];
-    'again: loop {
-        let clock = watch.clock();
-        let mut repeats = Vec::new();
-        for (&(program, share), &fewest) in turns.iter().zip(&fewest) {
-            repeats.push(repeats_within(watch, program, share, fewest).await?);
-        }
-        let mut seconds = vec![Vec::new(); turns.len()];
-        for round in 0..ROUNDS {
-            if stop() {
-                return Ok(None);
-            }
-            // Neither is always the first.
-            for turn in (0..turns.len()).map(|i| (round + i) % turns.len()) {
-                let took = watch.time(turns[turn].0, repeats[turn]).await?;
-                if took < watch.least_s() && repeats[turn] < MOST {
-                    fewest[turn] = (2 * repeats[turn]).min(MOST);
-                    continue 'again;
-                } else if took < watch.least_s() {
-                    watch.give_up(COARSE);
-                }
-                if watch.clock() != clock {
-                    // Times of two clocks are not mixed.
-                    continue 'again;
-                }
-                seconds[turn].push(took / f64::from(repeats[turn]));
-            }
-        }
-        let mut seconds = seconds.into_iter();
-        let [of_case, of_limit] = [seconds.next(), seconds.next()].map(Option::unwrap_or_default);
-        return Ok(Some(Paired { seconds: of_case, limit_seconds: of_limit, repeats: repeats[0] }));
+) -> Result<Option<Vec<Paired>>> {
+    let mut turns = Vec::new();
+    for &(program, limit) in programs {
+        let share_s = allowance_s / MOST_ROUNDS as f64 / if limit.is_some() { 2.0 } else { 1.0 };
+        let turn = |program, share_s| Turn { program, share_s, fewest: 1, repeats: 1, seconds: Vec::new() };
+        turns.push(turn(program, share_s));
+        // A limit's kernel is made to last some milliseconds.
+        turns.extend(limit.map(|limit| turn(&limit.program, share_s.min(0.02))));
     }
+    while !rounds(watch, &mut turns, allowance_s * programs.len() as f64, stop).await? {
+        if stop() {
+            return Ok(None);
+        }
+    }
+    let mut turns = turns.into_iter();
+    let paired = programs.iter().map(|(_, limit)| {
+        let case = turns.next()?;
+        let limit_seconds = if limit.is_some() { turns.next()?.seconds } else { Vec::new() };
+        Some(Paired { seconds: case.seconds, limit_seconds, repeats: case.repeats })
+    });
+    Ok(paired.collect())
+}
+
+/// Measures all rounds, for about `allowance_s` seconds together. Not done if told to stop, or if the clock turned out to be too
+/// coarse for so many runs, or was given up: times of two clocks are not mixed.
+async fn rounds(
+    watch: &mut Stopwatch,
+    turns: &mut [Turn<'_>],
+    allowance_s: f64,
+    stop: &dyn Fn() -> bool,
+) -> Result<bool> {
+    let clock = watch.clock();
+    let mut round_s = 0.0;
+    for turn in turns.iter_mut() {
+        if stop() {
+            return Ok(false);
+        }
+        let one_s;
+        (turn.repeats, one_s) = repeats_within(watch, turn.program, turn.share_s, turn.fewest).await?;
+        turn.seconds.clear();
+        round_s += f64::from(turn.repeats) * one_s;
+    }
+    let count = ((allowance_s / round_s) as usize).clamp(ROUNDS, MOST_ROUNDS);
+    for round in 0..count {
+        for place in 0..turns.len() {
+            if stop() {
+                return Ok(false);
+            }
+            // There and back: none is always the first, and a case stays next to its limit.
+            let turn = if round % 2 == 0 { place } else { turns.len() - 1 - place };
+            let turn = &mut turns[turn];
+            let took = watch.time(turn.program, turn.repeats).await?;
+            if took < watch.least_s() && turn.repeats < MOST {
+                turn.fewest = (2 * turn.repeats).min(MOST);
+                return Ok(false);
+            } else if took < watch.least_s() {
+                watch.give_up(COARSE);
+            }
+            if watch.clock() != clock {
+                return Ok(false);
+            }
+            turn.seconds.push(took / f64::from(turn.repeats));
+        }
+    }
+    Ok(true)
 }
 
 const COARSE: &str = "timestamps are too coarse for what the kernels take";
 
-/// How many runs make a measurement of about `share_s` seconds, and no less than the clock can tell, and than `fewest`.
-pub(super) async fn repeats_within(watch: &mut Stopwatch, program: &Program, share_s: f64, fewest: u32) -> Result<u32> {
+/// How many runs make a measurement of about `share_s` seconds, and no less than the clock can tell, and than `fewest`; and about how
+/// many seconds one takes.
+pub(super) async fn repeats_within(
+    watch: &mut Stopwatch,
+    program: &Program,
+    share_s: f64,
+    fewest: u32,
+) -> Result<(u32, f64)> {
     // The first run compiles, and fills caches.
     watch.time(program, 1).await?;
     let mut runs = fewest;
@@ -81,7 +130,7 @@ pub(super) async fn repeats_within(watch: &mut Stopwatch, program: &Program, sha
         let took = watch.time(program, runs).await?;
         match next(runs, took, watch.least_s(), share_s) {
             Plan::Try(more) => runs = more,
-            Plan::Take(runs) => return Ok(runs.max(fewest)),
+            Plan::Take(repeats) => return Ok((repeats.max(fewest), took / f64::from(runs))),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use web_time::Instant;
 
-use super::cases::{self, Case};
+use super::cases::{self, Case, Group, skipped};
 use super::clock::Stopwatch;
 use super::describe::adapter;
 use super::limits::Limit;
@@ -71,7 +71,7 @@ impl Effort {
     }
 
     /// Seconds after which no case is begun.
-    fn limit_s(self) -> f64 {
+    pub(super) fn limit_s(self) -> f64 {
         match self {
             Self::Quick => 165.0,
             Self::Full => 1700.0,
@@ -107,17 +107,20 @@ pub async fn run(
 ) -> Result<ControlFlow<()>> {
     let start = Instant::now();
     let Options { effort, ref filter, .. } = *options;
-    let cases: Vec<_> = cases::all(gpu.planned_as(), effort).into_iter().filter(|case| case.is_in(filter)).collect();
+    let mut cases = cases::all(gpu.planned_as(), effort);
+    cases.retain(|case| case.is_in(filter));
     if cases.is_empty() {
         let (ops, forms) = names(gpu);
         let text =
             format!("no such case. There are the operations {} and the forms {}", ops.join(", "), forms.join(", "));
         return Err(Error::Config(text));
     }
-    let of = Limit::ALL.len() + cases.len();
-    let mut done = 0;
+    let groups = Group::all(cases);
     // A limit is less than a case: one execution of it, and nothing to check.
-    let efforts: Vec<f64> = Limit::ALL.iter().map(|_| 0.3).chain(cases.iter().map(Case::effort)).collect();
+    let mut efforts = vec![0.3; Limit::ALL.len()];
+    efforts.extend(groups.iter().flat_map(Group::efforts));
+    let of = efforts.len();
+    let mut done = 0;
     let mut tell = |next: String| {
         let (past, left) = efforts.split_at(done.min(of));
         let [past, left] = [past, left].map(|efforts| efforts.iter().sum::<f64>());
@@ -128,7 +131,7 @@ pub async fn run(
     let watch = Stopwatch::new(gpu).await?;
     results.adapter = adapter(gpu, &watch, options.commit.clone());
     let exp = Exponential::measure(gpu).await?.error;
-    let mut measure = Measure::new(gpu, watch, exp, effort.allowance_s(), stop);
+    let mut measure = Measure::new(gpu, watch, exp, effort, stop);
     for limit in Limit::ALL {
         let name = format!("limit: {}", limit.name());
         tell(name.clone());
@@ -142,20 +145,9 @@ pub async fn run(
             Err(error) => results.skipped.push(skipped(name, error)?),
         }
     }
-    for case in cases {
-        tell(case.name());
-        if stop() {
+    for group in &groups {
+        if group.measure(&mut measure, results, &mut tell).await?.is_break() {
             return Ok(ControlFlow::Break(()));
-        }
-        if start.elapsed().as_secs_f64() > effort.limit_s() {
-            let reason = format!("the {} s of this effort were spent", effort.limit_s());
-            results.skipped.push(Skipped { case: case.name(), reason });
-            continue;
-        }
-        match case.measure(&mut measure, &mut results.rows).await {
-            Ok(ControlFlow::Continue(())) => {}
-            Ok(ControlFlow::Break(())) => return Ok(ControlFlow::Break(())),
-            Err(error) => results.skipped.push(skipped(case.name(), error)?),
         }
     }
     // The clock may have been given up on the way.
@@ -174,13 +166,5 @@ impl Results {
     /// Rows whose result was wrong.
     pub fn failures(&self) -> Vec<&Row> {
         self.rows.iter().filter(|row| row.gate == FAIL).collect()
-    }
-}
-
-/// The case that an error keeps from running; other errors end the run.
-fn skipped(case: String, error: Error) -> Result<Skipped> {
-    match error {
-        Error::LimitExceeded { .. } | Error::OutOfMemory { .. } => Ok(Skipped { case, reason: error.to_string() }),
-        other => Err(other),
     }
 }

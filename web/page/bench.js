@@ -11,8 +11,8 @@ onmessage = ({ data }) => {
 };
 
 async function measure(wishes) {
-  const progress = (done, of, next) => {
-    postMessage({ progress: { done, of, next } });
+  const progress = (done, of, next, left) => {
+    postMessage({ progress: { done, of, next, left } });
     return !stopped;
   };
   try {

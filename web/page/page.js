@@ -103,22 +103,20 @@ async function measure() {
 
 /** Hands a worker its wishes; resolves to the JSON that it gives, and tells how far it is while nobody has stopped it. */
 function outcome(worker, wishes, stopped) {
-  const start = performance.now();
   return new Promise((resolve, reject) => {
     worker.onerror = ({ message }) => reject(new Error(message || "The benchmark's worker could not start."));
     worker.onmessage = ({ data: { progress, results, error } }) => {
       if (error !== undefined) reject(new Error(error));
       else if (results !== undefined) resolve(results);
-      else if (!stopped()) say(`Measuring ${progress.done} of ${progress.of}: ${progress.next}${left(start, progress)}.`);
+      else if (!stopped()) say(`Measuring ${progress.done} of ${progress.of}: ${progress.next}${left(progress)}.`);
     };
     worker.postMessage(wishes);
   });
 }
 
-/** The time left in words, if parts go on as they went so far. */
-function left(start, { done, of }) {
-  if (done === 0 || done === of) return "";
-  const seconds = ((performance.now() - start) / 1000 / done) * (of - done);
+/** The time left in words, if it is known. */
+function left({ left: seconds }) {
+  if (!seconds) return "";
   return seconds < 90 ? `, about ${Math.ceil(seconds)} s left` : `, about ${Math.round(seconds / 60)} min left`;
 }
 

@@ -12,7 +12,7 @@ use crate::{Failure, device};
 
 /// Measures the adapter and resolves to the text of `aft bench --format json`. `options` may have `effort`, "quick" (the default) or
 /// "full"; `op`, `form` and `length`, which leave the cases of that name or T; and `progress`, which is called with the parts done, the
-/// number of all and the name of the next. If it returns false, the promise resolves to what is done so far. The thread has its turns
+/// number of all, the name of the next and the seconds left, if they are known. If it returns false, the promise resolves to what is done so far. The thread has its turns
 /// between measurements; while the reference computes, it waits: a page runs this in a worker.
 ///
 /// # Errors
@@ -26,9 +26,10 @@ pub async fn benchmark(options: JsValue) -> Result<String, Failure> {
     let mut results = Results::new(&gpu);
     let stopped = Cell::new(false);
     let fault = Cell::new(None);
-    let tell = |Progress { done, of, next, .. }: &Progress| {
+    let tell = |Progress { done, of, next, left_s }: &Progress| {
         let Some(progress) = &progress else { return };
-        let arguments: [JsValue; 3] = [(*done as f64).into(), (*of as f64).into(), next.as_str().into()];
+        let left = left_s.map_or(JsValue::UNDEFINED, JsValue::from);
+        let arguments: [JsValue; 4] = [(*done as f64).into(), (*of as f64).into(), next.as_str().into(), left];
         match progress.apply(&JsValue::UNDEFINED, &js_sys::Array::from_iter(arguments)) {
             Ok(answer) if answer == false => stopped.set(true),
             Ok(_) => {}

@@ -161,7 +161,7 @@ describe("with WebGPU", () => {
       let turns = 0;
       const told = [];
       const timer = setInterval(() => (turns += 1), 1);
-      const text = await bench({ ...wishes, progress: (done, of, next) => void told.push([done, of, next]) });
+      const text = await bench({ ...wishes, progress: (...progress) => void told.push(progress) });
       clearInterval(timer);
       return { text, told, turns };
     }, wishes);
@@ -187,6 +187,9 @@ describe("with WebGPU", () => {
     assert.ok(results.rows.every(({ gate, median_ms }) => gate === "pass" && median_ms > 0));
     const of = told.at(-1)[1];
     assert.deepEqual(told.map(([done]) => done), [...Array(of + 1).keys()]);
+    // The seconds left are known from the first part on, and none in the end.
+    assert.deepEqual([told[0][3], told.at(-1)[3]], [undefined, 0]);
+    assert.ok(told.slice(1, -1).every(([, , , left]) => left > 0));
     assert.ok(turns >= told.length, `${turns} turns in ${told.length} parts`);
     assert.deepEqual(page.faults, []);
     await page.close();

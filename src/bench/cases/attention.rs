@@ -23,7 +23,7 @@ pub(in crate::bench) struct MultiHead {
 }
 
 /// Channels of a head, D / H, as in the transformer's base model.
-const HEAD: usize = 64;
+pub(super) const HEAD: usize = 64;
 /// Positions up to which two heads are sampled; beyond it one, as the reference takes time T T D / H a head.
 const MANY: usize = 1024;
 
@@ -52,6 +52,7 @@ impl MultiHead {
         let layer = gpu.checked("preparing attention", || Layer::new(&problem, measure, placement)).await?;
         run(measure, &layer.forward).await?;
         let y = layer.y.plane.read(gpu).await?;
+        run(measure, &layer.saving).await?;
         run(measure, &layer.backward).await?;
         let [dq, dk, dv] = problem.unpacked(&layer.dx.plane.read(gpu).await?);
 
@@ -112,9 +113,10 @@ impl Sample {
     }
 }
 
-/// Attention on the device; what the forward pass gives is what the gradient needs.
+/// Attention on the device: what is timed, and between its two halves the forward pass that a gradient needs.
 struct Layer {
     forward: Program,
+    saving: Program,
     backward: Program,
     y: Operand,
     dx: Operand,
@@ -132,7 +134,6 @@ impl Layer {
         let attention = Attention { batch, time, channels, heads, causal: problem.causal, mask: None };
         let (rows, cols) = (batch * time, qkv_cols(channels));
         let outside = |operands: &[&Operand]| operands.iter().map(|o| o.outside_bytes()).sum::<u64>();
-        let taken = |operands: &[&Operand]| gpu.memory().live_bytes - before - outside(operands);
 
         let mut f = Builder::new(gpu, placement);
         let x = Operand::input(gpu, placement, rows, cols, &problem.packed())?;
@@ -141,16 +142,21 @@ impl Layer {
         forward(&mut f, &attention, &x.plane, &out)?;
         let y = Operand::of(gpu, out.y.clone())?;
         let ahead = enclosed(&[&x], &f.take_program(), &[&y]);
-        let forward_bytes = taken(&[&x, &y]);
+        let forward_bytes = gpu.memory().live_bytes - before - outside(&[&x, &y]);
 
         let mut g = Builder::new(gpu, placement);
+        let begun = gpu.memory().live_bytes;
+        let out = Attended::new(&mut g, &attention)?;
+        forward(&mut g, &attention, &x.plane, &out)?;
+        let saving = enclosed(&[&x], &g.take_program(), &[]);
         let dy = Operand::input(gpu, placement, rows, channels, &problem.dy)?;
         let dx = Operand::output(gpu, placement, rows, cols)?;
         let args = Backward { qkv: &x.plane, out: &out, dy: &dy.plane, dqkv: &dx.plane };
         backward(&mut g, &attention, &args)?;
         let back = enclosed(&[&x, &dy], &g.take_program(), &[&dx]);
-        let bytes = [forward_bytes, taken(&[&x, &y, &dy, &dx])];
-        Ok(Self { forward: ahead, backward: back, y, dx, bytes, _held: (x, dy, out, f, g) })
+        let gradient_bytes = gpu.memory().live_bytes - begun - outside(&[&dy, &dx]) + x.plane.bytes();
+        let bytes = [forward_bytes, gradient_bytes];
+        Ok(Self { forward: ahead, saving, backward: back, y, dx, bytes, _held: (x, dy, out, f, g) })
     }
 }
 

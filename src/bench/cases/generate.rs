@@ -16,8 +16,8 @@ use crate::generate::{Generator, Sampling};
 use crate::models::language::{Language, VOCABULARY};
 use crate::reference::compare::worst;
 
-/// Bytes of a prompt and tokens after it that the reference computes.
-const CHECKED: [usize; 2] = [24, 8];
+/// Tokens that the reference computes: after a prompt that is longer than a window by so many, which has then moved on.
+const CHECKED: usize = 8;
 /// Of a logit: some ten roundings of values of a few units.
 const TOLERANCE: f64 = 2e-5;
 
@@ -35,7 +35,7 @@ pub(super) async fn measure(
     let mut generator = Generator::new(&gpu, &language, 1).await?;
     let peak_bytes = Some(gpu.memory().peak_bytes - before);
     let row = Row { B: Some(1), peak_bytes, plan: Some(model.plan(&gpu, language.placement)), ..row };
-    let error = error(&mut generator, &Truth::of(&gpu, &language).await?).await?;
+    let error = error(&mut generator, model, &Truth::of(&gpu, &language).await?).await?;
     let work = Work::of(&model.config)?;
     let half = (model.config.length / 2).max(1);
     let prompt = bytes(6, half as usize);
@@ -98,12 +98,12 @@ fn bytes(stream: u32, len: usize) -> Vec<u8> {
 }
 
 /// How far the logits that tokens are drawn by are from the reference's, in units of the tolerance.
-async fn error(generator: &mut Generator, truth: &Truth) -> Result<f64> {
-    let [before, count] = CHECKED;
+async fn error(generator: &mut Generator, model: &Model, truth: &Truth) -> Result<f64> {
+    let before = (model.config.window as usize + CHECKED).min(model.config.length as usize - CHECKED);
     let mut text = bytes(5, before);
     generator.read(&text).await?;
     let mut got = Vec::new();
-    for _ in 0..count {
+    for _ in 0..CHECKED {
         let push = |tokens: &[u8]| {
             text.push(tokens[0]);
             ControlFlow::Continue(())
@@ -111,7 +111,7 @@ async fn error(generator: &mut Generator, truth: &Truth) -> Result<f64> {
         generator.generate(1, &Sampling::default(), push).await?;
         got.extend(generator.logits().await?);
     }
-    let tokens: Vec<u32> = text[..before + count - 1].iter().map(|&byte| byte.into()).collect();
+    let tokens: Vec<u32> = text[..before + CHECKED - 1].iter().map(|&byte| byte.into()).collect();
     let logits = truth.logits(&tokens)?;
     let truth = &logits[(before - 1) * VOCABULARY as usize..];
     Ok(worst(&got, truth, |_| TOLERANCE).ratio)

@@ -4,19 +4,20 @@ mod aft;
 mod around;
 mod attention;
 mod generate;
+mod group;
 mod model;
 pub(super) mod train;
 mod truth;
 mod update;
 mod work;
 
-use std::ops::ControlFlow;
-
 use super::measure::{Measure, Timed};
 use super::result::Row;
 use super::run::{Effort, Filter};
 use crate::error::Result;
 use crate::gpu::{AdapterClass, Program};
+
+pub(super) use group::{Group, skipped};
 
 /// A case, with the rows that come of it. Another operation is a file beside this one with `all`, `row` and `prepare`, and a line
 /// here.
@@ -45,7 +46,7 @@ fn shapes(class: AdapterClass, effort: Effort) -> (usize, &'static [[usize; 2]])
     (sequences, shapes)
 }
 
-/// All that runs on a device of a class; long sequences come last, as they are what a slow one has no time for.
+/// All that runs on a device of a class.
 pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Case> {
     let mut cases: Vec<_> = aft::all(class, effort).into_iter().map(Case::Aft).collect();
     cases.extend(attention::all(class, effort).into_iter().map(Case::Attention));
@@ -53,7 +54,6 @@ pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Case> {
     for model in model::all(class, effort) {
         cases.extend([Case::Train(model.clone()), Case::Generate(model)]);
     }
-    cases.sort_by_key(Case::mixed);
     cases
 }
 
@@ -70,17 +70,22 @@ impl Case {
     }
 
     /// Positions that are mixed, T, by an operation that does that.
-    fn mixed(&self) -> Option<u32> {
+    pub(super) fn mixed(&self) -> Option<u32> {
         match self {
             Self::Aft(_) | Self::Attention(_) => self.row().T,
             Self::Around(_) | Self::Train(_) | Self::Generate(_) => None,
         }
     }
 
-    /// About how long the case takes, in units of a short one: what the reference computes grows with T² and weighs as much at
-    /// T = 1,024.
+    /// About how long the case takes to check, in units of what a short one takes in all. What the reference computes grows with T²
+    /// and weighs as much at T = 1,024.
     pub(super) fn effort(&self) -> f64 {
-        1.0 + (f64::from(self.mixed().unwrap_or(0)) / 1024.0).powi(2)
+        match self {
+            Self::Train(model) | Self::Generate(model) => model.effort(),
+            Self::Aft(_) | Self::Attention(_) | Self::Around(_) => {
+                (f64::from(self.mixed().unwrap_or(0)) / 1024.0).powi(2)
+            }
+        }
     }
 
     /// The case in words.
@@ -108,26 +113,6 @@ impl Case {
             Self::Around(around) => around.prepare(measure).await.map(Some),
             Self::Train(_) | Self::Generate(_) => Ok(None),
         }
-    }
-
-    /// Checks the case, times it, and adds its rows as they are there. Breaks if told to stop.
-    ///
-    /// # Errors
-    /// As [`Case::prepare`].
-    pub(super) async fn measure(&self, measure: &mut Measure<'_>, rows: &mut Vec<Row>) -> Result<ControlFlow<()>> {
-        match self {
-            Self::Train(model) => return train::measure(model, self.row(), measure, rows).await,
-            Self::Generate(model) => return generate::measure(model, self.row(), measure, rows).await,
-            Self::Aft(_) | Self::Attention(_) | Self::Around(_) => {}
-        }
-        let prepared = self.prepare(measure).await?;
-        for timed in prepared.iter().flat_map(|prepared| &prepared.timed) {
-            match measure.row(timed).await? {
-                Some(row) => rows.push(row),
-                None => return Ok(ControlFlow::Break(())),
-            }
-        }
-        Ok(ControlFlow::Continue(()))
     }
 }
 

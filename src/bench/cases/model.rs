@@ -21,8 +21,8 @@ const ATTENTION_HEAD: u32 = 16;
 /// Channels of a head of AFT-conv, likewise.
 const CONV_HEAD: u32 = 4;
 
-/// The model that an adapter trains in two minutes, and at full effort its other variants and the paper's width and length: all
-/// twelve layers of it where a GPU computes, else two.
+/// The model that an adapter trains in two minutes, and at full effort its other variants and, as AFT-local and with
+/// attention, the paper's width and length: all twelve layers of it where a GPU computes, else two.
 pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Model> {
     let small = LanguageConfig::for_adapter(class);
     let software = class == AdapterClass::Software;
@@ -37,8 +37,10 @@ pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Model> {
             all.push(Model { config: LanguageConfig { variant, heads, ..small.clone() }, batch: all[0].batch });
         }
         let paper = LanguageConfig { dropout: 0.0, ..LanguageConfig::paper_enwik8() };
-        let layers = if software { 2 } else { paper.layers };
-        all.push(Model { config: LanguageConfig { layers, ..paper }, batch: if software { 1 } else { 4 } });
+        let local = LanguageConfig { layers: if software { 2 } else { paper.layers }, ..paper };
+        let heads = local.dim / super::attention::HEAD as u32;
+        let attention = LanguageConfig { variant: Variant::Attention, heads, ..local.clone() };
+        all.extend([local, attention].map(|config| Model { config, batch: if software { 1 } else { 4 } }));
     }
     all
 }
@@ -58,6 +60,17 @@ impl Model {
             causal: Some(true),
             ..Row::default()
         }
+    }
+
+    /// About how long a step, or as much of generation, takes: as [`super::Case::effort`].
+    pub(super) fn effort(&self) -> f64 {
+        (self.numbers() * f64::from(self.batch * self.config.length) / 6e8).clamp(1.0, 12.0)
+    }
+
+    /// About how many numbers its layers hold.
+    pub(super) fn numbers(&self) -> f64 {
+        let LanguageConfig { dim, layers, mlp_ratio, .. } = self.config;
+        f64::from(layers) * f64::from(4 + 2 * mlp_ratio) * f64::from(dim).powi(2)
     }
 
     /// By which plan it runs, in words.

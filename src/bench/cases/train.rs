@@ -23,8 +23,10 @@ use crate::ops::nn::batch::IGNORED;
 use crate::random::below;
 use crate::train::{TrainConfig, Trainer};
 
-/// Positions of the first sequence that the reference computes; the others have no target.
+/// Positions of the last sequence that the reference computes of a model that is not small; all others have no target.
 const CHECKED: usize = 48;
+/// Numbers in the layers of a model that is small, times its positions: of that all of the last sequence is computed.
+const SMALL: f64 = 3e7;
 
 pub(super) async fn measure(
     model: &Model,
@@ -114,16 +116,19 @@ pub(super) fn letters(stream: u32, len: usize) -> Vec<u32> {
     (0..len).map(|i| 97 + below([stream, 0x6265_6e63, i as u32, 0], 26) as u32).collect()
 }
 
-/// The error of the losses of the first positions, and of the gradient along random directions, in units of the tolerance: a step's
+/// The error of the losses of the last sequence's positions, or its first ones, and of the gradient along random directions, in units of the tolerance: a step's
 /// own program computes both, only the targets of later positions are taken away. Then that of what a whole step makes of the weights.
 async fn error(trainer: &mut Trainer, measure: &Measure<'_>, model: &Model) -> Result<f64> {
     let length = model.config.length as usize;
-    let (len, n) = (model.batch as usize * length, CHECKED.min(length));
+    let len = model.batch as usize * length;
+    let n = if model.numbers() * length as f64 <= SMALL { length } else { CHECKED.min(length) };
+    let checked = len - length..len - length + n;
     let (tokens, all) = (letters(3, len), letters(4, len));
-    let targets: Vec<u32> = (0..len).map(|i| if i < n { all[i] } else { IGNORED }).collect();
+    let targets: Vec<u32> = (0..len).map(|i| if checked.contains(&i) { all[i] } else { IGNORED }).collect();
     let got = trainer.try_batch(&tokens, &targets).await?;
+    let (tokens, targets, got) = (&tokens[checked.clone()], &targets[checked.clone()], &got[checked]);
     let truth = Truth::of(&measure.gpu, &trainer.model).await?;
-    let losses = truth.losses(&tokens[..n], &targets[..n])?;
+    let losses = truth.losses(tokens, targets)?;
     let off = |(got, truth): (&f32, &f64)| (f64::from(*got) - truth).abs();
     let loss_error = got.iter().zip(&losses).map(off).fold(0.0, worse);
 
@@ -148,7 +153,7 @@ async fn error(trainer: &mut Trainer, measure: &Measure<'_>, model: &Model) -> R
         let loss = |step: f64| -> Result<f64> {
             let moved = truth.moved(&direction, step);
             // A row counts for one of all rows of the batch.
-            Ok(moved.losses(&tokens[..n], &targets[..n])?.iter().sum::<f64>() / len as f64)
+            Ok(moved.losses(tokens, targets)?.iter().sum::<f64>() / len as f64)
         };
         let slope = (loss(STEP)? - loss(-STEP)?) / (2.0 * STEP);
         let along = gradients.iter().flatten().zip(direction.iter().flatten()).map(|(g, d)| f64::from(*g) * d);

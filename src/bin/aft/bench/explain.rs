@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::ops::ControlFlow;
 
-use aft_wgpu::bench::{Explanation, Options, Share, Step, explain};
+use aft_wgpu::bench::{Explanation, Options, Share, Skipped, Step, explain};
 use aft_wgpu::gpu::Gpu;
 
 use crate::shared::say;
@@ -13,11 +13,17 @@ pub fn run(gpu: &Gpu, options: &Options, stop: &dyn Fn() -> bool) -> anyhow::Res
     // A closed pipe ends the program at the next table that it cannot write.
     let mut written = Ok(());
     let [mut wrong, mut all] = [0; 2];
-    let tell = |explanation: &Explanation| {
-        all += 1;
-        wrong += usize::from(!explanation.is_right());
+    let tell = |outcome: Result<&Explanation, &Skipped>| {
+        let text = match outcome {
+            Ok(explanation) => {
+                all += 1;
+                wrong += usize::from(!explanation.is_right());
+                table(explanation)
+            }
+            Err(Skipped { case, reason }) => format!("{case}: skipped: {reason}\n"),
+        };
         if written.is_ok() {
-            written = say(table(explanation));
+            written = say(text);
         }
     };
     let outcome = pollster::block_on(explain(gpu, options, tell, stop))?;

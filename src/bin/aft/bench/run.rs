@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use aft_wgpu::Error;
 use aft_wgpu::bench::{self, Effort, Filter, Options, Results, report};
 use aft_wgpu::gpu::{Gpu, GpuOptions, adapters};
 use clap::ValueEnum;
@@ -89,6 +90,10 @@ pub struct Stopped {
 }
 
 pub fn run(args: &RunArgs) -> anyhow::Result<()> {
+    if args.all() && args.format == Format::Json && args.output.is_none() && !args.explain {
+        let text = "--adapter all gives one JSON object an adapter: name a file with --output, or take --format jsonl";
+        return Err(Error::Config(text.into()).into());
+    }
     for file in args.output.iter().chain(&args.html) {
         files::check_writable(file)?;
     }
