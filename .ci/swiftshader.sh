@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests of kernels and of the forms of AFT on SwiftShader, the software driver inside Chromium. It is the second opinion
-# on Mesa's: written by other people, with other vectors, and less forgiving of a read past the end of a buffer.
+# The tests of kernels and of the forms of AFT, and the benchmark, on SwiftShader, the software driver inside Chromium. It is the
+# second opinion on Mesa's: written by other people, with other vectors, and less forgiving of a read past the end of a buffer.
 #
 # Exit code 3: the driver is missing and cannot be installed.
 set -euo pipefail
@@ -25,4 +25,8 @@ cargo test --test kernels "$@"
 # Every form once, as this adapter plans it. What costs minutes here and is no matter of the driver is left to Mesa's: the plan for
 # GPUs, which the kernels above are tried with, sequences of 131,072, and the program.
 cargo test --test forms -- --skip "(GPU plan)" --skip long:: --skip memory:: --skip program::
+# Every gate is green, or it ends with 1.
+cargo build --release
+target=${CARGO_TARGET_DIR:-target}
+"$target/release/aft" bench --quick --output "$target/bench-swiftshader.md"
 echo "SwiftShader: $((SECONDS - started)) s"

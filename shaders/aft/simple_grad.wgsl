@@ -2,7 +2,8 @@
 //   dv_t' = e^k_t' a_t',  dk_t' = e^k_t' ((v_t' - centre) a_t' - b_t'),  (a, b)_t' = sum over rows t of e^(-L_t) (G_t, H_t)
 //
 // The last of three passes (rest_reduce, rest_scan). Where CAUSAL = 1, the sums are over t >= t': a thread walks a strip of positions
-// backwards, and `carry` has the sums of the strips after it; else it has the sums of all rows.
+// backwards, and `carry` has the sums of the strips after it; else it has the sums of all rows. Where one strip is all there is no
+// carry, and but this pass.
 //
 // Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], lr [B T, 2 D] of L and r, g [B T, D], carry as in simple.wgsl, dqkv [B T, 3 D]
 // (its columns of dk and dv).

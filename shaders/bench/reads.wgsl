@@ -3,7 +3,7 @@
 struct Params {
     rows: u32,
     width: u32,
-    down: u32,
+    stacked: u32,
     a_stride: u32,
     b_stride: u32,
     c_stride: u32,
@@ -13,17 +13,17 @@ struct Params {
 @compute @workgroup_size(64)
 fn three_reads(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     // A tile is four blocks of 64, above each other or side by side.
-    let down = params.down;
-    let along = 64u * (1u - down);
+    let stacked = params.stacked;
+    let along = select(64u, 0u, stacked != 0u);
     let width = 64u + 3u * along;
     let tiles = params.width / width;
     let tile = group_number(group, groups);
-    var row = tile / tiles * (1u + 3u * down);
+    var row = tile / tiles * (1u + 3u * stacked);
     var col = tile % tiles * width + lane;
     if row >= params.rows { return; }
     for (var block = 0u; block < 4u; block += 1u) {
         set_y(row, col, a_at(row, col) * b_at(row, col) + c_at(row, col));
-        row += down;
+        row += stacked;
         col += along;
     }
 }

@@ -122,9 +122,13 @@ pub async fn explain(
                 each(Ok(&Explanation::wrong(name, plan, error)));
                 continue;
             }
-            let (clock, kernels) = shares(&measure, &timed.program).await?;
             let passes = passes(&timed.program);
-            each(Ok(&Explanation { case: name, plan, error, clock, kernels, passes, step: None }));
+            match shares(&measure, &timed.program).await {
+                Ok((clock, kernels)) => {
+                    each(Ok(&Explanation { case: name, plan, error, clock, kernels, passes, step: None }));
+                }
+                Err(error) => each(Err(&skipped(name, error)?)),
+            }
         }
     }
     Ok(ControlFlow::Continue(()))

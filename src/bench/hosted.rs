@@ -10,6 +10,8 @@ use crate::error::Result;
 /// Times of what the host runs, with those of a limit's kernel.
 pub(super) struct Hosted {
     paired: Paired,
+    /// Executions of a round.
+    repeats: u32,
     limit: Limit,
     /// What a run of the limit's kernel does.
     limit_work: f64,
@@ -35,8 +37,9 @@ impl Measure<'_> {
         let few = if run(1).await? > share { 1 } else { most.min(8) };
         let one = run(few).await? / f64::from(few);
         let repeats = (share.max(watch.least_s()) / one).clamp(1.0, most.into()) as u32;
-        let (limit_repeats, _) = repeats_within(watch, &plain.program, share, 1).await?;
-        let mut paired = Paired { seconds: Vec::new(), limit_seconds: Vec::new(), repeats };
+        let (limit_repeats, _) = repeats_within(watch, &plain.program, share).await?;
+        let runs = repeats * ROUNDS as u32;
+        let mut paired = Paired { seconds: Vec::new(), limit_seconds: Vec::new(), runs };
         for round in 0..ROUNDS {
             if (self.stop)() {
                 return Ok(None);
@@ -51,19 +54,19 @@ impl Measure<'_> {
                 }
             }
         }
-        Ok(Some(Hosted { paired, limit, limit_work: plain.work }))
+        Ok(Some(Hosted { paired, repeats, limit, limit_work: plain.work }))
     }
 }
 
 impl Hosted {
     /// Executions of a round.
     pub(super) fn repeats(&self) -> u32 {
-        self.paired.repeats
+        self.repeats
     }
 
     /// Writes down times, and what an execution that does `work` reaches of the limit.
     pub(super) fn fill(&self, row: &mut Row, work: f64) {
-        times(row, &self.paired.seconds, self.paired.repeats);
+        times(row, &self.paired);
         row.clock = Some("wall".into());
         row.limit = Some(self.limit.name().into());
         fill_percents(row, &self.paired, work, self.limit_work);

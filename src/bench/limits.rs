@@ -1,7 +1,7 @@
 //! What an adapter reaches in plain kernels (`shaders/bench/*.wgsl`): what the kernels of AFT are held against.
 
 use crate::error::Result;
-use crate::gpu::{Bind, Cost, Gpu, Kernel, Operand, Placement, Plane, Program, Variant, params};
+use crate::gpu::{AdapterClass, Bind, Cost, Gpu, Kernel, Operand, Placement, Plane, Program, Variant, params};
 use crate::ops::Builder;
 
 params! {
@@ -22,7 +22,7 @@ params! {
 params! {
     /// As in `shaders/bench/reads.wgsl`.
     ReadsParams {
-        rows: u32, width: u32, down: u32, a_stride: u32, b_stride: u32, c_stride: u32, y_stride: u32,
+        rows: u32, width: u32, stacked: u32, a_stride: u32, b_stride: u32, c_stride: u32, y_stride: u32,
     }
 }
 
@@ -83,9 +83,6 @@ static TABLE: Kernel = kernel!(
 );
 static IDLE: Kernel = kernel!("bench/idle", "idle", IdleParams, &[Operand::array_out("out", "u32", "[64]")]);
 
-/// Rounds of a thread, for processors and for GPUs: a run lasts milliseconds on the one, and on the other a fraction of one, as it may
-/// be a processor that does not say so.
-const ROUNDS: [u32; 2] = [512, 64];
 /// vec4s of a table that is read: 16 KiB, the least that WebGPU lets a uniform have.
 const ENTRIES: u32 = 1024;
 
@@ -175,7 +172,7 @@ pub(super) struct Plain {
 }
 
 impl Plain {
-    /// Prepares a limit's kernel in a size that fills the adapter: some milliseconds of work.
+    /// Prepares a limit's kernel in a size that fills the adapter: about a millisecond of work.
     ///
     /// # Errors
     /// [`crate::Error::LimitExceeded`], if planes of that size are none.
@@ -216,10 +213,16 @@ impl Plain {
     }
 }
 
+/// How often a thread goes through its loop, so that a run lasts about a millisecond; less on an adapter that does not say what it is,
+/// which may be a processor that is planned for as a GPU.
+fn turns(b: &Builder) -> u32 {
+    if b.gpu.planned_as() == AdapterClass::Unknown { 64 } else { 512 }
+}
+
 /// Adds a kernel on registers; gives the operations of a run.
 fn arithmetic(b: &mut Builder, limit: Limit) -> Result<f64> {
     let groups = b.planned([32, 4096]);
-    let (threads, rounds) = (64 * groups, b.planned(ROUNDS));
+    let (threads, rounds) = (64 * groups, turns(b));
     let out = b.gpu.storage("sums", 16 * u64::from(threads))?;
     let runs = f64::from(threads) * f64::from(rounds);
     let variant = Variant::plain(b.placement);
@@ -246,7 +249,7 @@ fn arithmetic(b: &mut Builder, limit: Limit) -> Result<f64> {
 /// Adds a kernel that reads a uniform; gives the bytes of a run.
 fn reads_of_uniform(b: &mut Builder) -> Result<f64> {
     let groups = b.planned([32, 4096]);
-    let (threads, rounds) = (64 * groups, b.planned(ROUNDS));
+    let (threads, rounds) = (64 * groups, turns(b));
     let out = b.gpu.storage("sums", 16 * u64::from(threads))?;
     let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
     let table = b.gpu.buffer("table", 16 * u64::from(ENTRIES), usage)?;
@@ -282,9 +285,9 @@ fn bandwidth(b: &mut Builder, limit: Limit, most: f64) -> Result<(f64, Vec<Plane
         b.gpu.dispatch(&COPY, &variant, &params, &binds, groups, cost)?
     } else {
         // Of textures blocks; buffers are read along their rows, at 1.5 times the rate of blocks on lavapipe (SwiftShader: 0.75).
-        let down = u32::from(b.placement == Placement::Texture);
+        let stacked = u32::from(b.placement == Placement::Texture);
         let params =
-            ReadsParams { rows, width, down, a_stride: width, b_stride: width, c_stride: width, y_stride: width };
+            ReadsParams { rows, width, stacked, a_stride: width, b_stride: width, c_stride: width, y_stride: width };
         b.gpu.dispatch(&READS, &variant, &params, &binds, groups, cost)?
     };
     b.program.dispatch(dispatch);

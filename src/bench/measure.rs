@@ -1,5 +1,7 @@
 //! What cases are measured with: the device, its clock, its limits, and how long it may take.
 
+use std::ops::ControlFlow;
+
 use web_time::Instant;
 
 use super::clock::Stopwatch;
@@ -85,14 +87,15 @@ impl<'a> Measure<'a> {
         Ok(Some(result::Limit { name: limit.name().into(), value, unit: limit.unit().into(), min, max }))
     }
 
-    /// Times programs whose results were checked, in turns, and fills their rows. A wrong result gets no time. None if told to stop.
+    /// Times programs whose results were checked, in turns, and adds their rows. A wrong result gets no time. If told to stop, adds what
+    /// is wrong, and breaks.
     ///
     /// # Errors
     /// As the kernels.
-    pub(super) async fn rows(&mut self, all: &[Timed]) -> Result<Option<Vec<Row>>> {
-        let mut rows: Vec<_> = all.iter().map(Timed::judged).collect();
+    pub(super) async fn rows(&mut self, all: &[&Timed], rows: &mut Vec<Row>) -> Result<ControlFlow<()>> {
+        let mut judged: Vec<_> = all.iter().map(|timed| timed.judged()).collect();
         // Rows that get times, their programs, and the places of their limits' kernels.
-        let right: Vec<_> = rows.iter_mut().zip(all).filter(|(row, _)| row.gate != FAIL).collect();
+        let right: Vec<_> = judged.iter_mut().zip(all).filter(|(row, _)| row.gate != FAIL).collect();
         let mut places = Vec::new();
         for (row, timed) in &right {
             places.push(self.plain(timed.limit, row.bytes.unwrap_or(f64::INFINITY)).await?);
@@ -101,9 +104,12 @@ impl<'a> Measure<'a> {
         let programs: Vec<_> =
             right.iter().zip(&limits).map(|((_, timed), &limit)| (&timed.program, Some(limit))).collect();
         let paired = in_turns(&mut self.watch, &programs, self.effort.allowance_s(), self.stop).await?;
-        let Some(paired) = paired else { return Ok(None) };
+        let Some(paired) = paired else {
+            rows.extend(judged.into_iter().filter(|row| row.gate == FAIL));
+            return Ok(ControlFlow::Break(()));
+        };
         for (((row, timed), limit), paired) in right.into_iter().zip(limits).zip(&paired) {
-            times(row, &paired.seconds, paired.repeats);
+            times(row, paired);
             row.clock = Some(self.watch.name().into());
             row.limit = Some(timed.limit.name().into());
             let work = if timed.limit == Limit::Fma { row.flops } else { row.bytes };
@@ -111,7 +117,8 @@ impl<'a> Measure<'a> {
                 fill_percents(row, paired, work, limit.work);
             }
         }
-        Ok(Some(rows))
+        rows.extend(judged);
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Makes the kernel of a limit ready, which moves about `bytes` where it is one of bandwidth; gives its place in `plain`.
@@ -152,11 +159,11 @@ pub(super) fn judge(row: &mut Row, error: f64) {
     row.error = Some(error).filter(|error| error.is_finite());
 }
 
-/// Writes down the seconds of single executions, one value a round of `repeats`.
-pub(super) fn times(row: &mut Row, seconds: &[f64], repeats: u32) {
-    let [min, middle, most] = [0.0, 0.5, 0.9].map(|p| Some(1e3 * quantile(seconds, p)));
+/// Writes down the seconds of single executions.
+pub(super) fn times(row: &mut Row, paired: &Paired) {
+    let [min, middle, most] = [0.0, 0.5, 0.9].map(|p| Some(1e3 * quantile(&paired.seconds, p)));
     (row.min_ms, row.median_ms, row.p90_ms) = (min, middle, most);
-    row.repetitions = Some(repeats * seconds.len() as u32);
+    row.repetitions = Some(paired.runs);
 }
 
 /// Writes down what a case that does `work` reaches of a limit, round by round.

@@ -1,9 +1,9 @@
 //! The benchmark: what an adapter reaches in plain kernels, and what ours reach of it.
 //!
-//! In reading order: [`Results`] is what comes out. To measure, `limits` are the plain kernels; `clock` measures time, and `pair`
-//! takes a case and its limit in turns, `hosted` what the host runs itself; `operand` and `sampled` set up what a case in `cases` runs on and is checked by; [`run()`]
-//! does it all, and [`explain()`] takes a case apart. To read, [`read()`] takes a file, [`series`], [`slope`], [`crossing`] and [`memory`] say what its rows say together,
-//! and [`report`] writes it down.
+//! In reading order: [`Results`] is what comes out. To measure, `limits` are the plain kernels; `clock` measures time, `pair` takes cases
+//! and their limits in turns, and `hosted` what the host runs itself; `operand` and `sampled` set up what a case in `cases` runs on and is
+//! checked by; [`run()`] does it all, and [`explain()`] takes a case apart. To read, [`read()`] takes a file, [`series`], [`slope`],
+//! [`crossing`] and [`memory`] say what its rows say together, and [`report`] writes it down.
 
 mod cases;
 mod clock;

@@ -1,5 +1,7 @@
 //! Rounds in which cases and their limits take turns: clocks, neighbours and temperatures change, ratios within a round hardly.
 
+use std::iter::once;
+
 use super::clock::Stopwatch;
 use super::limits::Plain;
 use crate::error::Result;
@@ -7,7 +9,7 @@ use crate::gpu::Program;
 
 /// Rounds at least: the least number of which the median is not moved by three that went wrong.
 pub(super) const ROUNDS: usize = 7;
-/// Rounds at most, where runs are short enough: what lasts less than a round moves fewer of them.
+/// Rounds at most, where runs are short enough: of many short ones a disturbance spoils a smaller part.
 const MOST_ROUNDS: usize = 15;
 /// Runs in a measurement at most: those of a kernel that does next to nothing last for fifty steps of a coarse clock.
 const MOST: u32 = 100_000;
@@ -19,8 +21,8 @@ pub(super) struct Paired {
     pub(super) seconds: Vec<f64>,
     /// Seconds of one run of the limit's kernel in each round; empty without a limit.
     pub(super) limit_seconds: Vec<f64>,
-    /// Runs of the case in a round.
-    pub(super) repeats: u32,
+    /// Runs of the case in all rounds.
+    pub(super) runs: u32,
 }
 
 /// A program that takes turns with others.
@@ -28,12 +30,35 @@ struct Turn<'a> {
     program: &'a Program,
     /// Seconds that its runs of a round last, if they can.
     share_s: f64,
-    /// Runs that turned out to be too few for the clock, and the next number to try.
-    fewest: u32,
     /// Runs of a round.
     repeats: u32,
+    /// Runs of all rounds.
+    runs: u32,
     /// Seconds of one run in each round.
     seconds: Vec<f64>,
+}
+
+/// A case, and beside it its limit's kernel, if it has one.
+struct Pair<'a> {
+    case: Turn<'a>,
+    limit: Option<Turn<'a>>,
+}
+
+impl<'a> Pair<'a> {
+    fn new(program: &'a Program, limit: Option<&'a Plain>, allowance_s: f64) -> Self {
+        let share_s = allowance_s / MOST_ROUNDS as f64 / if limit.is_some() { 2.0 } else { 1.0 };
+        // A limit's kernel is made to last a few milliseconds, or less.
+        let limit = limit.map(|limit| Turn::new(&limit.program, share_s.min(0.02)));
+        Self { case: Turn::new(program, share_s), limit }
+    }
+}
+
+/// How rounds ended.
+enum Ended {
+    Done,
+    Stopped,
+    /// Times of two clocks are not mixed.
+    ClockGivenUp,
 }
 
 /// Times programs in turns, each next to its limit's kernel if it has one, for about `allowance_s` seconds each. None if told to
@@ -47,90 +72,97 @@ pub(super) async fn in_turns(
     allowance_s: f64,
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<Vec<Paired>>> {
-    let mut turns = Vec::new();
-    for &(program, limit) in programs {
-        let share_s = allowance_s / MOST_ROUNDS as f64 / if limit.is_some() { 2.0 } else { 1.0 };
-        let turn = |program, share_s| Turn { program, share_s, fewest: 1, repeats: 1, seconds: Vec::new() };
-        turns.push(turn(program, share_s));
-        // A limit's kernel is made to last some milliseconds.
-        turns.extend(limit.map(|limit| turn(&limit.program, share_s.min(0.02))));
-    }
-    while !rounds(watch, &mut turns, allowance_s * programs.len() as f64, stop).await? {
-        if stop() {
-            return Ok(None);
+    let mut pairs: Vec<_> = programs.iter().map(|&(program, limit)| Pair::new(program, limit, allowance_s)).collect();
+    loop {
+        let mut turns: Vec<_> = pairs.iter_mut().flat_map(|pair| once(&mut pair.case).chain(&mut pair.limit)).collect();
+        match rounds(watch, &mut turns, allowance_s * programs.len() as f64, stop).await? {
+            Ended::Done => break,
+            Ended::Stopped => return Ok(None),
+            Ended::ClockGivenUp => {}
         }
     }
-    let mut turns = turns.into_iter();
-    let paired = programs.iter().map(|(_, limit)| {
-        let case = turns.next()?;
-        let limit_seconds = if limit.is_some() { turns.next()?.seconds } else { Vec::new() };
-        Some(Paired { seconds: case.seconds, limit_seconds, repeats: case.repeats })
-    });
-    Ok(paired.collect())
+    let paired = |Pair { case, limit }| {
+        let limit_seconds = limit.map_or_else(Vec::new, |limit: Turn<'_>| limit.seconds);
+        Paired { seconds: case.seconds, limit_seconds, runs: case.runs }
+    };
+    Ok(Some(pairs.into_iter().map(paired).collect()))
 }
 
-/// Measures all rounds, for about `allowance_s` seconds together. Not done if told to stop, or if the clock turned out to be too
-/// coarse for so many runs, or was given up: times of two clocks are not mixed.
+/// Measures all rounds, for about `allowance_s` seconds together.
 async fn rounds(
     watch: &mut Stopwatch,
-    turns: &mut [Turn<'_>],
+    turns: &mut [&mut Turn<'_>],
     allowance_s: f64,
     stop: &dyn Fn() -> bool,
-) -> Result<bool> {
+) -> Result<Ended> {
     let clock = watch.clock();
     let mut round_s = 0.0;
     for turn in turns.iter_mut() {
         if stop() {
-            return Ok(false);
+            return Ok(Ended::Stopped);
         }
-        let one_s;
-        (turn.repeats, one_s) = repeats_within(watch, turn.program, turn.share_s, turn.fewest).await?;
-        turn.seconds.clear();
-        round_s += f64::from(turn.repeats) * one_s;
+        let (repeats, one_s) = repeats_within(watch, turn.program, turn.share_s).await?;
+        **turn = Turn { repeats, ..Turn::new(turn.program, turn.share_s) };
+        round_s += f64::from(repeats) * one_s;
     }
-    let count = ((allowance_s / round_s) as usize).clamp(ROUNDS, MOST_ROUNDS);
-    for round in 0..count {
-        for place in 0..turns.len() {
+    for round in 0..count(round_s, allowance_s) {
+        for place in order(round, turns.len()) {
             if stop() {
-                return Ok(false);
+                return Ok(Ended::Stopped);
             }
-            // There and back: none is always the first, and a case stays next to its limit.
-            let turn = if round % 2 == 0 { place } else { turns.len() - 1 - place };
-            let turn = &mut turns[turn];
-            let took = watch.time(turn.program, turn.repeats).await?;
-            if took < watch.least_s() && turn.repeats < MOST {
-                turn.fewest = (2 * turn.repeats).min(MOST);
-                return Ok(false);
-            } else if took < watch.least_s() {
-                watch.give_up(COARSE);
-            }
+            turns[place].measure(watch).await?;
             if watch.clock() != clock {
-                return Ok(false);
+                return Ok(Ended::ClockGivenUp);
             }
-            turn.seconds.push(took / f64::from(turn.repeats));
         }
     }
-    Ok(true)
+    Ok(Ended::Done)
+}
+
+/// How many rounds of `round_s` seconds are measured in about `allowance_s`.
+fn count(round_s: f64, allowance_s: f64) -> usize {
+    ((allowance_s / round_s) as usize).clamp(ROUNDS, MOST_ROUNDS)
+}
+
+/// Who comes when in a round, of so many: there and back, so that none is always the first, and a case stays next to its limit.
+fn order(round: usize, of: usize) -> impl Iterator<Item = usize> {
+    (0..of).map(move |place| if round.is_multiple_of(2) { place } else { of - 1 - place })
+}
+
+impl<'a> Turn<'a> {
+    fn new(program: &'a Program, share_s: f64) -> Self {
+        Self { program, share_s, repeats: 1, runs: 0, seconds: Vec::new() }
+    }
+
+    /// Measures a round, with more runs if the clock cannot tell so few; gives a clock up that cannot tell the most.
+    async fn measure(&mut self, watch: &mut Stopwatch) -> Result<()> {
+        let mut took = watch.time(self.program, self.repeats).await?;
+        while took < watch.least_s() && self.repeats < MOST {
+            self.repeats = (2 * self.repeats).min(MOST);
+            took = watch.time(self.program, self.repeats).await?;
+        }
+        if took < watch.least_s() {
+            watch.give_up(COARSE);
+        }
+        self.runs += self.repeats;
+        self.seconds.push(took / f64::from(self.repeats));
+        Ok(())
+    }
 }
 
 const COARSE: &str = "timestamps are too coarse for what the kernels take";
 
-/// How many runs make a measurement of about `share_s` seconds, and no less than the clock can tell, and than `fewest`; and about how
-/// many seconds one takes.
-pub(super) async fn repeats_within(
-    watch: &mut Stopwatch,
-    program: &Program,
-    share_s: f64,
-    fewest: u32,
-) -> Result<(u32, f64)> {
+/// How many runs make a measurement of about `share_s` seconds, and no less than the clock can tell; and about how many seconds one
+/// takes.
+pub(super) async fn repeats_within(watch: &mut Stopwatch, program: &Program, share_s: f64) -> Result<(u32, f64)> {
     // The first run compiles, and fills caches.
     watch.time(program, 1).await?;
-    let mut runs = fewest;
+    let mut runs = 1;
     loop {
         let took = watch.time(program, runs).await?;
         match next(runs, took, watch.least_s(), share_s) {
             Plan::Try(more) => runs = more,
-            Plan::Take(repeats) => return Ok((repeats.max(fewest), took / f64::from(runs))),
+            Plan::Take(repeats) => return Ok((repeats, took / f64::from(runs))),
         }
     }
 }
@@ -208,9 +240,16 @@ mod tests {
     }
 
     #[test]
+    fn rounds_go_there_and_back_and_are_as_many_as_fit() {
+        let orders = [0, 1, 2].map(|round| order(round, 4).collect::<Vec<_>>());
+        assert_eq!(orders, [[0, 1, 2, 3], [3, 2, 1, 0], [0, 1, 2, 3]]);
+        assert_eq!([0.1, 0.099, 0.5, 0.0].map(|round_s| count(round_s, 1.0)), [10, 10, ROUNDS, MOST_ROUNDS]);
+    }
+
+    #[test]
     fn ratios_are_of_pairs() {
         // The machine slows down to a half in the second round: the ratio stays.
-        let paired = Paired { seconds: vec![2.0, 4.0], limit_seconds: vec![0.5, 1.0], repeats: 1 };
+        let paired = Paired { seconds: vec![2.0, 4.0], limit_seconds: vec![0.5, 1.0], runs: 2 };
         assert_eq!(paired.percents(10.0, 5.0), [50.0, 50.0]);
     }
 }

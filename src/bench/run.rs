@@ -1,4 +1,4 @@
-//! A run of the benchmark: limits first, then case by case; what is done is kept, whatever comes.
+//! A run of the benchmark: limits first, then group by group of cases; what is done is kept, whatever comes.
 
 use std::ops::ControlFlow;
 
@@ -51,7 +51,7 @@ pub struct Options {
 /// How far a run is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
-    /// Parts done: limits, and cases.
+    /// Parts done: limits, checks of cases, and the times of those that take turns.
     pub done: usize,
     /// Of so many.
     pub of: usize,

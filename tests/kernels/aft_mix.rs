@@ -28,7 +28,7 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
             }
         }),
         trial(gpu, "aft_mix::simple_masked_in_one_strip_and_in_several", |gpu| {
-            for t in [40, 300, 1000] {
+            for t in [12, 40, 300, 1000] {
                 for causal in [true, false] {
                     let problem = problem(Form::Simple, Dims { b: 2, t, d: 5 }, 1, causal);
                     check(gpu, &masked(problem), Values::Normal);

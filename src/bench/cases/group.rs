@@ -14,7 +14,8 @@ pub(in crate::bench) struct Group {
 }
 
 impl Group {
-    /// All groups: what is short comes first, then causal before the rest, as a slow device may have no time for it all.
+    /// All groups: what takes little time comes first, then attention, what the others are held against, then causal before the rest, as
+    /// a slow device may have no time for it all.
     pub(in crate::bench) fn all(cases: Vec<Case>) -> Vec<Self> {
         let without_length = |case: &Case| Row { T: None, ..case.row() };
         let mut groups: Vec<Self> = Vec::new();
@@ -26,7 +27,12 @@ impl Group {
                 None => groups.push(Self { cases: vec![case] }),
             }
         }
-        groups.sort_by_key(|group| (group.cases.len(), group.cases[0].row().causal == Some(false)));
+        let order = |group: &Self| {
+            let case = &group.cases[0];
+            (!matches!(case, Case::Attention(_)), case.row().causal == Some(false))
+        };
+        let effort = |group: &Self| group.efforts().iter().sum::<f64>();
+        groups.sort_by(|a, b| effort(a).total_cmp(&effort(b)).then(order(a).cmp(&order(b))));
         groups
     }
 
@@ -51,59 +57,61 @@ impl Group {
         results: &mut Results,
         tell: &mut dyn FnMut(String),
     ) -> Result<ControlFlow<()>> {
-        let mut ready = Vec::new();
+        let mut ready = Ready::new();
         for case in &self.cases {
             tell(case.name());
             if (measure.stop)() {
-                return Ok(ControlFlow::Break(()));
+                break;
             }
             if let Some(reason) = measure.spent() {
                 results.skipped.push(Skipped { case: case.name(), reason });
                 continue;
             }
-            let outcome = match case {
-                Case::Train(model) => train::measure(model, case.row(), measure, &mut results.rows).await,
-                Case::Generate(model) => generate::measure(model, case.row(), measure, &mut results.rows).await,
-                Case::Aft(_) | Case::Attention(_) | Case::Around(_) => match case.prepare(measure).await {
-                    Err(Error::OutOfMemory { .. }) if !ready.is_empty() => {
-                        // By itself it may fit.
-                        if time(measure, &mut ready, &mut results.rows).await?.is_break() {
-                            return Ok(ControlFlow::Break(()));
-                        }
-                        case.prepare(measure).await
-                    }
-                    outcome => outcome,
+            let mut prepared = match case {
+                Case::Train(model) => {
+                    let outcome = train::measure(model, case.row(), measure, &mut results.rows).await;
+                    return or_skipped(outcome, &[case.name()], results);
                 }
-                .map(|prepared| {
-                    ready.extend(prepared);
-                    ControlFlow::Continue(())
-                }),
+                Case::Generate(model) => {
+                    let outcome = generate::measure(model, case.row(), measure, &mut results.rows).await;
+                    return or_skipped(outcome, &[case.name()], results);
+                }
+                Case::Aft(_) | Case::Attention(_) | Case::Around(_) => case.prepare(measure).await,
             };
-            match outcome {
-                Ok(ControlFlow::Continue(())) => {}
-                Ok(ControlFlow::Break(())) => return Ok(ControlFlow::Break(())),
+            if matches!(prepared, Err(Error::OutOfMemory { .. })) && !ready.is_empty() {
+                // By itself it may fit.
+                if time(measure, std::mem::take(&mut ready), results).await?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                prepared = case.prepare(measure).await;
+            }
+            match prepared {
+                Ok(prepared) => ready.extend(prepared.map(|prepared| (case.name(), prepared))),
                 Err(error) => results.skipped.push(skipped(case.name(), error)?),
             }
         }
-        if !self.is_timed() {
-            return Ok(ControlFlow::Continue(()));
-        }
         tell(format!("times of {}", self.cases[0].name()));
-        time(measure, &mut ready, &mut results.rows).await
+        time(measure, ready, results).await
     }
 }
 
+/// Cases that were checked, with their names.
+type Ready = Vec<(String, Prepared)>;
+
 /// Times all that is ready, in turns, and lets go of it.
-async fn time(measure: &mut Measure<'_>, ready: &mut Vec<Prepared>, rows: &mut Vec<Row>) -> Result<ControlFlow<()>> {
-    let (timed, held): (Vec<_>, Vec<_>) = ready.drain(..).map(|prepared| (prepared.timed, prepared._held)).unzip();
-    let outcome = measure.rows(&timed.into_iter().flatten().collect::<Vec<_>>()).await;
-    drop(held);
-    Ok(match outcome? {
-        Some(more) => {
-            rows.extend(more);
-            ControlFlow::Continue(())
-        }
-        None => ControlFlow::Break(()),
+async fn time(measure: &mut Measure<'_>, ready: Ready, results: &mut Results) -> Result<ControlFlow<()>> {
+    let all: Vec<_> = ready.iter().flat_map(|(_, prepared)| &prepared.timed).collect();
+    let outcome = measure.rows(&all, &mut results.rows).await;
+    let names: Vec<_> = ready.iter().map(|(name, _)| name.clone()).collect();
+    or_skipped(outcome, &names, results)
+}
+
+/// The outcome of cases, which may be that they cannot run here.
+fn or_skipped(outcome: Result<ControlFlow<()>>, names: &[String], results: &mut Results) -> Result<ControlFlow<()>> {
+    outcome.or_else(|error| {
+        let Skipped { reason, .. } = skipped(String::new(), error)?;
+        results.skipped.extend(names.iter().map(|case| Skipped { case: case.clone(), reason: reason.clone() }));
+        Ok(ControlFlow::Continue(()))
     })
 }
 
@@ -128,13 +136,14 @@ mod tests {
         assert_eq!(groups.iter().map(|group| group.cases.len()).sum::<usize>(), all.len());
         let lengths = |group: &Group| group.cases.iter().map(|case| case.row().T).collect::<Vec<_>>();
         let over_length: Vec<_> = groups.iter().filter(|group| group.cases.len() > 1).collect();
-        // Seven forms and attention, causal first; a model or a width by itself, before them.
+        // Attention and seven forms, causal or not, after all that is a case by itself.
         assert_eq!(over_length.len(), 16);
         assert!(over_length.iter().all(|group| lengths(group) == [256, 512, 1024, 2048, 4096].map(Some)));
-        let causal = |group: &&&Group| group.cases[0].row().causal == Some(true);
-        assert!(
-            over_length[..8].iter().all(|group| causal(&group)) && !over_length[8..].iter().any(|group| causal(&group))
-        );
+        let names: Vec<_> =
+            over_length.iter().map(|group| (group.cases[0].row().op, group.cases[0].row().causal)).collect();
+        let aft = |causal| vec![("aft".to_owned(), Some(causal)); 7];
+        let attention = [true, false].map(|causal| ("attention".to_owned(), Some(causal)));
+        assert_eq!(names, [&attention[..], &aft(true), &aft(false)].concat());
         assert!(groups[..groups.len() - 16].iter().all(|group| group.cases.len() == 1));
         // A model times itself, so that there is nothing to tell of after it.
         for group in &groups {

@@ -26,7 +26,7 @@ use crate::train::{TrainConfig, Trainer};
 /// Positions of the last sequence that the reference computes of a model that is not small; all others have no target.
 const CHECKED: usize = 48;
 /// Numbers in the layers of a model that is small, times its positions: of that all of the last sequence is computed.
-const SMALL: f64 = 3e7;
+const SMALL: f64 = 3e8;
 
 pub(super) async fn measure(
     model: &Model,
@@ -117,7 +117,7 @@ pub(super) fn letters(stream: u32, len: usize) -> Vec<u32> {
 }
 
 /// The error of the losses of the last sequence's positions, or its first ones, and of the gradient along random directions, in units of the tolerance: a step's
-/// own program computes both, only the targets of later positions are taken away. Then that of what a whole step makes of the weights.
+/// own program computes both, with all other targets taken away. Then that of what a whole step makes of the weights.
 async fn error(trainer: &mut Trainer, measure: &Measure<'_>, model: &Model) -> Result<f64> {
     let length = model.config.length as usize;
     let len = model.batch as usize * length;

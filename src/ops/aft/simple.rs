@@ -1,5 +1,5 @@
-//! AFT-simple (`shaders/aft/simple.wgsl`), what every form is without biases, and its gradients: two walks over strips of time, of
-//! which the first (`rest.rs`) is left out where one strip is all.
+//! AFT-simple (`shaders/aft/simple.wgsl`), what every form is without biases, and its gradients: two walks over strips of time. The
+//! first is `rest.rs`; where one strip is all, there is none, or the kernel does it itself where it is not causal.
 
 use crate::error::Result;
 use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, params};
@@ -79,7 +79,8 @@ static GRADIENT: Kernel = Kernel {
     ],
 };
 
-/// What a strip's sums are added to: those of the strips before it (after it, if `backward`), or of all positions.
+/// What a strip's sums are added to: those of the strips before it (after it, if `backward`), or of all positions. None, where one strip
+/// is all.
 fn carry(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, backward: bool) -> Result<Option<Plane>> {
     if mix.causal { rest::carry(b, mix, items, strips, Some(0), backward) } else { rest::whole(b, mix, items, strips) }
 }
@@ -123,8 +124,8 @@ pub(crate) fn forward(b: &mut Builder, mix: &Mix<'_>, qkv: &Plane, out: &Mixed) 
         &params,
         &binds,
         groups,
-        // q, k, v and y, and L and r; of a form that is not causal but q.
-        cost(mix, if causal { 64.0 } else { 32.0 } + if saved.is_some() { 32.0 } else { 0.0 }),
+        // q and y, k and v where there is a walk over them, and L and r.
+        cost(mix, if causal || carry.is_none() { 64.0 } else { 32.0 } + if saved.is_some() { 32.0 } else { 0.0 }),
     )?;
     b.program.dispatch(dispatch);
     carry.into_iter().for_each(|plane| b.recycle(plane));
@@ -162,8 +163,8 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, rows: &Rows<'_>, dqkv: &P
         Bind::Plane(dqkv),
     ];
     let (variant, groups) = strips.grid(b, batch, width);
-    // k, v, dk and dv; where it is causal L, r and g besides.
-    let cost = cost(mix, if causal { 112.0 } else { 64.0 });
+    // k, v, dk and dv, and where there is a walk over them L, r and g.
+    let cost = cost(mix, if causal || carry.is_none() { 112.0 } else { 64.0 });
     let dispatch = b.gpu.dispatch(&GRADIENT, &with(variant, causal, None), &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     carry.into_iter().for_each(|plane| b.recycle(plane));

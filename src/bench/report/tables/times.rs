@@ -10,7 +10,7 @@ use crate::bench::series::Key;
 use crate::bench::slope::slope;
 
 /// Every T of the series that have more than one.
-pub fn lengths(machines: &[Machine<'_>]) -> Vec<u32> {
+fn lengths(machines: &[Machine<'_>]) -> Vec<u32> {
     let series = machines.iter().flat_map(|machine| &machine.series).filter(|series| series.rows.len() > 1);
     let lengths: BTreeSet<_> = series.flat_map(|series| series.rows.iter().filter_map(|row| row.T)).collect();
     lengths.into_iter().collect()
@@ -21,9 +21,9 @@ pub fn over_length(machines: &[Machine<'_>]) -> Table {
     let lengths = lengths(machines);
     let mut table = Table::new(
         "Time over T",
-        "The median of one execution and its share of the named limit: the median over the rounds, and its ends. The exponent n is that of time = c Tⁿ, fitted by least \
-         squares in ln T and ln time; the one in turns is of the time in units of the limit's kernel, with which each case took \
-         turns, so that what the machine did to both cancels.",
+        "The median of one execution and its share of the named limit: the median over the rounds; the smallest and the largest. All \
+         T of a case took turns. The exponent n is that of time = c Tⁿ, fitted by least squares in ln T and ln time; the one in turns \
+         is of the time in units of the limit's kernel, with which each took turns, so that what the machine did to both cancels.",
         &CASE,
     );
     table.head.extend(["adapter".into(), "exponent".into(), "in turns".into()]);
@@ -50,7 +50,7 @@ pub fn over_length(machines: &[Machine<'_>]) -> Table {
 pub fn others(machines: &[Machine<'_>]) -> Table {
     let mut table = Table::new(
         "Other cases",
-        "The median of one execution and its share of the named limit: the median over the rounds, and its ends.",
+        "The median of one execution and its share of the named limit: the median over the rounds; the smallest and the largest.",
         &CASE,
     );
     table.head.extend(["T".into(), "limit".into()]);

@@ -90,7 +90,7 @@ pub struct Stopped {
 }
 
 pub fn run(args: &RunArgs) -> anyhow::Result<()> {
-    if args.all() && args.format == Format::Json && args.output.is_none() && !args.explain {
+    if args.all() && args.format == Format::Json && args.output.is_none() {
         let text = "--adapter all gives one JSON object an adapter: name a file with --output, or take --format jsonl";
         return Err(Error::Config(text.into()).into());
     }
