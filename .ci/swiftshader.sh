@@ -25,8 +25,5 @@ cargo test --test kernels "$@"
 # Every form once, as this adapter plans it. What costs minutes here and is no matter of the driver is left to Mesa's: the plan for
 # GPUs, which the kernels above are tried with, sequences of 131,072, and the program.
 cargo test --test forms -- --skip "(GPU plan)" --skip long:: --skip memory:: --skip program::
-# Every gate is green, or it ends with 1.
-cargo build --release
-target=${CARGO_TARGET_DIR:-target}
-"$target/release/aft" bench --quick --output "$target/bench-swiftshader.md"
+.ci/bench.sh
 echo "SwiftShader: $((SECONDS - started)) s"

@@ -1,5 +1,6 @@
 //! No memory for one allocation, whichever it is: an error, and everything else goes on.
 
+use aft_wgpu::bench::{Effort, Filter, Options, Results, run};
 use aft_wgpu::generate::Generator;
 use aft_wgpu::gpu::Gpu;
 use aft_wgpu::models::language::Language;
@@ -18,6 +19,7 @@ pub const TRIALS: Trials = &[
     ("no_memory_while_generating", no_memory_while_generating),
     ("no_memory_while_loading_and_saving", no_memory_while_loading_and_saving),
     ("no_memory_while_profiling", no_memory_while_profiling),
+    ("no_memory_while_measuring", no_memory_while_measuring),
 ];
 
 /// Runs `act` once for each of its allocations, with that one denied, then once with none: each time it fails as out of memory
@@ -132,4 +134,26 @@ fn no_memory_while_profiling(gpu: &Gpu) {
     let (denied, (_, times)) = deny_each(gpu, || block_on(trainer.profile()));
     assert!(denied > 0 || !gpu.caps().features.contains(wgpu::Features::TIMESTAMP_QUERY));
     assert!(times.len() > 10);
+}
+
+/// Some of the allocations of a benchmark: of limits, of cases, and of what they are held against.
+fn no_memory_while_measuring(gpu: &Gpu) {
+    let gpu = &device(gpu);
+    let filter = Filter { op: Some("aft".into()), form: Some("simple".into()), length: None };
+    let options = Options { effort: Effort::Quick, filter, commit: None };
+    let mut denied = 0;
+    for n in [25, 60, 95, 130] {
+        gpu.fail_allocation(n);
+        let mut results = Results::new(gpu);
+        let outcome = block_on(run(gpu, &options, &mut results, |_| (), &|| false));
+        gpu.fail_allocation(0);
+        gpu.check().unwrap();
+        assert!(outcome.unwrap().is_continue(), "allocation {n}");
+        let untaken = results.skipped.iter().filter(|skipped| !skipped.case.starts_with("limit: ")).count();
+        // Two lengths, causal or not, each with two directions, or a reason.
+        assert_eq!(results.rows.len() + 2 * untaken, 8, "allocation {n}: {:?}", results.skipped);
+        assert!(results.failures().is_empty());
+        denied += results.skipped.iter().filter(|skipped| skipped.reason.contains("Try a smaller")).count();
+    }
+    assert!(denied > 0, "nothing was denied");
 }

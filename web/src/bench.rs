@@ -1,10 +1,10 @@
 //! The benchmark, by the same cases as `aft bench`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 
 use aft_wgpu::bench::{self, Effort, Filter, Options, Progress, Results};
-use js_sys::{Function, Object, Reflect};
+use js_sys::{Array, Function, Object, Reflect};
 use wasm_bindgen::prelude::*;
 
 use crate::options::whole;
@@ -12,8 +12,9 @@ use crate::{Failure, device};
 
 /// Measures the adapter and resolves to the text of `aft bench --format json`. `options` may have `effort`, "quick" (the default) or
 /// "full"; `op`, `form` and `length`, which leave the cases of that name or T; and `progress`, which is called with the parts done, the
-/// number of all, the name of the next and the seconds left, if they are known. If it returns false, the promise resolves to what is done so far. The thread has its turns
-/// between measurements; while the reference computes, it waits: a page runs this in a worker.
+/// number of all, the name of the next and the seconds left, if they are known: at each part, and between the measurements of one. If it
+/// returns false, the promise resolves to what is done so far. The thread has its turns between measurements; while the reference
+/// computes, it waits: a page runs this in a worker.
 ///
 /// # Errors
 /// `InsecureOrigin`, `NoWebGpu`, `NoAdapter`, `NoDevice`, `DeviceLost`, `Rejected`; `Busy` while another benchmark runs; `Config` for options or
@@ -26,11 +27,10 @@ pub async fn benchmark(options: JsValue) -> Result<String, Failure> {
     let mut results = Results::new(&gpu);
     let stopped = Cell::new(false);
     let fault = Cell::new(None);
-    let tell = |Progress { done, of, next, left_s }: &Progress| {
-        let Some(progress) = &progress else { return };
-        let left = left_s.map_or(JsValue::UNDEFINED, JsValue::from);
-        let arguments: [JsValue; 4] = [(*done as f64).into(), (*of as f64).into(), next.as_str().into(), left];
-        match progress.apply(&JsValue::UNDEFINED, &js_sys::Array::from_iter(arguments)) {
+    let latest = RefCell::new(None);
+    let call = || {
+        let (Some(progress), Some(arguments)) = (&progress, &*latest.borrow()) else { return };
+        match progress.apply(&JsValue::UNDEFINED, arguments) {
             Ok(answer) if answer == false => stopped.set(true),
             Ok(_) => {}
             Err(error) => {
@@ -39,7 +39,19 @@ pub async fn benchmark(options: JsValue) -> Result<String, Failure> {
             }
         }
     };
-    match bench::run(&gpu, &options, &mut results, tell, &|| stopped.get()).await? {
+    let tell = |Progress { done, of, next, left_s }: &Progress| {
+        let left = left_s.map_or(JsValue::UNDEFINED, JsValue::from);
+        let arguments: [JsValue; 4] = [(*done as f64).into(), (*of as f64).into(), next.as_str().into(), left];
+        latest.replace(Some(Array::from_iter(arguments)));
+        call();
+    };
+    let stop = || {
+        if !stopped.get() {
+            call();
+        }
+        stopped.get()
+    };
+    match bench::run(&gpu, &options, &mut results, tell, &stop).await? {
         ControlFlow::Continue(()) | ControlFlow::Break(()) => {}
     }
     match fault.take() {

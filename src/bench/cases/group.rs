@@ -14,8 +14,8 @@ pub(in crate::bench) struct Group {
 }
 
 impl Group {
-    /// All groups: what takes little time comes first, then attention, what the others are held against, then causal before the rest, as
-    /// a slow device may have no time for it all.
+    /// All groups: what takes little time comes first, then attention, what the others are held against, and AFT-full last, as a slow
+    /// device may have no time for it all.
     pub(in crate::bench) fn all(cases: Vec<Case>) -> Vec<Self> {
         let without_length = |case: &Case| Row { T: None, ..case.row() };
         let mut groups: Vec<Self> = Vec::new();
@@ -28,8 +28,9 @@ impl Group {
             }
         }
         let order = |group: &Self| {
-            let case = &group.cases[0];
-            (!matches!(case, Case::Attention(_)), case.row().causal == Some(false))
+            let row = group.cases[0].row();
+            let is_full = row.op == "aft" && row.form.is_some_and(|form| form.starts_with("full"));
+            (row.op != "attention", is_full, row.causal == Some(false))
         };
         let effort = |group: &Self| group.efforts().iter().sum::<f64>();
         groups.sort_by(|a, b| effort(a).total_cmp(&effort(b)).then(order(a).cmp(&order(b))));
@@ -136,14 +137,15 @@ mod tests {
         assert_eq!(groups.iter().map(|group| group.cases.len()).sum::<usize>(), all.len());
         let lengths = |group: &Group| group.cases.iter().map(|case| case.row().T).collect::<Vec<_>>();
         let over_length: Vec<_> = groups.iter().filter(|group| group.cases.len() > 1).collect();
-        // Attention and seven forms, causal or not, after all that is a case by itself.
+        // Attention, five forms and AFT-full in two, causal or not, after all that is a case by itself.
         assert_eq!(over_length.len(), 16);
         assert!(over_length.iter().all(|group| lengths(group) == [256, 512, 1024, 2048, 4096].map(Some)));
-        let names: Vec<_> =
-            over_length.iter().map(|group| (group.cases[0].row().op, group.cases[0].row().causal)).collect();
-        let aft = |causal| vec![("aft".to_owned(), Some(causal)); 7];
-        let attention = [true, false].map(|causal| ("attention".to_owned(), Some(causal)));
-        assert_eq!(names, [&attention[..], &aft(true), &aft(false)].concat());
+        let rows: Vec<_> = over_length.iter().map(|group| group.cases[0].row()).collect();
+        let causal = |rows: &[Row]| rows.iter().map(|row| row.causal == Some(true)).collect::<Vec<_>>();
+        assert!(rows[..2].iter().all(|row| row.op == "attention") && causal(&rows[..2]) == [true, false]);
+        assert_eq!(causal(&rows[2..12]), [[true; 5], [false; 5]].concat());
+        let forms: Vec<_> = rows[12..].iter().map(|row| row.form.as_deref()).collect();
+        assert_eq!(forms, ["full", "full factorised", "full", "full factorised"].map(Some));
         assert!(groups[..groups.len() - 16].iter().all(|group| group.cases.len() == 1));
         // A model times itself, so that there is nothing to tell of after it.
         for group in &groups {
