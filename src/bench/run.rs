@@ -123,7 +123,7 @@ pub async fn run(
     let mut done = 0;
     let mut tell = |next: String| {
         let (past, left) = efforts.split_at(done.min(of));
-        let [past, left] = [past, left].map(|efforts| efforts.iter().sum::<f64>());
+        let [past, left] = [past, left].map(|efforts| efforts.iter().fold(0.0, |sum, effort| sum + effort));
         let left_s = (done > 0).then(|| start.elapsed().as_secs_f64() / past * left);
         progress(&Progress { done, of, left_s, next });
         done += 1;
