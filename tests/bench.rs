@@ -3,9 +3,11 @@
 
 mod harness;
 
+use std::cell::Cell;
 use std::process::{Command, Output, Stdio};
 
-use aft_wgpu::bench::{Results, read};
+use aft_wgpu::bench::{Effort, Filter, Options, Progress, Results, read, run};
+use aft_wgpu::gpu::Gpu;
 use libtest_mimic::Trial;
 
 fn main() {
@@ -24,6 +26,7 @@ fn main() {
             trial("a case is taken apart by kernel", explained),
             trial("what there is not is refused with what there is", unknown),
         ];
+        trials.push(harness::trial(&gpu, "told to stop at a case, it says so", stopped));
         if cfg!(unix) {
             trials.push(trial("Ctrl-C leaves what is done so far", interrupted));
         }
@@ -238,6 +241,18 @@ fn unknown() {
         let output = bench(args, "");
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(2) && text.contains(reason), "{args}: {text}");
+    }
+}
+
+/// Before anything of a group is ready, too.
+fn stopped(gpu: &Gpu) {
+    let filter = Filter { op: Some("aft".into()), form: Some("simple".into()), length: Some(256) };
+    let options = Options { effort: Effort::Quick, filter, commit: None };
+    for (place, rows) in [("simple B=1 T=256 D=256 causal", 0), ("simple B=1 T=256 D=256 all", 2)] {
+        let (mut results, asked) = (Results::new(gpu), Cell::new(false));
+        let tell = |progress: &Progress| asked.set(asked.get() || progress.next == format!("aft {place}"));
+        let outcome = pollster::block_on(run(gpu, &options, &mut results, tell, &|| asked.get())).unwrap();
+        assert!(outcome.is_break() && results.rows.len() == rows, "{place}: {outcome:?}, {}", results.rows.len());
     }
 }
 

@@ -1,5 +1,6 @@
-// The first of the passes of rest.wgsl, grid_rest.wgsl and simple.wgsl: the sums of the items that join a strip while it is walked. Strip j takes the items
-// C j + ahead - back .. C (j+1) + ahead - back of the sequence, where C is strip_rows and one of ahead and back is 0.
+// The first of the passes of rest.wgsl, grid_rest.wgsl and simple.wgsl: the sums of the items that join a strip while it is walked.
+// Strip j takes the items C j + ahead - back .. C (j+1) + ahead - back of the sequence, where C is strip_rows and one of ahead and back
+// is 0.
 //
 // Operands: those of lib/aft_items.wgsl, total [4 B strips, D].
 struct Params {

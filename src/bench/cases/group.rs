@@ -62,7 +62,9 @@ impl Group {
         for case in &self.cases {
             tell(case.name());
             if (measure.stop)() {
-                break;
+                // What was wrong is told.
+                time(measure, ready, results).await?;
+                return Ok(ControlFlow::Break(()));
             }
             if let Some(reason) = measure.spent() {
                 results.skipped.push(Skipped { case: case.name(), reason });
