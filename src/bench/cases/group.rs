@@ -63,8 +63,7 @@ impl Group {
             tell(case.name());
             if (measure.stop)() {
                 // What was wrong is told.
-                time(measure, ready, results).await?;
-                return Ok(ControlFlow::Break(()));
+                return time(measure, ready, results).await.map(|_| ControlFlow::Break(()));
             }
             if let Some(reason) = measure.spent() {
                 results.skipped.push(Skipped { case: case.name(), reason });
