@@ -204,7 +204,8 @@ fn kernels_reach_every_shading_language() {
     }
 }
 
-/// Writes every variant, as WGSL and as SPIR-V, for compilers and validators outside of this repository: to AFT_SHADER_DIR, or below the target directory.
+/// Writes every variant, as WGSL and as SPIR-V, for compilers and validators outside of this repository: to AFT_SHADER_DIR, or below
+/// the target directory.
 #[test]
 fn kernels_are_written_out() {
     let default = || Path::new(env!("CARGO_TARGET_TMPDIR")).join("shaders");

@@ -14,8 +14,9 @@ use crate::ops::aft::{local_stream, stream};
 /// What N sequences have read and made, as far as it matters for what follows. It goes with the weights of its model; another
 /// generator of the same model continues it with the same bits.
 ///
-/// Its file is a safetensors file: `tokens` [count, N], all that count for what follows or were not handed on, `layers.I.sums` [N, 5, D], and for
-/// a form with biases `layers.I.window` [N, min(s, T), 2, D]; for attention instead of both `layers.I.keys_values` [N, T, 2, D]; the metadata entry `aft` says the rest.
+/// Its file is a safetensors file: `tokens` [count, N], all that count for what follows or were not handed on, `layers.I.sums`
+/// [N, 5, D], and for a form with biases `layers.I.window` [N, min(s, T), 2, D]; for attention instead of both
+/// `layers.I.keys_values` [N, T, 2, D]; the metadata entry `aft` says the rest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamState {
     head: Head,

@@ -1,4 +1,5 @@
-//! A pre-LN block (paper, section 4.1): x + aft(norm(x)), or attention in the place of AFT, then + mlp(norm(..)), with dropout on both branches.
+//! A pre-LN block (paper, section 4.1): x + aft(norm(x)), or attention in the place of AFT, then + mlp(norm(..)), with dropout on both
+//! branches.
 
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Plane};

@@ -1,4 +1,5 @@
-//! `aft_mix` as AFT-local, causal, with a dense band: forward and gradients, with every window from none (AFT-simple) to more than the sequence.
+//! `aft_mix` as AFT-local, causal, with a dense band: forward and gradients, with every window from none (AFT-simple) to more than the
+//! sequence.
 
 use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::ops::Builder;

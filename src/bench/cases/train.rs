@@ -116,8 +116,9 @@ pub(super) fn letters(stream: u32, len: usize) -> Vec<u32> {
     (0..len).map(|i| 97 + below([stream, 0x6265_6e63, i as u32, 0], 26) as u32).collect()
 }
 
-/// The error of the losses of the last sequence's positions, or its first ones, and of the gradient along random directions, in units of the tolerance: a step's
-/// own program computes both, with all other targets taken away. Then that of what a whole step makes of the weights.
+/// The error of the losses of the last sequence's positions, or its first ones, and of the gradient along random directions, in
+/// units of the tolerance: a step's own program computes both, with all other targets taken away. Then that of what a whole step
+/// makes of the weights.
 async fn error(trainer: &mut Trainer, measure: &Measure<'_>, model: &Model) -> Result<f64> {
     let length = model.config.length as usize;
     let len = model.batch as usize * length;
