@@ -1,6 +1,6 @@
 // The second pass of rest.wgsl, grid_rest.wgsl and simple.wgsl: carries from totals. The carry of a strip is the sum of all strips
-// before it (after it, if `backward`); or, if `whole`, there is but one, the sum of all strips. A thread walks the strips of four channels of a sequence; sums
-// are in two levels, of blocks and within a block.
+// before it (after it, if `backward`); or, if `whole`, there is but one, the sum of all strips. A thread walks the strips of four
+// channels of a sequence; sums are in two levels, of blocks and within a block.
 //
 // Operands: total [4 B strips, D], carry [4 B strips, D] or [4 B, D].
 struct Params {
