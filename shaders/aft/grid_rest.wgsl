@@ -45,17 +45,17 @@ struct Params {
 const SPAN: u32 = 256u;
 
 // Of the positions from `first` to before `end`, no more than SPAN.
-fn line_sums(batch: u32, first: u32, end: u32, c: u32) -> Sums {
-    var sums = NOTHING;
-    for (var t = first; t < end; t += 1u) { sums = merge(sums, item(batch, batch * params.time + t, c)); }
+fn line_sums(batch: u32, first: u32, end: u32, c: u32) -> Columns {
+    var sums = NO_ITEMS;
+    for (var t = first; t < end; t += 1u) { sums = merge_columns(sums, item_columns(batch, batch * params.time + t, c)); }
     return sums;
 }
 
 // Of all rows up to r - gap (from r + gap on, if backward).
-fn whole_rows(batch: u32, r: u32, c: u32, backward: bool, lane: u32) -> Sums {
+fn whole_rows(batch: u32, r: u32, c: u32, backward: bool, lane: u32) -> Columns {
     var t = (max(r + 1u, params.gap) - params.gap) * params.grid_columns;
     if backward { t = min(r + params.gap, params.grid_rows) * params.grid_columns; }
-    if t == params.time { return NOTHING; }
+    if t == params.time { return NO_ITEMS; }
     let strip = t / params.carry_rows;
     let start = strip * params.carry_rows;
     var first = start;
@@ -64,41 +64,61 @@ fn whole_rows(batch: u32, r: u32, c: u32, backward: bool, lane: u32) -> Sums {
         first = t;
         end = min(start + params.carry_rows, params.time);
     }
-    var past = NOTHING;
+    var past = NO_ITEMS;
     if at_run_time(params.carry_strips, lane) > 1u {
         let i = 4u * (batch * params.carry_strips + strip);
-        past = Sums(carry_at(i, c), carry_at(i + 1u, c), carry_at(i + 2u, c), carry_at(i + 3u, c));
+        past.s0 = carry_of(i, c);
+        if COLUMNS == 4u {
+            past.s1 = carry_of(i, c + PIECE);
+            past.s2 = carry_of(i, c + 2u * PIECE);
+            past.s3 = carry_of(i, c + 3u * PIECE);
+        }
     }
-    return merge(past, line_sums(batch, first, end, c));
+    return merge_columns(past, line_sums(batch, first, end, c));
+}
+
+fn carry_of(i: u32, c: u32) -> Sums {
+    return Sums(carry_at(i, c), carry_at(i + 1u, c), carry_at(i + 2u, c), carry_at(i + 3u, c));
 }
 
 // What a segment begins with, in row y.
-fn beside_sums(batch: u32, y: u32, segment: u32, c: u32) -> Sums {
+fn beside_sums(batch: u32, y: u32, segment: u32, c: u32) -> Columns {
     let i = 4u * ((batch * params.grid_rows + y) * params.segments + segment);
+    var all = NO_ITEMS;
+    all.s0 = beside_of(i, c);
+    if COLUMNS == 4u {
+        all.s1 = beside_of(i, c + PIECE);
+        all.s2 = beside_of(i, c + 2u * PIECE);
+        all.s3 = beside_of(i, c + 3u * PIECE);
+    }
+    return all;
+}
+
+fn beside_of(i: u32, c: u32) -> Sums {
     return Sums(beside_at(i, c), beside_at(i + 1u, c), beside_at(i + 2u, c), beside_at(i + 3u, c));
 }
 
 // Of rows from .x to before .y of the grid, what a segment begins with.
-fn segment_sums(batch: u32, rows: vec2<u32>, segment: u32, c: u32) -> Sums {
-    var sums = NOTHING;
+fn segment_sums(batch: u32, rows: vec2<u32>, segment: u32, c: u32) -> Columns {
+    var sums = NO_ITEMS;
     for (var part = rows.x; part < rows.y; part += SPAN) {
-        var own = NOTHING;
-        for (var y = part; y < min(part + SPAN, rows.y); y += 1u) { own = merge(own, beside_sums(batch, y, segment, c)); }
-        sums = merge(sums, own);
+        var own = NO_ITEMS;
+        for (var y = part; y < min(part + SPAN, rows.y); y += 1u) { own = merge_columns(own, beside_sums(batch, y, segment, c)); }
+        sums = merge_columns(sums, own);
     }
     return sums;
 }
 
 // Of rows from .x to before .y of the grid, in one column.
-fn column_sums(batch: u32, rows: vec2<u32>, x: u32, c: u32) -> Sums {
+fn column_sums(batch: u32, rows: vec2<u32>, x: u32, c: u32) -> Columns {
     let first = batch * params.time + x;
-    var sums = NOTHING;
+    var sums = NO_ITEMS;
     for (var part = rows.x; part < rows.y; part += SPAN) {
-        var own = NOTHING;
+        var own = NO_ITEMS;
         for (var y = part; y < min(part + SPAN, rows.y); y += 1u) {
-            own = merge(own, item(batch, first + y * params.grid_columns, c));
+            own = merge_columns(own, item_columns(batch, first + y * params.grid_columns, c));
         }
-        sums = merge(sums, own);
+        sums = merge_columns(sums, own);
     }
     return sums;
 }
@@ -131,28 +151,26 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     let whole = at_run_time(params.use_rows, lane) != 0u;
     let cut = at_run_time(params.segments, lane) > 1u;
 
-    var carry = NOTHING;
-    var own = NOTHING;
+    var carry = NO_ITEMS;
+    var own = NO_ITEMS;
     for (var i = 0u; i < count; i += 1u) {
         let r = select(first + i, first + count - 1u - i, backward);
         if whole & (i == 0u) { carry = whole_rows(batch, r, c, backward, lane); }
         let joining = select(r - gap, r + gap, backward);
         if whole & (i > 0u) & (joining < params.grid_rows) {
-            own = merge(own, line_sums(batch, joining * columns, (joining + 1u) * columns, c));
+            own = merge_columns(own, line_sums(batch, joining * columns, (joining + 1u) * columns, c));
         }
         let rows = rows_beside(r);
-        var past = merge(carry, own);
-        if cut { past = merge(past, segment_sums(batch, rows, segment, c)); }
-        var beside = NOTHING;
+        var past = merge_columns(carry, own);
+        if cut { past = merge_columns(past, segment_sums(batch, rows, segment, c)); }
+        var beside = NO_ITEMS;
         for (var step = 0u; step < steps; step += 1u) {
             let x = select(left + step, left + steps - 1u - step, backward);
             // A column that is not there wraps around.
             let other = select(x - gap, x + gap, backward);
-            if other < columns { beside = merge(beside, column_sums(batch, rows, other, c)); }
+            if other < columns { beside = merge_columns(beside, column_sums(batch, rows, other, c)); }
             let row = batch * params.time + r * columns + x;
-            var sums = merge(past, beside);
-            if joins { sums = merge(stored(row, c, centred), sums); }
-            store(row, c, sums, centred);
+            store_columns(row, c, merge_columns(past, beside), joins, centred);
         }
     }
 }

@@ -26,14 +26,36 @@ struct Params {
     carry_after_stride: u32,
 }
 
-fn carry_from_before(row: u32, c: u32) -> Sums {
+fn before_of(row: u32, c: u32) -> Sums {
     let i = 4u * row;
     return Sums(carry_before_at(i, c), carry_before_at(i + 1u, c), carry_before_at(i + 2u, c), carry_before_at(i + 3u, c));
 }
 
-fn carry_from_after(row: u32, c: u32) -> Sums {
+fn after_of(row: u32, c: u32) -> Sums {
     let i = 4u * row;
     return Sums(carry_after_at(i, c), carry_after_at(i + 1u, c), carry_after_at(i + 2u, c), carry_after_at(i + 3u, c));
+}
+
+fn carry_from_before(row: u32, c: u32) -> Columns {
+    var all = NO_ITEMS;
+    all.s0 = before_of(row, c);
+    if COLUMNS == 4u {
+        all.s1 = before_of(row, c + PIECE);
+        all.s2 = before_of(row, c + 2u * PIECE);
+        all.s3 = before_of(row, c + 3u * PIECE);
+    }
+    return all;
+}
+
+fn carry_from_after(row: u32, c: u32) -> Columns {
+    var all = NO_ITEMS;
+    all.s0 = after_of(row, c);
+    if COLUMNS == 4u {
+        all.s1 = after_of(row, c + PIECE);
+        all.s2 = after_of(row, c + 2u * PIECE);
+        all.s3 = after_of(row, c + 3u * PIECE);
+    }
+    return all;
 }
 
 @compute @workgroup_size(STRIP_GROUP)
@@ -49,24 +71,22 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     let both = at_run_time(params.use_before * params.use_after, lane) != 0u;
 
     if at_run_time(params.use_before, lane) != 0u {
-        var before = NOTHING;
+        var before = NO_ITEMS;
         if at_run_time(params.strips, lane) > 1u { before = carry_from_before(number, c); }
-        var own = NOTHING;
+        var own = NO_ITEMS;
         for (var t = first; t < end; t += 1u) {
-            if t >= params.before { own = merge(own, item(strip.batch, base + t - params.before, c)); }
-            store(base + t, c, merge(before, own), centred);
+            if t >= params.before { own = merge_columns(own, item_columns(strip.batch, base + t - params.before, c)); }
+            store_columns(base + t, c, merge_columns(before, own), false, centred);
         }
     }
     if at_run_time(params.use_after, lane) != 0u {
-        var after = NOTHING;
+        var after = NO_ITEMS;
         if at_run_time(params.strips, lane) > 1u { after = carry_from_after(number, c); }
-        var own = NOTHING;
+        var own = NO_ITEMS;
         for (var t = end; t > first; t -= 1u) {
             let row = base + t - 1u;
-            if t - 1u + params.after < params.time { own = merge(own, item(strip.batch, row + params.after, c)); }
-            var sums = merge(after, own);
-            if both { sums = merge(stored(row, c, centred), sums); }
-            store(row, c, sums, centred);
+            if t - 1u + params.after < params.time { own = merge_columns(own, item_columns(strip.batch, row + params.after, c)); }
+            store_columns(row, c, merge_columns(after, own), both, centred);
         }
     }
 }

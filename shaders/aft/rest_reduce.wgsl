@@ -25,6 +25,13 @@ struct Params {
 // Items that are summed before they are added to the rest.
 const SPAN: u32 = 256u;
 
+fn leave(batch: u32, row: u32, c: u32, sums: Sums) {
+    set_total(row, c, sums.top);
+    set_total(row + 1u, c, sums.a);
+    set_total(row + 2u, c, sums.b);
+    set_total(row + 3u, c, sums.c);
+}
+
 @compute @workgroup_size(STRIP_GROUP)
 fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let strip = strip_of(group_number(group, groups) * STRIP_GROUP + lane);
@@ -33,17 +40,13 @@ fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     let start = strip.number * params.strip_rows + params.ahead;
     let first = max(start, params.back) - params.back;
     let end = min(max(start + params.strip_rows, params.back) - params.back, params.time);
-    var sums = NOTHING;
+    var sums = NO_ITEMS;
     for (var part = first; part < end; part += SPAN) {
-        var own = NOTHING;
+        var own = NO_ITEMS;
         for (var t = part; t < min(part + SPAN, end); t += 1u) {
-            own = merge(own, item(strip.batch / params.centre_share, strip.batch * params.time + t, c));
+            own = merge_columns(own, item_columns(strip.batch / params.centre_share, strip.batch * params.time + t, c));
         }
-        sums = merge(sums, own);
+        sums = merge_columns(sums, own);
     }
-    let row = (strip.batch * params.strips + strip.number) * 4u;
-    set_total(row, c, sums.top);
-    set_total(row + 1u, c, sums.a);
-    set_total(row + 2u, c, sums.b);
-    set_total(row + 3u, c, sums.c);
+    leave_columns(strip.batch, (strip.batch * params.strips + strip.number) * 4u, c, sums);
 }

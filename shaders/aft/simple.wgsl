@@ -24,12 +24,16 @@ struct Params {
     lr_stride: u32,
 }
 
-fn key_sums(batch: u32, row: u32, c: u32) -> Sums {
+fn item(batch: u32, row: u32, c: u32) -> Sums {
     if !present(row) { return NOTHING; }
     let v = value(row, c);
     var sums = Sums(key(row, c), v, vec4(1.0), vec4(0.0));
     if CENTRED == 1u { sums.c = v - centre_at(batch, c); }
     return sums;
+}
+
+fn leave(batch: u32, row: u32, c: u32, sums: Sums) {
+    set_mean(row, c, sums);
 }
 
 @compute @workgroup_size(STRIP_GROUP)
@@ -42,11 +46,11 @@ fn simple(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     let end = min(first + params.strip_rows, params.time);
 
     let others = carried(strip, lane);
-    var own = NOTHING;
+    var own = NO_ITEMS;
     let all = end_of_all(first, end, lane);
-    for (var t = first; t < all; t += 1u) { own = merge(own, key_sums(strip.batch, base + t, c)); }
+    for (var t = first; t < all; t += 1u) { own = merge_columns(own, item_columns(strip.batch, base + t, c)); }
     for (var t = first; t < end; t += 1u) {
-        if CAUSAL == 1u { own = merge(own, key_sums(strip.batch, base + t, c)); }
-        set_mean(base + t, c, merge(others, own));
+        if CAUSAL == 1u { own = merge_columns(own, item_columns(strip.batch, base + t, c)); }
+        leave_columns(strip.batch, base + t, c, merge_columns(others, own));
     }
 }

@@ -23,9 +23,15 @@ struct Params {
     dqkv_stride: u32,
 }
 
-fn row_sums(row: u32, c: u32) -> Sums {
+fn item(batch: u32, row: u32, c: u32) -> Sums {
     let g = g_at(row, c);
     return Sums(-lr_at(row, c), g, g * lr_at(row, params.width + c), vec4(0.0));
+}
+
+fn leave(batch: u32, row: u32, c: u32, sums: Sums) {
+    // p <= 1: no row's L is below a key that it sees.
+    let p = exp(min(key(row, c) + sums.top, vec4(0.0)));
+    set_shares(batch, row, c, p * sums.a, p * sums.b);
 }
 
 @compute @workgroup_size(STRIP_GROUP)
@@ -38,15 +44,12 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
     let end = min(first + params.strip_rows, params.time);
 
     let others = carried(strip, lane);
-    var own = NOTHING;
+    var own = NO_ITEMS;
     let all = end_of_all(first, end, lane);
-    for (var t = first; t < all; t += 1u) { own = merge(own, row_sums(base + t, c)); }
+    for (var t = first; t < all; t += 1u) { own = merge_columns(own, item_columns(strip.batch, base + t, c)); }
     for (var t = end; t > first; t -= 1u) {
         let row = base + t - 1u;
-        if CAUSAL == 1u { own = merge(own, row_sums(row, c)); }
-        let sums = merge(others, own);
-        // p <= 1: no row's L is below a key that it sees.
-        let p = exp(min(key(row, c) + sums.top, vec4(0.0)));
-        set_shares(strip.batch, row, c, p * sums.a, p * sums.b);
+        if CAUSAL == 1u { own = merge_columns(own, item_columns(strip.batch, row, c)); }
+        leave_columns(strip.batch, row, c, merge_columns(others, own));
     }
 }

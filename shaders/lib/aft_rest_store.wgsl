@@ -1,9 +1,20 @@
-// What a walk leaves in `rest` (lib/aft_rest.wgsl).
-fn store(row: u32, c: u32, sums: Sums, centred: bool) {
+// What a walk leaves in `rest` (lib/aft_rest.wgsl) of its columns (lib/aft_columns.wgsl); or adds to it, where `joins`.
+fn store_columns(row: u32, c: u32, sums: Columns, joins: bool, centred: bool) {
+    store(row, c, sums.s0, joins, centred);
+    if COLUMNS == 4u {
+        if c + PIECE < params.width { store(row, c + PIECE, sums.s1, joins, centred); }
+        if c + 2u * PIECE < params.width { store(row, c + 2u * PIECE, sums.s2, joins, centred); }
+        if c + 3u * PIECE < params.width { store(row, c + 3u * PIECE, sums.s3, joins, centred); }
+    }
+}
+
+fn store(row: u32, c: u32, sums: Sums, joins: bool, centred: bool) {
+    var all = sums;
+    if joins { all = merge(stored(row, c, centred), sums); }
     let at = row * params.width + c;
     let part = params.batch * params.time * params.width;
-    rest[at] = sums.top;
-    rest[at + part] = sums.a;
-    rest[at + 2u * part] = sums.b;
-    if centred { rest[at + 3u * part] = sums.c; }
+    rest[at] = all.top;
+    rest[at + part] = all.a;
+    rest[at + 2u * part] = all.b;
+    if centred { rest[at + 3u * part] = all.c; }
 }

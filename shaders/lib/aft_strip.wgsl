@@ -1,15 +1,18 @@
-// Time is cut into strips of `strip_rows` rows; a thread owns four channels of one strip of one sequence. Neighbouring threads
-// own neighbouring channels. Constants: STRIP_GROUP, the threads of a workgroup.
+// Time is cut into strips of `strip_rows` rows; a thread owns one strip of one sequence in COLUMNS columns, each a vec4 of channels,
+// that lie PIECE apart (lib/aft_columns.wgsl). PIECE neighbouring threads own neighbouring columns. Constants: STRIP_GROUP, the
+// threads of a workgroup, COLUMNS and PIECE.
 struct Strip {
     batch: u32,
     number: u32,
-    // Its vec4 of channels.
+    // The first of its columns.
     column: u32,
     inside: bool,
 }
 
 fn strip_of(thread: u32) -> Strip {
-    let strip = thread / params.width;
+    let threads = (params.width + COLUMNS * PIECE - 1u) / (COLUMNS * PIECE) * PIECE;
+    let strip = thread / threads;
     let batch = strip / params.strips;
-    return Strip(batch, strip % params.strips, thread % params.width, batch < params.batch);
+    let i = thread % threads;
+    return Strip(batch, strip % params.strips, i / PIECE * PIECE * COLUMNS + i % PIECE, batch < params.batch);
 }

@@ -48,24 +48,51 @@ impl Strips {
         Self::plan(threads, shortest, u64::from(batch) * u64::from(width), time)
     }
 
-    /// Workgroups of a kernel with a thread for each strip and vec4 of channels, and its variant.
+    /// Workgroups of a kernel with threads for each strip, and its variant.
     pub(crate) fn grid(&self, b: &Builder, batch: u32, width: u32) -> (Variant, u64) {
-        let group = b.planned(GROUPS);
-        let threads = u64::from(batch) * u64::from(self.count) * u64::from(width);
-        (variant(b.placement, group), threads.div_ceil(group.into()))
+        let threads = b.planned([Threads::of_processor(width), Threads::GPU]);
+        let all = u64::from(batch) * u64::from(self.count) * u64::from(threads.of_row(width));
+        (threads.variant(b.placement), all.div_ceil(threads.group.into()))
     }
 }
 
-/// Threads of a workgroup, in the plans for processors and for GPUs: small ones spread few threads over the cores.
-const GROUPS: [u32; 2] = [16, 64];
-
-fn variant(placement: Placement, group: u32) -> Variant {
-    Variant { placement, constants: vec![("STRIP_GROUP", group)] }
+/// The threads of a kernel over strips (`shaders/lib/aft_strip.wgsl`).
+#[derive(Debug, Clone, Copy)]
+struct Threads {
+    /// In a workgroup: small ones spread few threads over a processor's cores.
+    group: u32,
+    /// vec4s of channels that each owns.
+    columns: u32,
+    /// How many vec4s these are apart.
+    piece: u32,
 }
 
-/// The variants of a kernel with a thread for each strip and vec4 of channels.
-pub(crate) fn variants(kernel: &'static Kernel, placement: Placement) -> [(&'static Kernel, Variant); 2] {
-    GROUPS.map(|group| (kernel, variant(placement, group)))
+impl Threads {
+    const GPU: Self = Self { group: 64, columns: 1, piece: 1 };
+    const NARROW: Self = Self { group: 16, columns: 1, piece: 1 };
+    /// A piece for the lanes of a vector unit.
+    const WIDE: Self = Self { group: 8, columns: 4, piece: 8 };
+
+    /// Several columns, unless more than a quarter of them would not be there.
+    fn of_processor(width: u32) -> Self {
+        let columns = Self::WIDE.of_row(width) * Self::WIDE.columns;
+        if width >= columns - columns / 4 { Self::WIDE } else { Self::NARROW }
+    }
+
+    /// For all columns of a row.
+    fn of_row(self, width: u32) -> u32 {
+        width.div_ceil(self.columns * self.piece) * self.piece
+    }
+
+    fn variant(self, placement: Placement) -> Variant {
+        let Self { group, columns, piece } = self;
+        Variant { placement, constants: vec![("STRIP_GROUP", group), ("COLUMNS", columns), ("PIECE", piece)] }
+    }
+}
+
+/// The variants of a kernel with threads for each strip.
+pub(crate) fn variants(kernel: &'static Kernel, placement: Placement) -> [(&'static Kernel, Variant); 3] {
+    [Threads::WIDE, Threads::NARROW, Threads::GPU].map(|threads| (kernel, threads.variant(placement)))
 }
 
 #[cfg(test)]
