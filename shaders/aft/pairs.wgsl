@@ -2,8 +2,9 @@
 //   y_t = gate(q_t) * sum over t' of e^(k_t' + w_tt') v_t' / sum over t' of e^(k_t' + w_tt')
 // Where CENTRED = 1, L_t is the log of the lower sum, and r_t the same mean of v - centre. A row without any key gives y = 0.
 //
-// A thread owns a tile of four rows and four channels and walks the blocks of four keys that its rows see. No quantity of a row
-// is taken over a key that it does not see. What a row sees without a bias comes as sums (rest.wgsl).
+// A thread owns TILES tiles of four rows and four channels and walks the blocks of four keys that its rows see, a span of them for
+// one tile after the other: on a processor a span stays in its caches for that. No quantity of a row is taken over a key that it does
+// not see. What a row sees without a bias comes as sums (rest.wgsl). Constants: TILES.
 //
 // Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias (lib/aft_biases.wgsl), rest [3 + CENTRED, B T, D] (read where
 // has_rest), y [B T, D], lr [B T, 2 D] of L and r. Rows first_row .. + rows of every sequence are computed.
@@ -89,43 +90,41 @@ fn store(base: u32, t: u32, c: u32, biased: Sums, end: u32, lane: u32) {
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let thread = group_number(group, groups) * 64u + lane;
     let c = thread % params.width;
-    let tiles = (params.rows + 3u) / 4u;
-    let batch = thread / params.width / tiles;
+    let rows = 4u * TILES;
+    let pieces = (params.rows + rows - 1u) / rows;
+    let batch = thread / params.width / pieces;
     if batch >= params.batch { return; }
-    let t = params.first_row + thread / params.width % tiles * 4u;
+    let first = params.first_row + thread / params.width % pieces * rows;
+    let end = min(params.first_row + params.rows, params.time);
     let base = batch * params.time;
     let last = params.time - 1u;
 
-    var s0 = NOTHING;
-    var s1 = NOTHING;
-    var s2 = NOTHING;
-    var s3 = NOTHING;
-    let blocks = blocks_of_keys(t);
-    var block = blocks.x;
-    while block < blocks.y {
-        var p0 = NOTHING;
-        var p1 = NOTHING;
-        var p2 = NOTHING;
-        var p3 = NOTHING;
-        let stop = min(block + SPAN, blocks.y);
-        for (; block < stop; block += 1u) {
-            let keys = keys_of(base, block, c);
+    var sums: array<Sums, 4u * TILES>;
+    for (var i = 0u; i < rows; i += 1u) { sums[i] = NOTHING; }
+    let all = vec2(blocks_of_keys(first).x, blocks_of_keys(min(first + rows, end) - 1u).y);
+    for (var span = all.x; span < all.y; span += SPAN) {
+        for (var i = 0u; i < rows; i += 4u) {
+            let t = min(first + i, last);
             let t1 = min(t + 1u, last);
             let t2 = min(t + 2u, last);
             let t3 = min(t + 3u, last);
-            p0 = add(p0, keys, biases(t, block, c), seen(t, block), batch, c);
-            p1 = add(p1, keys, biases(t1, block, c), seen(t1, block), batch, c);
-            p2 = add(p2, keys, biases(t2, block, c), seen(t2, block), batch, c);
-            p3 = add(p3, keys, biases(t3, block, c), seen(t3, block), batch, c);
+            let blocks = blocks_of_keys(t);
+            var p0 = NOTHING;
+            var p1 = NOTHING;
+            var p2 = NOTHING;
+            var p3 = NOTHING;
+            for (var block = max(span, blocks.x); block < min(span + SPAN, blocks.y); block += 1u) {
+                let keys = keys_of(base, block, c);
+                p0 = add(p0, keys, biases(t, block, c), seen(t, block), batch, c);
+                p1 = add(p1, keys, biases(t1, block, c), seen(t1, block), batch, c);
+                p2 = add(p2, keys, biases(t2, block, c), seen(t2, block), batch, c);
+                p3 = add(p3, keys, biases(t3, block, c), seen(t3, block), batch, c);
+            }
+            sums[i] = merge(sums[i], p0);
+            sums[i + 1u] = merge(sums[i + 1u], p1);
+            sums[i + 2u] = merge(sums[i + 2u], p2);
+            sums[i + 3u] = merge(sums[i + 3u], p3);
         }
-        s0 = merge(s0, p0);
-        s1 = merge(s1, p1);
-        s2 = merge(s2, p2);
-        s3 = merge(s3, p3);
     }
-    let end = min(params.first_row + params.rows, params.time);
-    store(base, t, c, s0, end, lane);
-    store(base, t + 1u, c, s1, end, lane);
-    store(base, t + 2u, c, s2, end, lane);
-    store(base, t + 3u, c, s3, end, lane);
+    for (var i = 0u; i < rows; i += 1u) { store(base, first + i, c, sums[i], end, lane); }
 }

@@ -116,6 +116,8 @@ pub fn masked(mut problem: Problem) -> Problem {
 pub fn forms() -> Vec<(Form, Dims, usize, bool)> {
     let dims = Dims { b: 2, t: 37, d: 6 };
     let grid = Dims { b: 2, t: 35, d: 6 };
+    // Several strips of time, in which a processor's thread has several columns, some of which are not there.
+    let wide = Dims { b: 2, t: 150, d: 100 };
     let mut all = Vec::new();
     for causal in [true, false] {
         all.push((Form::Simple, dims, 1, causal));
@@ -125,6 +127,9 @@ pub fn forms() -> Vec<(Form, Dims, usize, bool)> {
         }
         all.push((Form::Conv1d(5), dims, 3, causal));
         all.push((Form::Conv2d(3, 7), grid, 3, causal));
+        all.push((Form::Simple, wide, 1, causal));
+        all.push((Form::Local(7, Bias::Dense), wide, 1, causal));
+        all.push((Form::Conv2d(3, 10), wide, 4, causal));
     }
     all
 }

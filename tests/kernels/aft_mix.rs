@@ -35,6 +35,25 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
                 }
             }
         }),
+        trial(gpu, "aft_mix::wide_rows_in_several_strips", |gpu| {
+            for d in [97, 128] {
+                for causal in [true, false] {
+                    let dims = Dims { b: 2, t: 300, d };
+                    check(gpu, &masked(problem(Form::Simple, dims, 1, causal)), Values::Normal);
+                    check(gpu, &masked(problem(Form::Local(5, Bias::Dense), dims, 1, causal)), Values::Normal);
+                    check(gpu, &masked(problem(Form::Conv2d(3, 50), dims, 1, causal)), Values::Normal);
+                    // A grid whose rows are cut in segments.
+                    check(gpu, &problem(Form::Conv2d(3, 300), dims, 1, causal), Values::Normal);
+                }
+            }
+        }),
+        // On processors a thread then has several tiles of rows, the last of them fewer.
+        trial(gpu, "aft_mix::full_over_2050", |gpu| {
+            for (bias, causal) in [(Bias::Dense, false), (Bias::Factors(3), true)] {
+                let problem = problem(Form::Full(bias), Dims { b: 1, t: 2050, d: 3 }, 1, causal);
+                check(gpu, &masked(problem), Values::Normal);
+            }
+        }),
         trial(gpu, "aft_mix::odd_shapes", |gpu| {
             for (b, t, d) in [(1, 1, 1), (3, 2, 5), (1, 5, 3), (2, 17, 8), (1, 130, 4), (1, 300, 3)] {
                 let dims = Dims { b, t, d };

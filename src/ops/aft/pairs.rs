@@ -87,6 +87,15 @@ pub(crate) fn check(reach: u32, time: u32) -> Result<()> {
     trips::check("aft: a row over its keys", layout.trips(time, true))
 }
 
+/// Tiles of rows that take a span of keys from a processor's caches, where a tile alone walks over more than these hold.
+const TILES: u32 = 4;
+
+/// The tiles of a processor's thread, for so many trips of each: from 2,048 keys on there is a gain.
+fn processor_tiles(trips: u64) -> u32 {
+    let range = 512..=trips::MAX_TRIPS / u64::from(TILES);
+    if range.contains(&trips) { TILES } else { 1 }
+}
+
 /// Adds y and, for the gradient, L and r of the rows of a panel.
 pub(crate) fn forward(
     b: &mut Builder,
@@ -98,7 +107,8 @@ pub(crate) fn forward(
 ) -> Result<()> {
     let Mix { batch, time, causal, gated, mask, .. } = *mix;
     let (width, layout) = (out.y.stride(), panel.layout);
-    trips::check("aft: a row over its keys", layout.trips(time, causal))?;
+    let trips = layout.trips(time, causal);
+    trips::check("aft: a row over its keys", trips)?;
     let params = ForwardParams {
         batch,
         time,
@@ -131,8 +141,9 @@ pub(crate) fn forward(
         Bind::Plane(&out.y),
         saved.map_or(Bind::Absent, |s| Bind::Plane(&s.lr)),
     ];
-    let variant = variant(b.placement, heads(panel.layout.head_channels), Some(saved.is_some()));
-    let threads = u64::from(batch) * u64::from(panel.rows.div_ceil(4)) * u64::from(width);
+    let tiles = b.planned([processor_tiles(trips), 1]);
+    let variant = forward_variant(b.placement, heads(panel.layout.head_channels), saved.is_some(), tiles);
+    let threads = u64::from(batch) * u64::from(panel.rows.div_ceil(4 * tiles)) * u64::from(width);
     let cost = cost(mix, panel, 2.0, panel.rows);
     let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, threads.div_ceil(64), cost)?;
     b.program.dispatch(dispatch);
@@ -210,7 +221,7 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, rows: 
     ];
     let threads = u64::from(batch) * u64::from(params.tiles) * u64::from(width);
     let cost = cost(mix, panel, 3.0, 4 * params.tiles);
-    let variant = variant(b.placement, heads(panel.layout.head_channels), None);
+    let variant = variant(b.placement, heads(panel.layout.head_channels));
     let dispatch = b.gpu.dispatch(&GRADIENT, &variant, &params, &binds, threads.div_ceil(64), cost)?;
     b.program.dispatch(dispatch);
     Ok(())
@@ -223,19 +234,23 @@ pub(crate) fn cost(mix: &Mix<'_>, panel: &Panel<'_>, bytes: f64, positions: u32)
     Cost { flops: 14.0 * pairs, bytes: bytes * pairs + 100.0 * chains * f64::from(positions) }
 }
 
-fn variant(placement: Placement, heads: u32, centred: Option<bool>) -> Variant {
-    let mut constants = vec![("HEADS", heads)];
-    constants.extend(centred.map(|centred| ("CENTRED", u32::from(centred))));
-    Variant { placement, constants }
+fn variant(placement: Placement, heads: u32) -> Variant {
+    Variant { placement, constants: vec![("HEADS", heads)] }
+}
+
+fn forward_variant(placement: Placement, heads: u32, centred: bool, tiles: u32) -> Variant {
+    let mut variant = variant(placement, heads);
+    variant.constants.extend([("CENTRED", centred.into()), ("TILES", tiles)]);
+    variant
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let of_heads = |heads| {
-        [
-            (&FORWARD, variant(placement, heads, Some(false))),
-            (&FORWARD, variant(placement, heads, Some(true))),
-            (&GRADIENT, variant(placement, heads, None)),
-        ]
-    };
-    (0..3).flat_map(of_heads).collect()
+    let mut all = Vec::new();
+    for heads in 0..3 {
+        for centred in [false, true] {
+            all.extend([1, TILES].map(|tiles| (&FORWARD, forward_variant(placement, heads, centred, tiles))));
+        }
+        all.push((&GRADIENT, variant(placement, heads)));
+    }
+    all
 }
