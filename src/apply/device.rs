@@ -1,7 +1,7 @@
 //! A layer on a device.
 
 use super::bias::DeviceBias;
-use super::{Gradients, Outcome, Problem};
+use super::{Form, Gradients, Outcome, Problem};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Placement, Plane, Recorder};
 use crate::ops::Builder;
@@ -9,6 +9,15 @@ use crate::ops::aft::mix::{self, Mix, Mixed};
 use crate::ops::aft::{heads, qkv_cols};
 
 impl Problem {
+    /// Where the layer's planes are best kept on a device ([`Gpu::placement`]). AFT-simple loads each element so few times that
+    /// Mesa's llvmpipe loses more by copies to textures than it gains: at T = 4,096 a third of the time (SwiftShader gains as much).
+    pub fn placement(&self, gpu: &Gpu) -> Placement {
+        if self.form == Form::Simple && gpu.caps().adapter.name.starts_with("llvmpipe") {
+            return Placement::Buffer;
+        }
+        gpu.placement((self.dims.b * self.dims.t) as u32)
+    }
+
     /// What the layer gives on a device, with planes where `placement` says. Outputs are NaN before the kernels store them.
     ///
     /// # Errors

@@ -136,12 +136,6 @@ impl<'a> Measure<'a> {
         self.plain.push((bytes as u64, plain));
         Ok(self.plain.len() - 1)
     }
-
-    /// Where planes of `rows` rows live on this device.
-    pub(super) fn placement(&self, rows: u32) -> Placement {
-        let fits = rows <= self.gpu.caps().limits.max_texture_dimension_2d;
-        if self.gpu.planned_as() == AdapterClass::Software && fits { Placement::Texture } else { Placement::Buffer }
-    }
 }
 
 pub(super) const PASS: &str = "pass";

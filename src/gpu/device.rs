@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::adapter::{AdapterClass, AdapterSummary, choose, summary};
 use super::fault::Fault;
 use super::inject::Injector;
+use super::kernel::Placement;
 use super::memory::{Ledger, MemoryUse};
 use super::pipeline::Pipelines;
 use super::program::{Cost, Dummies};
@@ -154,6 +155,13 @@ impl Gpu {
     /// The class of adapter that kernels and sizes are planned for.
     pub fn planned_as(&self) -> AdapterClass {
         self.planned_as
+    }
+
+    /// Where planes of no more than `side` rows and vec4s a row are best kept: in textures where shaders run on a processor, which
+    /// loads from them at up to twice the speed, if they fit; else in buffers.
+    pub fn placement(&self, side: u32) -> Placement {
+        let fits = side <= self.caps().limits.max_texture_dimension_2d;
+        if self.planned_as == AdapterClass::Software && fits { Placement::Texture } else { Placement::Buffer }
     }
 
     /// The same device with kernels and sizes planned for another class of adapter, for tests and comparisons.

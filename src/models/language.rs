@@ -288,12 +288,9 @@ struct Saved {
 }
 
 impl LanguageConfig {
-    /// Textures where shaders run on a processor and the rows fit, else buffers.
     fn placement(&self, gpu: &Gpu, rows: u32) -> Placement {
-        let side = gpu.caps().limits.max_texture_dimension_2d;
         let widest = (self.mlp_ratio * self.dim).max(3 * self.dim).max(VOCABULARY) / 4;
-        let fits = rows.max(self.length).max(widest) <= side;
-        if gpu.planned_as() == AdapterClass::Software && fits { Placement::Texture } else { Placement::Buffer }
+        gpu.placement(rows.max(self.length).max(widest))
     }
 
     /// Fails if a plane of `rows` = B T rows, or a parameter, exceeds what a device grants, or no plan of AFT serves the

@@ -116,8 +116,8 @@ impl Aft {
 
     pub(super) async fn prepare(&self, measure: &Measure<'_>) -> Result<Prepared> {
         let gpu = &measure.gpu;
-        let placement = measure.placement((self.dims.b * self.dims.t) as u32);
         let mut problem = check::problem(self.form, self.dims, self.heads, self.causal);
+        let placement = problem.placement(gpu);
         let sample = Sample::of(&problem);
         let dense = problem.dy.clone().unwrap_or_default();
         problem.dy = Some(sample.masked(&problem, &dense));

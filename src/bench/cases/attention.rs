@@ -47,7 +47,7 @@ impl MultiHead {
 
     pub(super) async fn prepare(&self, measure: &Measure<'_>) -> Result<Prepared> {
         let gpu = &measure.gpu;
-        let placement = measure.placement((self.dims.b * self.dims.t) as u32);
+        let placement = gpu.placement((self.dims.b * self.dims.t) as u32);
         let problem = AttentionProblem::normal(self.dims, self.heads(), self.causal);
         let layer = gpu.checked("preparing attention", || Layer::new(&problem, measure, placement)).await?;
         run(measure, &layer.forward).await?;

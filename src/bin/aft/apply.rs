@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aft_wgpu::apply::{Request, Variant};
-use aft_wgpu::gpu::{AdapterClass, Gpu, Placement};
+use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::{Error, Result};
 use clap::ValueEnum;
 
@@ -90,10 +90,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let input = request.read(&bytes).map_err(|error| about(&args.input, error))?;
     drop(bytes);
     let gpu = Gpu::request_blocking(&args.adapter.options())?;
-    let placement = match gpu.planned_as() {
-        AdapterClass::Software => Placement::Texture,
-        _ => Placement::Buffer,
-    };
+    let placement = input.problem.placement(&gpu);
     let outcome = pollster::block_on(async {
         match input.problem.run(&gpu, placement).await {
             // Textures end before buffers do.

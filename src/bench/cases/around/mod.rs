@@ -92,7 +92,7 @@ impl Around {
 
     pub(super) async fn prepare(&self, measure: &Measure<'_>) -> Result<Prepared> {
         let rows = self.batch * self.time;
-        let placement = measure.placement(rows as u32);
+        let placement = measure.gpu.placement(rows as u32);
         let mut bench = Bench::new(&measure.gpu, placement, measure.exp);
         let Parts(parts, held) = match self.kernel {
             Kernel::Linear([k, n]) => linear::prepare(&mut bench, rows, k, n).await?,
