@@ -79,6 +79,45 @@ fn add(sums: Sums, keys: Keys, w: mat4x4<f32>, sees: vec4<bool>, batch: u32, c: 
     return merge(sums, block);
 }
 
+// Sums of four rows.
+struct Tile {
+    s0: Sums,
+    s1: Sums,
+    s2: Sums,
+    s3: Sums,
+}
+
+const NO_KEYS = Tile(NOTHING, NOTHING, NOTHING, NOTHING);
+
+// `tile`, and of the blocks in `span` those that its rows t .. t + 3 see.
+fn with_span(tile: Tile, span: u32, t: u32, batch: u32, c: u32) -> Tile {
+    let base = batch * params.time;
+    let last = params.time - 1u;
+    let t1 = min(t + 1u, last);
+    let t2 = min(t + 2u, last);
+    let t3 = min(t + 3u, last);
+    let blocks = blocks_of_keys(t);
+    var p0 = NOTHING;
+    var p1 = NOTHING;
+    var p2 = NOTHING;
+    var p3 = NOTHING;
+    for (var block = max(span, blocks.x); block < min(span + SPAN, blocks.y); block += 1u) {
+        let keys = keys_of(base, block, c);
+        p0 = add(p0, keys, biases(t, block, c), seen(t, block), batch, c);
+        p1 = add(p1, keys, biases(t1, block, c), seen(t1, block), batch, c);
+        p2 = add(p2, keys, biases(t2, block, c), seen(t2, block), batch, c);
+        p3 = add(p3, keys, biases(t3, block, c), seen(t3, block), batch, c);
+    }
+    return Tile(merge(tile.s0, p0), merge(tile.s1, p1), merge(tile.s2, p2), merge(tile.s3, p3));
+}
+
+fn store_tile(tile: Tile, base: u32, t: u32, c: u32, end: u32, lane: u32) {
+    store(base, t, c, tile.s0, end, lane);
+    store(base, t + 1u, c, tile.s1, end, lane);
+    store(base, t + 2u, c, tile.s2, end, lane);
+    store(base, t + 3u, c, tile.s3, end, lane);
+}
+
 fn store(base: u32, t: u32, c: u32, biased: Sums, end: u32, lane: u32) {
     if t >= end { return; }
     var sums = biased;
@@ -97,34 +136,20 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
     let first = params.first_row + thread / params.width % pieces * rows;
     let end = min(params.first_row + params.rows, params.time);
     let base = batch * params.time;
-    let last = params.time - 1u;
 
-    var sums: array<Sums, 4u * TILES>;
-    for (var i = 0u; i < rows; i += 1u) { sums[i] = NOTHING; }
-    let all = vec2(blocks_of_keys(first).x, blocks_of_keys(min(first + rows, end) - 1u).y);
-    for (var span = all.x; span < all.y; span += SPAN) {
-        for (var i = 0u; i < rows; i += 4u) {
-            let t = min(first + i, last);
-            let t1 = min(t + 1u, last);
-            let t2 = min(t + 2u, last);
-            let t3 = min(t + 3u, last);
-            let blocks = blocks_of_keys(t);
-            var p0 = NOTHING;
-            var p1 = NOTHING;
-            var p2 = NOTHING;
-            var p3 = NOTHING;
-            for (var block = max(span, blocks.x); block < min(span + SPAN, blocks.y); block += 1u) {
-                let keys = keys_of(base, block, c);
-                p0 = add(p0, keys, biases(t, block, c), seen(t, block), batch, c);
-                p1 = add(p1, keys, biases(t1, block, c), seen(t1, block), batch, c);
-                p2 = add(p2, keys, biases(t2, block, c), seen(t2, block), batch, c);
-                p3 = add(p3, keys, biases(t3, block, c), seen(t3, block), batch, c);
-            }
-            sums[i] = merge(sums[i], p0);
-            sums[i + 1u] = merge(sums[i + 1u], p1);
-            sums[i + 2u] = merge(sums[i + 2u], p2);
-            sums[i + 3u] = merge(sums[i + 3u], p3);
+    let blocks = vec2(blocks_of_keys(first).x, blocks_of_keys(min(first + rows, end) - 1u).y);
+    if TILES == 1u {
+        var tile = NO_KEYS;
+        for (var span = blocks.x; span < blocks.y; span += SPAN) { tile = with_span(tile, span, first, batch, c); }
+        store_tile(tile, base, first, c, end, lane);
+        return;
+    }
+    var tiles: array<Tile, TILES>;
+    for (var i = 0u; i < TILES; i += 1u) { tiles[i] = NO_KEYS; }
+    for (var span = blocks.x; span < blocks.y; span += SPAN) {
+        for (var i = 0u; i < TILES; i += 1u) {
+            tiles[i] = with_span(tiles[i], span, min(first + 4u * i, params.time - 1u), batch, c);
         }
     }
-    for (var i = 0u; i < rows; i += 1u) { store(base, first + i, c, sums[i], end, lane); }
+    for (var i = 0u; i < TILES; i += 1u) { store_tile(tiles[i], base, first + 4u * i, c, end, lane); }
 }
