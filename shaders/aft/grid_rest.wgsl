@@ -65,20 +65,8 @@ fn whole_rows(batch: u32, r: u32, c: u32, backward: bool, lane: u32) -> Columns 
         end = min(start + params.carry_rows, params.time);
     }
     var past = NO_ITEMS;
-    if at_run_time(params.carry_strips, lane) > 1u {
-        let i = 4u * (batch * params.carry_strips + strip);
-        past.s0 = carry_of(i, c);
-        if COLUMNS == 4u {
-            past.s1 = carry_of(i, c + PIECE);
-            past.s2 = carry_of(i, c + 2u * PIECE);
-            past.s3 = carry_of(i, c + 3u * PIECE);
-        }
-    }
+    if at_run_time(params.carry_strips, lane) > 1u { past = carry_columns(4u * (batch * params.carry_strips + strip), c); }
     return merge_columns(past, line_sums(batch, first, end, c));
-}
-
-fn carry_of(i: u32, c: u32) -> Sums {
-    return Sums(carry_at(i, c), carry_at(i + 1u, c), carry_at(i + 2u, c), carry_at(i + 3u, c));
 }
 
 // What a segment begins with, in row y.

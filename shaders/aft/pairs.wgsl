@@ -4,7 +4,7 @@
 //
 // A thread owns TILES tiles of four rows and four channels and walks the blocks of four keys that its rows see, a span of them for
 // one tile after the other: on a processor a span stays in its caches for that. No quantity of a row is taken over a key that it does
-// not see. What a row sees without a bias comes as sums (rest.wgsl). Constants: TILES.
+// not see. What a row sees without a bias comes as sums (rest.wgsl). Constants: TILES, GROUP (the threads of a workgroup), CENTRED.
 //
 // Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias (lib/aft_biases.wgsl), rest [3 + CENTRED, B T, D] (read where
 // has_rest), y [B T, D], lr [B T, 2 D] of L and r. Rows first_row .. + rows of every sequence are computed.
@@ -125,15 +125,15 @@ fn store(base: u32, t: u32, c: u32, biased: Sums, end: u32, lane: u32) {
     set_mean(base + t, c, sums);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(GROUP)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let thread = group_number(group, groups) * 64u + lane;
+    let thread = group_number(group, groups) * GROUP + lane;
     let c = thread % params.width;
     let rows = 4u * TILES;
-    let pieces = (params.rows + rows - 1u) / rows;
-    let batch = thread / params.width / pieces;
+    let threads = (params.rows + rows - 1u) / rows;
+    let batch = thread / params.width / threads;
     if batch >= params.batch { return; }
-    let first = params.first_row + thread / params.width % pieces * rows;
+    let first = params.first_row + thread / params.width % threads * rows;
     let end = min(params.first_row + params.rows, params.time);
     let base = batch * params.time;
 
@@ -148,7 +148,8 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
     for (var i = 0u; i < TILES; i += 1u) { tiles[i] = NO_KEYS; }
     for (var span = blocks.x; span < blocks.y; span += SPAN) {
         for (var i = 0u; i < TILES; i += 1u) {
-            tiles[i] = with_span(tiles[i], span, min(first + 4u * i, params.time - 1u), batch, c);
+            let t = first + 4u * i;
+            if t < end { tiles[i] = with_span(tiles[i], span, t, batch, c); }
         }
     }
     for (var i = 0u; i < TILES; i += 1u) { store_tile(tiles[i], base, first + 4u * i, c, end, lane); }

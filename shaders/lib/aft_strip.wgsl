@@ -4,7 +4,7 @@
 struct Strip {
     batch: u32,
     number: u32,
-    // The first of its columns.
+    // The first of its columns. The others may not be there.
     column: u32,
     inside: bool,
 }
@@ -14,5 +14,6 @@ fn strip_of(thread: u32) -> Strip {
     let strip = thread / threads;
     let batch = strip / params.strips;
     let i = thread % threads;
-    return Strip(batch, strip % params.strips, i / PIECE * PIECE * COLUMNS + i % PIECE, batch < params.batch);
+    let column = i / PIECE * PIECE * COLUMNS + i % PIECE;
+    return Strip(batch, strip % params.strips, column, (batch < params.batch) & (column < params.width));
 }

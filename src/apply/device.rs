@@ -7,15 +7,18 @@ use crate::gpu::{Gpu, Placement, Plane, Recorder};
 use crate::ops::Builder;
 use crate::ops::aft::mix::{self, Mix, Mixed};
 use crate::ops::aft::{heads, qkv_cols};
+use crate::reference::Dims;
 
 impl Problem {
-    /// Where the layer's planes are best kept on a device ([`Gpu::placement`]). AFT-simple loads each element so few times that
-    /// Mesa's llvmpipe loses more by copies to textures than it gains: at T = 4,096 a third of the time (SwiftShader gains as much).
+    /// Where the planes of a layer are best kept that runs alone: as [`Gpu::placement`] says, but AFT-simple loads each element so
+    /// few times that Mesa's llvmpipe loses more by copies to textures than it gains. (SwiftShader gains; so does a model, whose
+    /// linear layers load the same planes.)
     pub fn placement(&self, gpu: &Gpu) -> Placement {
         if self.form == Form::Simple && gpu.caps().adapter.name.starts_with("llvmpipe") {
             return Placement::Buffer;
         }
-        gpu.placement((self.dims.b * self.dims.t) as u32)
+        let Dims { b, t, d } = self.dims;
+        gpu.placement((b * t).max(qkv_cols(d as u32) as usize / 4) as u32)
     }
 
     /// What the layer gives on a device, with planes where `placement` says. Outputs are NaN before the kernels store them.

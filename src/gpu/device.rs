@@ -157,8 +157,8 @@ impl Gpu {
         self.planned_as
     }
 
-    /// Where planes of no more than `side` rows and vec4s a row are best kept: in textures where shaders run on a processor, which
-    /// loads from them at up to twice the speed, if they fit; else in buffers.
+    /// Where planes are best kept that have no more than `side` rows, nor vec4s in a row: in textures where shaders run on a
+    /// processor, which loads from them at up to twice the speed, if they fit; else in buffers.
     pub fn placement(&self, side: u32) -> Placement {
         let fits = side <= self.caps().limits.max_texture_dimension_2d;
         if self.planned_as == AdapterClass::Software && fits { Placement::Texture } else { Placement::Buffer }

@@ -87,8 +87,7 @@ impl Operand {
     }
 }
 
-/// Where planes and weights live. Software drivers load textures about ten times faster than storage buffers; GPUs are
-/// planned with buffers.
+/// Where planes and weights live. [`Gpu::placement`](super::Gpu::placement) says which is best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Placement {
     /// Storage buffers.

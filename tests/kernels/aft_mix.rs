@@ -35,22 +35,29 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
                 }
             }
         }),
+        // Of D = 385 and 412 a processor's thread may have no column at all.
         trial(gpu, "aft_mix::wide_rows_in_several_strips", |gpu| {
-            for d in [97, 128] {
+            for (t, d) in [(300, 97), (300, 128), (150, 385), (150, 412)] {
                 for causal in [true, false] {
-                    let dims = Dims { b: 2, t: 300, d };
+                    let dims = Dims { b: 2, t, d };
                     check(gpu, &masked(problem(Form::Simple, dims, 1, causal)), Values::Normal);
                     check(gpu, &masked(problem(Form::Local(5, Bias::Dense), dims, 1, causal)), Values::Normal);
                     check(gpu, &masked(problem(Form::Conv2d(3, 50), dims, 1, causal)), Values::Normal);
                     // A grid whose rows are cut in segments.
-                    check(gpu, &problem(Form::Conv2d(3, 300), dims, 1, causal), Values::Normal);
+                    check(gpu, &problem(Form::Conv2d(3, t), dims, 1, causal), Values::Normal);
                 }
             }
         }),
-        // On processors a thread then has several tiles of rows, the last of them fewer.
+        // On processors a thread then has several tiles of rows.
         trial(gpu, "aft_mix::full_over_2050", |gpu| {
             for (bias, causal) in [(Bias::Dense, false), (Bias::Factors(3), true)] {
                 let problem = problem(Form::Full(bias), Dims { b: 1, t: 2050, d: 3 }, 1, causal);
+                check(gpu, &masked(problem), Values::Normal);
+            }
+        }),
+        trial(gpu, "aft_mix::windows_of_1100_and_2100", |gpu| {
+            for (s, causal) in [(1100, false), (2100, true)] {
+                let problem = problem(Form::Local(s, Bias::Factors(3)), Dims { b: 1, t: 2302, d: 2 }, 1, causal);
                 check(gpu, &masked(problem), Values::Normal);
             }
         }),

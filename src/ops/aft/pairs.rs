@@ -90,10 +90,16 @@ pub(crate) fn check(reach: u32, time: u32) -> Result<()> {
 /// Tiles of rows that take a span of keys from a processor's caches, where a tile alone walks over more than these hold.
 const TILES: u32 = 4;
 
-/// The tiles of a processor's thread, for so many trips of each: from 2,048 keys on there is a gain.
+/// The tiles of a processor's thread, for so many trips of each: from about 2,000 keys on there is a gain.
 fn processor_tiles(trips: u64) -> u32 {
-    let range = 512..=trips::MAX_TRIPS / u64::from(TILES);
-    if range.contains(&trips) { TILES } else { 1 }
+    // Each tile comes anew in every span.
+    let all = u64::from(TILES) * (trips + 2) + trips.div_ceil(64) + 1;
+    if trips >= 512 && all <= trips::MAX_TRIPS { TILES } else { 1 }
+}
+
+/// Threads of a workgroup: few of many tiles, so that these are spread over the cores.
+fn group(tiles: u32) -> u32 {
+    if tiles == 1 { 64 } else { 16 }
 }
 
 /// Adds y and, for the gradient, L and r of the rows of a panel.
@@ -145,7 +151,7 @@ pub(crate) fn forward(
     let variant = forward_variant(b.placement, heads(panel.layout.head_channels), saved.is_some(), tiles);
     let threads = u64::from(batch) * u64::from(panel.rows.div_ceil(4 * tiles)) * u64::from(width);
     let cost = cost(mix, panel, 2.0, panel.rows);
-    let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, threads.div_ceil(64), cost)?;
+    let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, threads.div_ceil(group(tiles).into()), cost)?;
     b.program.dispatch(dispatch);
     Ok(())
 }
@@ -240,7 +246,7 @@ fn variant(placement: Placement, heads: u32) -> Variant {
 
 fn forward_variant(placement: Placement, heads: u32, centred: bool, tiles: u32) -> Variant {
     let mut variant = variant(placement, heads);
-    variant.constants.extend([("CENTRED", centred.into()), ("TILES", tiles)]);
+    variant.constants.extend([("CENTRED", centred.into()), ("TILES", tiles), ("GROUP", group(tiles))]);
     variant
 }
 

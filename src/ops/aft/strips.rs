@@ -19,7 +19,7 @@ pub(crate) struct Strips {
 }
 
 impl Strips {
-    /// A cut that gives each of `chains` = B D/4 independent scans enough strips to make `threads` threads, none shorter than
+    /// A cut that gives each of `chains` = B D/4 independent scans enough strips to make `threads` of them, none shorter than
     /// `shortest` rows.
     ///
     /// # Errors
@@ -114,6 +114,28 @@ mod tests {
                 assert!(plan.rows * plan.count >= time && plan.rows * (plan.count - 1) < time, "{plan:?}");
             }
         }
+    }
+
+    /// The columns of the threads of a row, as in `shaders/lib/aft_strip.wgsl`.
+    fn owned(threads: Threads, width: u32) -> Vec<u32> {
+        let Threads { columns, piece, .. } = threads;
+        let first = |i| i / piece * piece * columns + i % piece;
+        let mut all: Vec<_> = (0..threads.of_row(width))
+            .flat_map(|i| (0..columns).map(move |j| first(i) + j * piece))
+            .filter(|column| *column < width)
+            .collect();
+        all.sort_unstable();
+        all
+    }
+
+    #[test]
+    fn every_column_is_owned_once() {
+        for width in 1..=1024 {
+            for threads in [Threads::GPU, Threads::NARROW, Threads::WIDE] {
+                assert_eq!(owned(threads, width), (0..width).collect::<Vec<_>>(), "{threads:?}");
+            }
+        }
+        assert_eq!([23, 24, 32, 33, 48, 64].map(|width| Threads::of_processor(width).columns), [1, 4, 4, 1, 4, 4]);
     }
 
     #[test]
