@@ -117,7 +117,7 @@ pub fn forms() -> Vec<(Form, Dims, usize, bool)> {
     let dims = Dims { b: 2, t: 37, d: 6 };
     let grid = Dims { b: 2, t: 35, d: 6 };
     // Several strips of time, in which a processor's thread has several columns, some of which are not there.
-    let wide = Dims { b: 1, t: 150, d: 400 };
+    let wide = Dims { b: 1, t: 132, d: 100 };
     let mut all = Vec::new();
     for causal in [true, false] {
         all.push((Form::Simple, dims, 1, causal));
