@@ -44,6 +44,15 @@ struct Params {
 
 const SPAN: u32 = 256u;
 
+// The planes of lib/aft_scanned.wgsl.
+const CARRY: u32 = 0u;
+const BESIDE: u32 = 1u;
+
+fn scanned_at(which: u32, row: u32, c: u32) -> vec4<f32> {
+    if which == CARRY { return carry_at(row, c); }
+    return beside_at(row, c);
+}
+
 // Of the positions from `first` to before `end`, no more than SPAN.
 fn line_sums(batch: u32, first: u32, end: u32, c: u32) -> Columns {
     var sums = NO_ITEMS;
@@ -65,33 +74,17 @@ fn whole_rows(batch: u32, r: u32, c: u32, backward: bool, lane: u32) -> Columns 
         end = min(start + params.carry_rows, params.time);
     }
     var past = NO_ITEMS;
-    if at_run_time(params.carry_strips, lane) > 1u { past = carry_columns(4u * (batch * params.carry_strips + strip), c); }
+    if at_run_time(params.carry_strips, lane) > 1u { past = scanned_columns(CARRY, 4u * (batch * params.carry_strips + strip), c); }
     return merge_columns(past, line_sums(batch, first, end, c));
-}
-
-// What a segment begins with, in row y.
-fn beside_sums(batch: u32, y: u32, segment: u32, c: u32) -> Columns {
-    let i = 4u * ((batch * params.grid_rows + y) * params.segments + segment);
-    var all = NO_ITEMS;
-    all.s0 = beside_of(i, c);
-    if COLUMNS == 4u {
-        all.s1 = beside_of(i, c + PIECE);
-        all.s2 = beside_of(i, c + 2u * PIECE);
-        all.s3 = beside_of(i, c + 3u * PIECE);
-    }
-    return all;
-}
-
-fn beside_of(i: u32, c: u32) -> Sums {
-    return Sums(beside_at(i, c), beside_at(i + 1u, c), beside_at(i + 2u, c), beside_at(i + 3u, c));
 }
 
 // Of rows from .x to before .y of the grid, what a segment begins with.
 fn segment_sums(batch: u32, rows: vec2<u32>, segment: u32, c: u32) -> Columns {
+    let first = 4u * (batch * params.grid_rows * params.segments + segment);
     var sums = NO_ITEMS;
     for (var part = rows.x; part < rows.y; part += SPAN) {
         var own = NO_ITEMS;
-        for (var y = part; y < min(part + SPAN, rows.y); y += 1u) { own = merge_columns(own, beside_sums(batch, y, segment, c)); }
+        for (var y = part; y < min(part + SPAN, rows.y); y += 1u) { own = merge_columns(own, scanned_columns(BESIDE, first + 4u * y * params.segments, c)); }
         sums = merge_columns(sums, own);
     }
     return sums;

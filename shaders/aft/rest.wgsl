@@ -26,36 +26,13 @@ struct Params {
     carry_after_stride: u32,
 }
 
-fn before_of(row: u32, c: u32) -> Sums {
-    let i = 4u * row;
-    return Sums(carry_before_at(i, c), carry_before_at(i + 1u, c), carry_before_at(i + 2u, c), carry_before_at(i + 3u, c));
-}
+// The planes of lib/aft_scanned.wgsl.
+const BEFORE: u32 = 0u;
+const AFTER: u32 = 1u;
 
-fn after_of(row: u32, c: u32) -> Sums {
-    let i = 4u * row;
-    return Sums(carry_after_at(i, c), carry_after_at(i + 1u, c), carry_after_at(i + 2u, c), carry_after_at(i + 3u, c));
-}
-
-fn carry_from_before(row: u32, c: u32) -> Columns {
-    var all = NO_ITEMS;
-    all.s0 = before_of(row, c);
-    if COLUMNS == 4u {
-        all.s1 = before_of(row, c + PIECE);
-        all.s2 = before_of(row, c + 2u * PIECE);
-        all.s3 = before_of(row, c + 3u * PIECE);
-    }
-    return all;
-}
-
-fn carry_from_after(row: u32, c: u32) -> Columns {
-    var all = NO_ITEMS;
-    all.s0 = after_of(row, c);
-    if COLUMNS == 4u {
-        all.s1 = after_of(row, c + PIECE);
-        all.s2 = after_of(row, c + 2u * PIECE);
-        all.s3 = after_of(row, c + 3u * PIECE);
-    }
-    return all;
+fn scanned_at(which: u32, row: u32, c: u32) -> vec4<f32> {
+    if which == BEFORE { return carry_before_at(row, c); }
+    return carry_after_at(row, c);
 }
 
 @compute @workgroup_size(STRIP_GROUP)
@@ -72,7 +49,7 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
 
     if at_run_time(params.use_before, lane) != 0u {
         var before = NO_ITEMS;
-        if at_run_time(params.strips, lane) > 1u { before = carry_from_before(number, c); }
+        if at_run_time(params.strips, lane) > 1u { before = scanned_columns(BEFORE, 4u * number, c); }
         var own = NO_ITEMS;
         for (var t = first; t < end; t += 1u) {
             if t >= params.before { own = merge_columns(own, item_columns(strip.batch, base + t - params.before, c)); }
@@ -81,7 +58,7 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     }
     if at_run_time(params.use_after, lane) != 0u {
         var after = NO_ITEMS;
-        if at_run_time(params.strips, lane) > 1u { after = carry_from_after(number, c); }
+        if at_run_time(params.strips, lane) > 1u { after = scanned_columns(AFTER, 4u * number, c); }
         var own = NO_ITEMS;
         for (var t = end; t > first; t -= 1u) {
             let row = base + t - 1u;

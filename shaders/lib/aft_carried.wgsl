@@ -3,7 +3,11 @@
 fn carried(strip: Strip, lane: u32) -> Columns {
     if at_run_time(params.strips, lane) == 1u { return NO_ITEMS; }
     let i = select(strip.batch, strip.batch * params.strips + strip.number, CAUSAL == 1u);
-    return carry_columns(4u * i, strip.column);
+    return scanned_columns(0u, 4u * i, strip.column);
+}
+
+fn scanned_at(which: u32, row: u32, c: u32) -> vec4<f32> {
+    return carry_at(row, c);
 }
 
 // Where the walk ends over a strip that has to know all its sums before it stores any: where no carry has them.

@@ -28,7 +28,7 @@ static REST: Kernel = Kernel {
         include_str!("../../../shaders/lib/aft_bounds.wgsl"),
         include_str!("../../../shaders/lib/aft_sums.wgsl"),
         include_str!("../../../shaders/lib/aft_columns.wgsl"),
-        include_str!("../../../shaders/lib/aft_carry.wgsl"),
+        include_str!("../../../shaders/lib/aft_scanned.wgsl"),
         include_str!("../../../shaders/lib/aft_strip.wgsl"),
         include_str!("../../../shaders/lib/aft_mask.wgsl"),
         include_str!("../../../shaders/lib/aft_items.wgsl"),
