@@ -69,14 +69,19 @@ struct Threads {
 
 impl Threads {
     const GPU: Self = Self { group: 64, columns: 1, piece: 1 };
+    /// Of processors, whose vector units have 8 lanes: a piece for each.
     const NARROW: Self = Self { group: 16, columns: 1, piece: 1 };
-    /// A piece for the lanes of a vector unit.
     const WIDE: Self = Self { group: 8, columns: 4, piece: 8 };
+    const WIDEST: Self = Self { group: 8, columns: 8, piece: 8 };
+    const ALL: [Self; 4] = [Self::WIDEST, Self::WIDE, Self::NARROW, Self::GPU];
 
-    /// Several columns, unless more than a quarter of them would not be there.
+    /// The most columns of which no more than a quarter would not be there.
     fn of_processor(width: u32) -> Self {
-        let columns = Self::WIDE.of_row(width) * Self::WIDE.columns;
-        if width >= columns - columns / 4 { Self::WIDE } else { Self::NARROW }
+        let fits = |threads: &Self| {
+            let columns = threads.of_row(width) * threads.columns;
+            width >= columns - columns / 4
+        };
+        [Self::WIDEST, Self::WIDE].into_iter().find(fits).unwrap_or(Self::NARROW)
     }
 
     /// For all columns of a row.
@@ -91,8 +96,8 @@ impl Threads {
 }
 
 /// The variants of a kernel with threads for each strip.
-pub(crate) fn variants(kernel: &'static Kernel, placement: Placement) -> [(&'static Kernel, Variant); 3] {
-    [Threads::WIDE, Threads::NARROW, Threads::GPU].map(|threads| (kernel, threads.variant(placement)))
+pub(crate) fn variants(kernel: &'static Kernel, placement: Placement) -> [(&'static Kernel, Variant); 4] {
+    Threads::ALL.map(|threads| (kernel, threads.variant(placement)))
 }
 
 #[cfg(test)]
@@ -131,11 +136,12 @@ mod tests {
     #[test]
     fn every_column_is_owned_once() {
         for width in 1..=1024 {
-            for threads in [Threads::GPU, Threads::NARROW, Threads::WIDE] {
+            for threads in Threads::ALL {
                 assert_eq!(owned(threads, width), (0..width).collect::<Vec<_>>(), "{threads:?}");
             }
         }
-        assert_eq!([23, 24, 32, 33, 48, 64].map(|width| Threads::of_processor(width).columns), [1, 4, 4, 1, 4, 4]);
+        let columns = [23, 24, 32, 33, 48, 64, 65, 72, 96, 128].map(|width| Threads::of_processor(width).columns);
+        assert_eq!(columns, [1, 4, 4, 1, 8, 8, 1, 4, 8, 8]);
     }
 
     #[test]
