@@ -32,8 +32,6 @@ struct Params {
     up: u32,
     down: u32,
     own: u32,
-    keys: u32,
-    centred: u32,
     masked: u32,
     items_stride: u32,
     g_stride: u32,
@@ -128,7 +126,6 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     let gap = params.gap;
     let backward = at_run_time(params.backward, lane) != 0u;
     let joins = at_run_time(params.joins, lane) != 0u;
-    let centred = at_run_time(params.centred, lane) != 0u;
     let whole = at_run_time(params.use_rows, lane) != 0u;
     let cut = at_run_time(params.segments, lane) > 1u;
 
@@ -151,7 +148,7 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
             let other = select(x - gap, x + gap, backward);
             if other < columns { beside = merge_columns(beside, column_sums(batch, rows, other, c)); }
             let row = batch * params.time + r * columns + x;
-            store_columns(row, c, merge_columns(past, beside), joins, centred);
+            store_columns(row, c, merge_columns(past, beside), joins);
         }
     }
 }

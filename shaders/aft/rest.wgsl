@@ -16,8 +16,6 @@ struct Params {
     before: u32,
     use_after: u32,
     after: u32,
-    keys: u32,
-    centred: u32,
     masked: u32,
     items_stride: u32,
     g_stride: u32,
@@ -44,7 +42,6 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     let number = strip.batch * params.strips + strip.number;
     let first = strip.number * params.strip_rows;
     let end = min(first + params.strip_rows, params.time);
-    let centred = at_run_time(params.centred, lane) != 0u;
     let both = at_run_time(params.use_before * params.use_after, lane) != 0u;
 
     if at_run_time(params.use_before, lane) != 0u {
@@ -53,7 +50,7 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
         var own = NO_ITEMS;
         for (var t = first; t < end; t += 1u) {
             if t >= params.before { own = merge_columns(own, item_columns(strip.batch, base + t - params.before, c)); }
-            store_columns(base + t, c, merge_columns(before, own), false, centred);
+            store_columns(base + t, c, merge_columns(before, own), false);
         }
     }
     if at_run_time(params.use_after, lane) != 0u {
@@ -63,7 +60,7 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
         for (var t = end; t > first; t -= 1u) {
             let row = base + t - 1u;
             if t - 1u + params.after < params.time { own = merge_columns(own, item_columns(strip.batch, row + params.after, c)); }
-            store_columns(row, c, merge_columns(after, own), both, centred);
+            store_columns(row, c, merge_columns(after, own), both);
         }
     }
 }

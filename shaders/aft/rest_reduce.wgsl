@@ -11,8 +11,6 @@ struct Params {
     strips: u32,
     ahead: u32,
     back: u32,
-    keys: u32,
-    centred: u32,
     masked: u32,
     items_stride: u32,
     g_stride: u32,

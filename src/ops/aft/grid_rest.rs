@@ -5,8 +5,8 @@ use crate::error::Result;
 use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Variant, params};
 use crate::ops::aft::grid::Grid;
 use crate::ops::aft::mix::Mix;
-use crate::ops::aft::rest::{self, Items};
-use crate::ops::aft::strips::{Strips, variants};
+use crate::ops::aft::rest::{self, Items, variants_of_items};
+use crate::ops::aft::strips::Strips;
 use crate::ops::{Builder, trips};
 
 params! {
@@ -14,7 +14,7 @@ params! {
     RestParams {
         batch: u32, time: u32, width: u32, backward: u32, joins: u32, strips: u32, strip_rows: u32, segments: u32,
         segment_columns: u32, carry_strips: u32, carry_rows: u32, grid_rows: u32, grid_columns: u32, gap: u32,
-        use_rows: u32, up: u32, down: u32, own: u32, keys: u32, centred: u32, masked: u32, items_stride: u32,
+        use_rows: u32, up: u32, down: u32, own: u32, masked: u32, items_stride: u32,
         g_stride: u32, centre_stride: u32, carry_stride: u32, beside_stride: u32,
     }
 }
@@ -180,8 +180,6 @@ fn walk(
         up: reach.up,
         down: reach.down,
         own: reach.own.into(),
-        keys: items.keys(),
-        centred: items.centred().into(),
         masked: items.masked(mix),
         items_stride: items.plane().stride(),
         g_stride: width,
@@ -196,14 +194,14 @@ fn walk(
     let elements = f64::from(mix.rows()) * f64::from(width);
     let steps = elements * (beside as f64 + 2.0);
     let cost = Cost { flops: 50.0 * steps + 200.0 * elements, bytes: 32.0 * steps + 200.0 * elements };
-    let dispatch = b.gpu.dispatch(&REST, &variant, &params, &binds, groups, cost)?;
+    let dispatch = b.gpu.dispatch(&REST, &items.of(variant), &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     [carry, segments].into_iter().flatten().for_each(|plane| b.recycle(plane));
     Ok(())
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    variants(&REST, placement).to_vec()
+    variants_of_items(&REST, placement)
 }
 
 #[cfg(test)]

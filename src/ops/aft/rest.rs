@@ -11,7 +11,7 @@ params! {
     /// As in `shaders/aft/rest.wgsl`.
     RestParams {
         batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, use_before: u32, before: u32, use_after: u32,
-        after: u32, keys: u32, centred: u32, masked: u32, items_stride: u32, g_stride: u32, centre_stride: u32,
+        after: u32, masked: u32, items_stride: u32, g_stride: u32, centre_stride: u32,
         carry_before_stride: u32, carry_after_stride: u32,
     }
 }
@@ -19,7 +19,7 @@ params! {
 params! {
     /// As in `shaders/aft/rest_reduce.wgsl`.
     ReduceParams {
-        batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, ahead: u32, back: u32, keys: u32, centred: u32,
+        batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, ahead: u32, back: u32,
         masked: u32, items_stride: u32, g_stride: u32, centre_stride: u32, total_stride: u32, centre_share: u32,
     }
 }
@@ -136,6 +136,11 @@ impl Items<'_> {
         matches!(self, Self::Keys { .. }).into()
     }
 
+    /// The variant of a kernel for such items.
+    pub(crate) fn of(&self, variant: Variant) -> Variant {
+        with_items(variant, [self.keys(), self.centred().into()])
+    }
+
     /// Whether a mask applies: rows are all there.
     pub(crate) fn masked(&self, mix: &Mix<'_>) -> u32 {
         self.keys() * mix.masked()
@@ -219,8 +224,6 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
         before: outside.before.unwrap_or(0),
         use_after: u32::from(outside.after.is_some()),
         after: outside.after.unwrap_or(0),
-        keys: items.keys(),
-        centred: items.centred().into(),
         masked: items.masked(mix),
         items_stride: items.plane().stride(),
         g_stride: width,
@@ -233,7 +236,7 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
     binds.push(Bind::Buffer(&rest));
     let (variant, groups) = strips.grid(b, batch, width);
     let cost = Cost { flops: 160.0 * elements, bytes: 96.0 * elements };
-    let dispatch = b.gpu.dispatch(&REST, &variant, &params, &binds, groups, cost)?;
+    let dispatch = b.gpu.dispatch(&REST, &items.of(variant), &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     [before, after].into_iter().flatten().for_each(|plane| b.recycle(plane));
     Ok(rest)
@@ -256,8 +259,6 @@ fn totals(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, gap:
         strips: strips.count,
         ahead: if backward { gap } else { 0 },
         back: if backward { 0 } else { gap },
-        keys: items.keys(),
-        centred: items.centred().into(),
         masked: items.masked(mix),
         items_stride: items.plane().stride(),
         g_stride: width,
@@ -270,7 +271,7 @@ fn totals(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, gap:
     let elements = f64::from(batch) * f64::from(time) * f64::from(width);
     let (variant, groups) = strips.grid(b, batch, width);
     let cost = Cost { flops: 50.0 * elements, bytes: 32.0 * elements };
-    let dispatch = b.gpu.dispatch(&REDUCE, &variant, &params, &binds, groups, cost)?;
+    let dispatch = b.gpu.dispatch(&REDUCE, &items.of(variant), &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     Ok(total)
 }
@@ -308,8 +309,22 @@ fn scan(b: &mut Builder, total: Plane, mix: &Mix<'_>, items: Items<'_>, strips: 
     Ok(carry)
 }
 
+fn with_items(mut variant: Variant, [keys, centred]: [u32; 2]) -> Variant {
+    variant.constants.extend([("KEYS", keys), ("CENTRED", centred)]);
+    variant
+}
+
+/// The variants of a kernel over strips for keys, centred or not, and for rows.
+pub(crate) fn variants_of_items(kernel: &'static Kernel, placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+    let items = [[1, 1], [1, 0], [0, 0]];
+    variants(kernel, placement)
+        .into_iter()
+        .flat_map(|(kernel, variant)| items.map(|items| (kernel, with_items(variant.clone(), items))))
+        .collect()
+}
+
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let mut all = [variants(&REST, placement), variants(&REDUCE, placement)].concat();
+    let mut all = [variants_of_items(&REST, placement), variants_of_items(&REDUCE, placement)].concat();
     all.push((&SCAN, Variant::plain(placement)));
     all
 }
