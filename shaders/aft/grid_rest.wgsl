@@ -42,6 +42,11 @@ struct Params {
 
 const SPAN: u32 = 256u;
 
+// Constants: KEYS, CENTRED. What is known when a kernel is compiled is not loaded.
+fn are_keys() -> bool { return KEYS == 1u; }
+
+fn are_centred() -> bool { return CENTRED == 1u; }
+
 // The planes of lib/aft_scanned.wgsl.
 const CARRY: u32 = 0u;
 const BESIDE: u32 = 1u;
@@ -148,7 +153,7 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
             let other = select(x - gap, x + gap, backward);
             if other < columns { beside = merge_columns(beside, column_sums(batch, rows, other, c)); }
             let row = batch * params.time + r * columns + x;
-            store_columns(row, c, merge_columns(past, beside), joins);
+            store_columns(row, c, merge_columns(past, beside), joins, CENTRED == 1u);
         }
     }
 }

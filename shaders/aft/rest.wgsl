@@ -16,6 +16,8 @@ struct Params {
     before: u32,
     use_after: u32,
     after: u32,
+    keys: u32,
+    centred: u32,
     masked: u32,
     items_stride: u32,
     g_stride: u32,
@@ -23,6 +25,11 @@ struct Params {
     carry_before_stride: u32,
     carry_after_stride: u32,
 }
+
+// One pipeline serves both passes of a window's rest.
+fn are_keys() -> bool { return params.keys != 0u; }
+
+fn are_centred() -> bool { return params.centred != 0u; }
 
 // The planes of lib/aft_scanned.wgsl.
 const BEFORE: u32 = 0u;
@@ -42,6 +49,7 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     let number = strip.batch * params.strips + strip.number;
     let first = strip.number * params.strip_rows;
     let end = min(first + params.strip_rows, params.time);
+    let centred = at_run_time(params.centred, lane) != 0u;
     let both = at_run_time(params.use_before * params.use_after, lane) != 0u;
 
     if at_run_time(params.use_before, lane) != 0u {
@@ -50,7 +58,7 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
         var own = NO_ITEMS;
         for (var t = first; t < end; t += 1u) {
             if t >= params.before { own = merge_columns(own, item_columns(strip.batch, base + t - params.before, c)); }
-            store_columns(base + t, c, merge_columns(before, own), false);
+            store_columns(base + t, c, merge_columns(before, own), false, centred);
         }
     }
     if at_run_time(params.use_after, lane) != 0u {
@@ -60,7 +68,7 @@ fn rest_of_strip(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
         for (var t = end; t > first; t -= 1u) {
             let row = base + t - 1u;
             if t - 1u + params.after < params.time { own = merge_columns(own, item_columns(strip.batch, row + params.after, c)); }
-            store_columns(row, c, merge_columns(after, own), both);
+            store_columns(row, c, merge_columns(after, own), both, centred);
         }
     }
 }

@@ -43,6 +43,8 @@ fn of_any_plan(gpu: &Option<Gpu>) -> Vec<Trial> {
                 }
             }
         }),
+        // On a GPU several strips, and more columns than a workgroup has threads.
+        trial(gpu, "aft_mix::rows_of_260_channels", |gpu| wide(gpu, Dims { b: 1, t: 40, d: 260 }, 8)),
         trial(gpu, "aft_mix::odd_shapes", |gpu| {
             for (b, t, d) in [(1, 1, 1), (3, 2, 5), (1, 5, 3), (2, 17, 8), (1, 130, 4), (1, 300, 3)] {
                 let dims = Dims { b, t, d };
@@ -65,20 +67,13 @@ fn of_any_plan(gpu: &Option<Gpu>) -> Vec<Trial> {
     ]
 }
 
-/// Of shapes that are planned otherwise for processors alone; GPUs' kernels have no other path for them than for small ones.
+/// Of shapes that are planned otherwise for processors alone. (Panels in several levels for any: `tests/forms/panels.rs`.)
 fn of_processors(gpu: &Option<Gpu>) -> Vec<Trial> {
     vec![
-        // A thread has four or eight columns; of D = 516 and 772 it may have none at all.
+        // A thread has four columns, or eight of D = 385; of D = 516 it may have none at all.
         trial(gpu, "aft_mix::wide_rows_in_several_strips", |gpu| {
-            for (b, t, d) in [(2, 264, 97), (1, 132, 385), (1, 132, 516), (1, 132, 772)] {
-                for causal in [true, false] {
-                    let dims = Dims { b, t, d };
-                    check(gpu, &masked(problem(Form::Simple, dims, 1, causal)), Values::Normal);
-                    check(gpu, &masked(problem(Form::Local(5, Bias::Dense), dims, 1, causal)), Values::Normal);
-                    check(gpu, &masked(problem(Form::Conv2d(3, 44), dims, 1, causal)), Values::Normal);
-                    // A grid whose rows are cut in segments.
-                    check(gpu, &problem(Form::Conv2d(3, t), dims, 1, causal), Values::Normal);
-                }
+            for (b, t, d) in [(2, 264, 97), (2, 132, 385), (1, 132, 516)] {
+                wide(gpu, Dims { b, t, d }, 44);
             }
         }),
         // A thread has several tiles of rows.
@@ -95,6 +90,19 @@ fn of_processors(gpu: &Option<Gpu>) -> Vec<Trial> {
             }
         }),
     ]
+}
+
+/// Every form with sums without biases, with and without what a gradient needs.
+fn wide(gpu: &Gpu, dims: Dims, columns: usize) {
+    for causal in [true, false] {
+        let simple = masked(problem(Form::Simple, dims, 1, causal));
+        check(gpu, &simple, Values::Normal);
+        check(gpu, &Problem { dy: None, ..simple }, Values::Normal);
+        check(gpu, &masked(problem(Form::Local(5, Bias::Dense), dims, 1, causal)), Values::Normal);
+        check(gpu, &masked(problem(Form::Conv2d(3, columns), dims, 1, causal)), Values::Normal);
+        // A grid whose rows are cut in segments.
+        check(gpu, &problem(Form::Conv2d(3, dims.t), dims, 1, causal), Values::Normal);
+    }
 }
 
 fn check(gpu: &Gpu, problem: &Problem, values: Values) {

@@ -194,7 +194,7 @@ fn walk(
     let elements = f64::from(mix.rows()) * f64::from(width);
     let steps = elements * (beside as f64 + 2.0);
     let cost = Cost { flops: 50.0 * steps + 200.0 * elements, bytes: 32.0 * steps + 200.0 * elements };
-    let dispatch = b.gpu.dispatch(&REST, &items.of(variant), &params, &binds, groups, cost)?;
+    let dispatch = b.gpu.dispatch(&REST, &items.variant(variant), &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     [carry, segments].into_iter().flatten().for_each(|plane| b.recycle(plane));
     Ok(())

@@ -11,7 +11,7 @@ params! {
     /// As in `shaders/aft/rest.wgsl`.
     RestParams {
         batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, use_before: u32, before: u32, use_after: u32,
-        after: u32, masked: u32, items_stride: u32, g_stride: u32, centre_stride: u32,
+        after: u32, keys: u32, centred: u32, masked: u32, items_stride: u32, g_stride: u32, centre_stride: u32,
         carry_before_stride: u32, carry_after_stride: u32,
     }
 }
@@ -137,7 +137,7 @@ impl Items<'_> {
     }
 
     /// The variant of a kernel for such items.
-    pub(crate) fn of(&self, variant: Variant) -> Variant {
+    pub(crate) fn variant(&self, variant: Variant) -> Variant {
         with_items(variant, [self.keys(), self.centred().into()])
     }
 
@@ -224,6 +224,8 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
         before: outside.before.unwrap_or(0),
         use_after: u32::from(outside.after.is_some()),
         after: outside.after.unwrap_or(0),
+        keys: items.keys(),
+        centred: items.centred().into(),
         masked: items.masked(mix),
         items_stride: items.plane().stride(),
         g_stride: width,
@@ -236,7 +238,7 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
     binds.push(Bind::Buffer(&rest));
     let (variant, groups) = strips.grid(b, batch, width);
     let cost = Cost { flops: 160.0 * elements, bytes: 96.0 * elements };
-    let dispatch = b.gpu.dispatch(&REST, &items.of(variant), &params, &binds, groups, cost)?;
+    let dispatch = b.gpu.dispatch(&REST, &variant, &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     [before, after].into_iter().flatten().for_each(|plane| b.recycle(plane));
     Ok(rest)
@@ -271,7 +273,7 @@ fn totals(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, gap:
     let elements = f64::from(batch) * f64::from(time) * f64::from(width);
     let (variant, groups) = strips.grid(b, batch, width);
     let cost = Cost { flops: 50.0 * elements, bytes: 32.0 * elements };
-    let dispatch = b.gpu.dispatch(&REDUCE, &items.of(variant), &params, &binds, groups, cost)?;
+    let dispatch = b.gpu.dispatch(&REDUCE, &items.variant(variant), &params, &binds, groups, cost)?;
     b.program.dispatch(dispatch);
     Ok(total)
 }
@@ -316,6 +318,7 @@ fn with_items(mut variant: Variant, [keys, centred]: [u32; 2]) -> Variant {
 
 /// The variants of a kernel over strips for keys, centred or not, and for rows.
 pub(crate) fn variants_of_items(kernel: &'static Kernel, placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+    // As [KEYS, CENTRED].
     let items = [[1, 1], [1, 0], [0, 0]];
     variants(kernel, placement)
         .into_iter()
@@ -324,7 +327,7 @@ pub(crate) fn variants_of_items(kernel: &'static Kernel, placement: Placement) -
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let mut all = [variants_of_items(&REST, placement), variants_of_items(&REDUCE, placement)].concat();
+    let mut all = [variants(&REST, placement).to_vec(), variants_of_items(&REDUCE, placement)].concat();
     all.push((&SCAN, Variant::plain(placement)));
     all
 }

@@ -11,6 +11,9 @@ const MAX_STRIP_ROWS: u32 = 256;
 /// What the scan, two levels of sums, walks at most.
 const MAX_STRIPS: u32 = 512;
 
+/// Workgroups that threads of the most columns have to leave.
+const MIN_GROUPS: u64 = 8;
+
 /// A cut of time into `count` strips of `rows` rows, a multiple of 4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Strips {
@@ -50,8 +53,9 @@ impl Strips {
 
     /// Workgroups of a kernel with threads for each strip, and its variant.
     pub(crate) fn grid(&self, b: &Builder, batch: u32, width: u32) -> (Variant, u64) {
-        let threads = b.planned([Threads::of_processor(width), Threads::GPU]);
-        let all = u64::from(batch) * u64::from(self.count) * u64::from(threads.of_row(width));
+        let strips = u64::from(batch) * u64::from(self.count);
+        let threads = b.planned([Threads::of_processor(width, strips), Threads::GPU]);
+        let all = strips * u64::from(threads.of_row(width));
         (threads.variant(b.placement), all.div_ceil(threads.group.into()))
     }
 }
@@ -69,19 +73,26 @@ struct Threads {
 
 impl Threads {
     const GPU: Self = Self { group: 64, columns: 1, piece: 1 };
-    /// Of processors, whose vector units have 8 lanes: a piece for each.
+    /// Of a processor, for narrow rows.
     const NARROW: Self = Self { group: 16, columns: 1, piece: 1 };
+    /// Of a processor: a piece for each of 8 lanes.
     const WIDE: Self = Self { group: 8, columns: 4, piece: 8 };
+    /// Of a processor, for wide rows of many strips.
     const WIDEST: Self = Self { group: 8, columns: 8, piece: 8 };
     const ALL: [Self; 4] = [Self::WIDEST, Self::WIDE, Self::NARROW, Self::GPU];
 
-    /// The most columns of which no more than a quarter would not be there.
-    fn of_processor(width: u32) -> Self {
-        let fits = |threads: &Self| {
-            let columns = threads.of_row(width) * threads.columns;
-            width >= columns - columns / 4
-        };
-        [Self::WIDEST, Self::WIDE].into_iter().find(fits).unwrap_or(Self::NARROW)
+    /// Of a processor, for `strips` of all sequences: the most columns of which the fewest would not be there, no more than a
+    /// quarter, and which leave every core some workgroups.
+    fn of_processor(width: u32, strips: u64) -> Self {
+        let columns = |threads: Self| threads.of_row(width) * threads.columns;
+        let groups = strips * u64::from(Self::WIDEST.of_row(width) / Self::WIDEST.group);
+        if columns(Self::WIDE) - width > columns(Self::WIDE) / 4 {
+            Self::NARROW
+        } else if columns(Self::WIDEST) > columns(Self::WIDE) || groups < MIN_GROUPS {
+            Self::WIDE
+        } else {
+            Self::WIDEST
+        }
     }
 
     /// For all columns of a row.
@@ -140,8 +151,10 @@ mod tests {
                 assert_eq!(owned(threads, width), (0..width).collect::<Vec<_>>(), "{threads:?}");
             }
         }
-        let columns = [23, 24, 32, 33, 48, 64, 65, 72, 96, 128].map(|width| Threads::of_processor(width).columns);
-        assert_eq!(columns, [1, 4, 4, 1, 8, 8, 1, 4, 8, 8]);
+        let widths = [23, 24, 32, 33, 47, 48, 64, 65, 71, 72, 95, 96, 97, 119, 120, 128, 160];
+        let columns = |strips| widths.map(|width| Threads::of_processor(width, strips).columns);
+        assert_eq!(columns(8), [1, 4, 4, 1, 1, 8, 8, 1, 1, 4, 4, 4, 8, 8, 8, 8, 4]);
+        assert_eq!(columns(1), [1, 4, 4, 1, 1, 4, 4, 1, 1, 4, 4, 4, 4, 4, 4, 4, 4]);
     }
 
     #[test]
