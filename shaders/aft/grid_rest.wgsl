@@ -42,11 +42,6 @@ struct Params {
 
 const SPAN: u32 = 256u;
 
-// Constants: KEYS, CENTRED. What is known when a kernel is compiled is not loaded.
-fn are_keys() -> bool { return KEYS == 1u; }
-
-fn are_centred() -> bool { return CENTRED == 1u; }
-
 // The planes of lib/aft_scanned.wgsl.
 const CARRY: u32 = 0u;
 const BESIDE: u32 = 1u;
@@ -87,7 +82,9 @@ fn segment_sums(batch: u32, rows: vec2<u32>, segment: u32, c: u32) -> Columns {
     var sums = NO_ITEMS;
     for (var part = rows.x; part < rows.y; part += SPAN) {
         var own = NO_ITEMS;
-        for (var y = part; y < min(part + SPAN, rows.y); y += 1u) { own = merge_columns(own, scanned_columns(BESIDE, first + 4u * y * params.segments, c)); }
+        for (var y = part; y < min(part + SPAN, rows.y); y += 1u) {
+            own = merge_columns(own, scanned_columns(BESIDE, first + 4u * y * params.segments, c));
+        }
         sums = merge_columns(sums, own);
     }
     return sums;

@@ -20,11 +20,6 @@ struct Params {
     centre_share: u32,
 }
 
-// Constants: KEYS, CENTRED. What is known when a kernel is compiled is not loaded.
-fn are_keys() -> bool { return KEYS == 1u; }
-
-fn are_centred() -> bool { return CENTRED == 1u; }
-
 // Items that are summed before they are added to the rest.
 const SPAN: u32 = 256u;
 

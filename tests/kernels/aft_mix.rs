@@ -95,11 +95,11 @@ fn of_processors(gpu: &Option<Gpu>) -> Vec<Trial> {
 /// Every form with sums without biases, with and without what a gradient needs.
 fn wide(gpu: &Gpu, dims: Dims, columns: usize) {
     for causal in [true, false] {
-        let simple = masked(problem(Form::Simple, dims, 1, causal));
-        check(gpu, &simple, Values::Normal);
-        check(gpu, &Problem { dy: None, ..simple }, Values::Normal);
-        check(gpu, &masked(problem(Form::Local(5, Bias::Dense), dims, 1, causal)), Values::Normal);
-        check(gpu, &masked(problem(Form::Conv2d(3, columns), dims, 1, causal)), Values::Normal);
+        for form in [Form::Simple, Form::Local(5, Bias::Dense), Form::Conv2d(3, columns)] {
+            let problem = masked(problem(form, dims, 1, causal));
+            check(gpu, &problem, Values::Normal);
+            check(gpu, &Problem { dy: None, ..problem }, Values::Normal);
+        }
         // A grid whose rows are cut in segments.
         check(gpu, &problem(Form::Conv2d(3, dims.t), dims, 1, causal), Values::Normal);
     }

@@ -31,6 +31,7 @@ static REST: Kernel = Kernel {
         include_str!("../../../shaders/lib/aft_scanned.wgsl"),
         include_str!("../../../shaders/lib/aft_strip.wgsl"),
         include_str!("../../../shaders/lib/aft_mask.wgsl"),
+        include_str!("../../../shaders/lib/aft_items_known.wgsl"),
         include_str!("../../../shaders/lib/aft_items.wgsl"),
         include_str!("../../../shaders/lib/aft_rest.wgsl"),
         include_str!("../../../shaders/lib/aft_rest_store.wgsl"),

@@ -19,8 +19,8 @@ params! {
 params! {
     /// As in `shaders/aft/rest_reduce.wgsl`.
     ReduceParams {
-        batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, ahead: u32, back: u32,
-        masked: u32, items_stride: u32, g_stride: u32, centre_stride: u32, total_stride: u32, centre_share: u32,
+        batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, ahead: u32, back: u32, masked: u32,
+        items_stride: u32, g_stride: u32, centre_stride: u32, total_stride: u32, centre_share: u32,
     }
 }
 
@@ -70,6 +70,7 @@ static REDUCE: Kernel = Kernel {
         include_str!("../../../shaders/lib/aft_columns.wgsl"),
         include_str!("../../../shaders/lib/aft_strip.wgsl"),
         include_str!("../../../shaders/lib/aft_mask.wgsl"),
+        include_str!("../../../shaders/lib/aft_items_known.wgsl"),
         include_str!("../../../shaders/lib/aft_items.wgsl"),
         include_str!("../../../shaders/lib/aft_leave.wgsl"),
         include_str!("../../../shaders/aft/rest_reduce.wgsl"),

@@ -11,7 +11,7 @@ const MAX_STRIP_ROWS: u32 = 256;
 /// What the scan, two levels of sums, walks at most.
 const MAX_STRIPS: u32 = 512;
 
-/// Workgroups that threads of the most columns have to leave.
+/// Workgroups that threads of the most columns have to leave, for the cores of a processor.
 const MIN_GROUPS: u64 = 8;
 
 /// A cut of time into `count` strips of `rows` rows, a multiple of 4.
@@ -82,7 +82,7 @@ impl Threads {
     const ALL: [Self; 4] = [Self::WIDEST, Self::WIDE, Self::NARROW, Self::GPU];
 
     /// Of a processor, for `strips` of all sequences: the most columns of which the fewest would not be there, no more than a
-    /// quarter, and which leave every core some workgroups.
+    /// quarter, and which leave [`MIN_GROUPS`].
     fn of_processor(width: u32, strips: u64) -> Self {
         let columns = |threads: Self| threads.of_row(width) * threads.columns;
         let groups = strips * u64::from(Self::WIDEST.of_row(width) / Self::WIDEST.group);
