@@ -51,13 +51,8 @@ shaders: $(TINT)/node_modules ## Chromium's shader compiler and Vulkan's validat
 wasm: ## library and web crate compile for the browser without a warning
 	.ci/wasm.sh build
 
-# Sorted by bytes, as the test does.
-results: RESULTS := $(sort $(wildcard results/*.json))
-results: ## README's tables of results/*.json
-	cargo build --release
-	$(BUILD)/release/aft bench compare --markdown $(RESULTS) > $(BUILD)/results.md
-	sed -i.bak -e '/^<!-- results -->$$/,/^<!-- end of results -->$$/{//!d;}' -e '/^<!-- results -->$$/r $(BUILD)/results.md' README.md
-	rm README.md.bak
+results: ## results/RESULTS.md and the pictures in docs/, from results/*.json
+	AFT_UPDATE=1 cargo test --test results
 
 web: ## the page, with all that it needs, in web/dist (node web/serve.mjs shows it)
 	.ci/linker.sh

@@ -1,7 +1,9 @@
-//! The files in results/: they are read, every gate is green, README shows them, and results/README.md names every field.
+//! The files in results/: they are read, every gate is green, what is made from them is up to date, and results/README.md names
+//! every field. `make results` (AFT_UPDATE=1) writes what is made: results/RESULTS.md and the pictures in docs/.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 mod bench_results;
+mod pictures;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,10 +13,14 @@ use aft_wgpu::bench::{Results, read, report};
 use bench_results::{quick, slow};
 use serde_json::Value;
 
-const README: &str = include_str!("../README.md");
 const FORMAT: &str = include_str!("../results/README.md");
-const BEGIN: &str = "<!-- results -->\n";
-const END: &str = "<!-- end of results -->";
+const HEADING: &str = "\
+# Results
+
+Made by `make results` from the JSON files in this folder. [README.md](README.md) says how they are measured, what every column and
+field means, and how to contribute a file.
+
+";
 
 /// Every file, by name.
 fn files() -> Vec<(PathBuf, Results)> {
@@ -31,15 +37,19 @@ fn files() -> Vec<(PathBuf, Results)> {
     paths.into_iter().map(read).collect()
 }
 
-/// What README has to show of the results.
-fn shown(all: &[Results]) -> String {
-    if all.is_empty() { String::new() } else { report::markdown(all) }
+/// What results/RESULTS.md holds.
+fn page(all: &[Results]) -> String {
+    HEADING.to_owned() + &report::markdown(all)
 }
 
-/// What stands between the markers.
-fn between(readme: &str) -> &str {
-    let (_, rest) = readme.split_once(BEGIN).expect("README has lost its first marker");
-    rest.split_once(END).expect("README has lost its second marker").0
+/// Fails unless the file holds what is made from the results; writes it where AFT_UPDATE is set.
+fn expect_file(path: &str, made: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("AFT_UPDATE").is_some() {
+        return fs::write(file, made).unwrap();
+    }
+    let there = fs::read_to_string(file).unwrap_or_default();
+    assert!(there == made, "{path} is not what is made from the files in results/: run `make results`");
 }
 
 #[test]
@@ -52,22 +62,29 @@ fn every_gate_is_green() {
 }
 
 #[test]
-fn readme_shows_the_files() {
+fn the_page_shows_the_files() {
     let all: Vec<_> = files().into_iter().map(|(_, results)| results).collect();
-    assert!(between(README) == shown(&all), "README.md does not show what is in results/: run `make results`");
+    expect_file("results/RESULTS.md", &page(&all));
 }
 
 #[test]
-fn a_new_file_changes_readme() {
-    assert!(shown(&[slow()]) != shown(&[]) && shown(&[slow()]) != shown(&[slow(), quick()]));
-    assert_eq!(between(&format!("a\n{BEGIN}b\n{END}\nc")), "b\n");
+fn a_new_file_changes_the_page() {
+    assert!(page(&[slow()]) != page(&[slow(), quick()]));
+}
+
+#[test]
+fn the_pictures_are_drawn_from_the_reference_and_the_files() {
+    let all: Vec<_> = files().into_iter().map(|(_, results)| results).collect();
+    expect_file("docs/forms.svg", &pictures::forms());
+    expect_file("docs/times.svg", &pictures::times(&all));
 }
 
 #[test]
 fn the_format_names_every_field() {
     let mut fields = BTreeSet::new();
     names("", &serde_json::to_value(slow()).unwrap(), &mut fields);
-    let documented = FORMAT.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let (_, format) = FORMAT.split_once("## The format").expect("results/README.md has lost its format");
+    let documented = format.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     assert_eq!(documented.map(str::to_owned).collect::<BTreeSet<_>>(), fields);
     let heading = format!("## The format, `{}`", slow().schema);
     assert!(FORMAT.contains(&heading), "results/README.md documents another version");

@@ -106,7 +106,7 @@ pub struct Row {
     pub repetitions: Option<u32>,
     /// "timestamp" or "wall".
     pub clock: Option<String>,
-    /// Operations, as README counts them.
+    /// Operations, as `results/README.md` counts them.
     pub flops: Option<f64>,
     /// Bytes that have to be read and written.
     pub bytes: Option<f64>,
