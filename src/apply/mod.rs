@@ -1,5 +1,21 @@
 //! One layer of AFT on host data, in every form: on a device, and by the reference, to compare them with each other and with
 //! other frameworks.
+//!
+//! A layer of AFT-local whose tensors lie in a file:
+//!
+//! ```no_run
+//! use aft_wgpu::apply::{Request, Variant};
+//! use aft_wgpu::gpu::{Gpu, GpuOptions};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let request = Request { variant: Variant::Local, causal: true, window: Some(32), grid: None, gated: true };
+//! let input = request.read(&std::fs::read("in.safetensors")?)?;
+//! let gpu = Gpu::request_blocking(&GpuOptions::default())?;
+//! let outcome = pollster::block_on(input.problem.run(&gpu, input.problem.placement(&gpu)))?;
+//! std::fs::write("out.safetensors", input.answer(&outcome)?)?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod answer;
 pub(crate) mod bias;

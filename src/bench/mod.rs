@@ -4,6 +4,22 @@
 //! and their limits in turns, and `hosted` what the host runs itself; `operand` and `sampled` set up what a case in `cases` runs on and is
 //! checked by; [`run()`] does it all, and [`explain()`] takes a case apart. To read, [`read()`] takes a file, [`series`], [`slope`],
 //! [`crossing`] and [`memory`] say what its rows say together, and [`report`] writes it down.
+//!
+//! How times in a file of results grow with T:
+//!
+//! ```no_run
+//! use aft_wgpu::bench::{read, series::series, slope::slope};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let results = read("mine.json", &std::fs::read("mine.json")?)?;
+//! for series in series(&results) {
+//!     if let Some(slope) = slope(&series.times()) {
+//!         println!("{}, {}: T^{:.2}", series.key.name(), series.key.direction, slope.exponent);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod cases;
 mod clock;

@@ -1,5 +1,18 @@
 //! Whether a device computes AFT as it should: every kernel against its reference, in units of a tolerance that is made from the
 //! adapter's own exponential.
+//!
+//! ```no_run
+//! use aft_wgpu::check::{Exponential, check};
+//! use aft_wgpu::gpu::{Gpu, GpuOptions};
+//!
+//! # fn main() -> aft_wgpu::Result<()> {
+//! let gpu = Gpu::request_blocking(&GpuOptions::default())?;
+//! let exp = pollster::block_on(Exponential::measure(&gpu))?;
+//! let report = pollster::block_on(check(&gpu, exp, |line| println!("{}: {:.3} of its tolerance", line.name, line.ratio)))?;
+//! println!("{}", if report.passed { "all within bounds" } else { "this driver computes AFT wrong" });
+//! # Ok(())
+//! # }
+//! ```
 
 pub(crate) mod around;
 mod attention;

@@ -2,6 +2,19 @@
 //! from them, and two yardsticks for what a model has learnt (a byte bigram and a word list).
 //!
 //! Nothing here knows of models or GPUs; a token is a byte, and a batch is two arrays of `u32`.
+//!
+//! ```
+//! use aft_wgpu::data::{Bigram, MemoryText, Windows};
+//! use std::sync::Arc;
+//!
+//! # fn main() -> Result<(), aft_wgpu::data::DataError> {
+//! let text = Arc::new(MemoryText::new("to be, or not to be: ".repeat(50)));
+//! let batch = Windows::new(text.clone(), 16, "the quote")?.random(/* seed */ 0, /* step */ 0, /* batch */ 4)?;
+//! assert_eq!(batch.tokens.len(), 4 * 16);
+//! assert!(Bigram::fit(text.as_ref())?.bits_per_byte(text.as_ref())? < 2.0);
+//! # Ok(())
+//! # }
+//! ```
 
 mod bigram;
 mod corpus;

@@ -1,4 +1,17 @@
 //! All that touches wgpu: adapters, the device, memory, kernel declarations, pipelines, programs and their submission.
+//!
+//! ```no_run
+//! use aft_wgpu::gpu::{Gpu, GpuOptions, adapters};
+//!
+//! # fn main() -> aft_wgpu::Result<()> {
+//! pollster::block_on(adapters()).iter().enumerate().for_each(|(index, adapter)| println!("{index}: {adapter}"));
+//! let gpu = Gpu::request_blocking(&GpuOptions { adapter: Some("llvmpipe".into()), ..Default::default() })?;
+//! println!("{}", gpu.caps().adapter);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A program that owns a device hands it over by [`Gpu::from_device`].
 
 mod adapter;
 mod device;

@@ -1,4 +1,17 @@
 //! The byte-level language model of the paper's Enwik8 experiment: learned positions, pre-LN blocks, a head over 256 bytes.
+//!
+//! ```
+//! use aft_wgpu::models::language::LanguageConfig;
+//! use aft_wgpu::nn::Variant;
+//!
+//! # fn main() -> aft_wgpu::Result<()> {
+//! // AFT-conv with kernels of 16 entries in 32 heads; all else is as in the paper.
+//! let config = LanguageConfig { variant: Variant::Conv, heads: 32, window: 16, ..LanguageConfig::paper_enwik8() };
+//! config.validate()?;
+//! assert!(config.parameters()? < LanguageConfig::paper_enwik8().parameters()?);
+//! # Ok(())
+//! # }
+//! ```
 
 use serde::{Deserialize, Serialize};
 

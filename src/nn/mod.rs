@@ -1,4 +1,7 @@
 //! Layers: each declares its parameters, adds its forward pass to a builder and keeps what its backward pass needs.
+//!
+//! Which layer a model is made of is a field of its configuration ([`crate::models::language`] has an example). A layer on a
+//! program's own device, without a model around it, is `examples/borrowed_device.rs`.
 
 mod aft;
 mod attention;

@@ -5,6 +5,17 @@
 //! exponents are taken relative to their maximum. Lengths are checked by `debug_assert_eq!`; an index out of range
 //! panics as any slice does.
 //!
+//! The running mean, as AFT-simple over equal keys:
+//!
+//! ```
+//! use aft_wgpu::reference::Dims;
+//! use aft_wgpu::reference::aft::{Inputs, mix, simple::NoBias};
+//!
+//! let (k, v) = ([0.0; 3], [1.0, 3.0, 5.0]);
+//! let inputs = Inputs::new(Dims { b: 1, t: 3, d: 1 }, /* causal */ true, /* q */ None, &k, &v);
+//! assert_eq!(mix::forward(&inputs, &NoBias, &[]).y, [1.0, 2.0, 3.0]);
+//! ```
+//!
 //! * [`aft`]: the Attention Free Transformer of Zhai et al., 2021 (arXiv 2105.14103); equation numbers are that paper's.
 //! * [`nn`]: the layers around it, their loss and their optimizer.
 //! * [`compare`]: holds f32 results against this truth.
