@@ -181,7 +181,7 @@ fn the_page_holds_the_numbers() {
     let stored_of = |row: &Row| stored(row).map(|n| n as f64);
     assert!(all[0].rows.iter().filter_map(stored_of).all(|bytes| cells.contains(&bytes)));
     assert!(page.contains("faster from 800") && page.contains("none: faster from 256 to 4096"));
-    assert!(page.contains("gate failed") && page.contains("one gate red") && page.contains("every gate green"));
+    assert!(page.contains("gate failed") && page.contains("one gate red") && page.contains("all green"));
 }
 
 /// The value at a place between the ticks of one axis, which are (value, place).
@@ -278,6 +278,47 @@ fn a_machine_without_rows_has_no_charts() {
     );
 }
 
+/// Every table and chart of a run that was stopped says so, and nothing that was not measured is called green.
+#[test]
+fn incomplete_results_say_so_everywhere() {
+    let incomplete = Results { complete: false, ..slow() };
+    let all = [incomplete.clone(), quick()];
+    let markdown = report::markdown(&all);
+    for table in markdown.split("### ").skip(1) {
+        assert!(table.contains("Slow GPU (incomplete)") && !table.contains("Quick GPU (incomplete)"), "{table}");
+        // No machine of that name in it is without the mark.
+        assert!(
+            !table.replace("Slow GPU (incomplete)", "").replace("Slow GPU (rev 1)", "").contains("Slow GPU"),
+            "{table}"
+        );
+    }
+    assert!(markdown.contains("| green so far |") && !markdown.contains("all green"), "{markdown}");
+    let page = report::html(&all);
+    for part in ["<title>aft bench: Slow GPU (incomplete)", "<h2>Slow GPU (incomplete)</h2>", "green so far"] {
+        assert!(page.contains(part), "{part}");
+    }
+    let head = csv::cells(&report::csv(&incomplete));
+    let column = head[0].iter().position(|name| name == "complete").unwrap();
+    assert!(head[1..].iter().all(|row| row[column] == "false"));
+    assert!(report::jsonl(&incomplete).lines().next().unwrap().contains("\"complete\":false"));
+
+    let json = serde_json::to_vec(&incomplete).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&json).unwrap()["complete"], json!(false));
+    assert_eq!(read("x.json", &json).unwrap(), incomplete);
+    // Files of earlier versions say nothing, and are complete.
+    assert!(!serde_json::to_string(&slow()).unwrap().contains("\"complete\""));
+
+    for complete in [true, false] {
+        let nothing = [Results { complete, rows: vec![], ..slow() }];
+        for text in [report::markdown(&nothing), report::html(&nothing)] {
+            assert!(
+                text.contains("no case ran") && !text.contains("green so far") && !text.contains("all green"),
+                "{text}"
+            );
+        }
+    }
+}
+
 #[test]
 fn machines_of_one_name_are_told_apart() {
     let named = |name: &str| Results { adapter: Adapter { name: name.into(), ..slow().adapter }, ..slow() };
@@ -311,7 +352,7 @@ fn csv_and_json_lines_say_the_same() {
     let head = table.next().unwrap();
     let rows: Vec<Row> = table.map(|cells| csv::row(&head, &cells)).collect();
     assert_eq!(rows, results.rows);
-    assert_eq!(head.len(), 7 + 25);
+    assert_eq!(head.len(), 8 + 25);
     let back = read("x.json", &serde_json::to_vec(&results).unwrap()).unwrap();
     assert_eq!(back, results);
 }

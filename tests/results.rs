@@ -82,7 +82,8 @@ fn the_pictures_are_drawn_from_the_reference_and_the_files() {
 #[test]
 fn the_format_names_every_field() {
     let mut fields = BTreeSet::new();
-    names("", &serde_json::to_value(slow()).unwrap(), &mut fields);
+    let incomplete = Results { complete: false, ..slow() };
+    names("", &serde_json::to_value(incomplete).unwrap(), &mut fields);
     let (_, format) = FORMAT.split_once("## The format").expect("results/README.md has lost its format");
     let documented = format.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     assert_eq!(documented.map(str::to_owned).collect::<BTreeSet<_>>(), fields);

@@ -11,6 +11,9 @@ pub const SCHEMA: &str = "aft-bench/1";
 pub struct Results {
     /// [`SCHEMA`].
     pub schema: String,
+    /// Whether the run came to its end. A file says so only where it did not.
+    #[serde(default = "complete", skip_serializing_if = "is_complete")]
+    pub complete: bool,
     /// What was measured on.
     pub adapter: Adapter,
     /// What the adapter reaches in plain kernels.
@@ -19,6 +22,15 @@ pub struct Results {
     pub rows: Vec<Row>,
     /// Cases that do not fit or need what is not granted.
     pub skipped: Vec<Skipped>,
+}
+
+fn complete() -> bool {
+    true
+}
+
+/// Whether a file may leave the field out.
+pub(super) fn is_complete(complete: &bool) -> bool {
+    *complete
 }
 
 /// The adapter, its clock, and the program.

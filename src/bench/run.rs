@@ -152,15 +152,23 @@ pub async fn run(
     }
     // The clock may have been given up on the way.
     results.adapter = adapter(gpu, &measure.watch, options.commit.clone());
+    results.complete = true;
     tell("done".into());
     Ok(ControlFlow::Continue(()))
 }
 
 impl Results {
-    /// Results of nothing yet.
+    /// Results of a run that begins.
     pub fn new(gpu: &Gpu) -> Self {
         let adapter = super::describe::untimed(gpu, None);
-        Self { schema: SCHEMA.into(), adapter, limits: Vec::new(), rows: Vec::new(), skipped: Vec::new() }
+        Self {
+            schema: SCHEMA.into(),
+            complete: false,
+            adapter,
+            limits: Vec::new(),
+            rows: Vec::new(),
+            skipped: Vec::new(),
+        }
     }
 
     /// Rows whose result was wrong.

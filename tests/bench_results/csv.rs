@@ -23,7 +23,7 @@ pub fn cells(text: &str) -> Vec<Vec<String>> {
     rows
 }
 
-/// A line of CSV as a row, whose columns after the seven about the adapter are its fields.
+/// A line of CSV as a row, whose columns after the eight about the run are its fields.
 pub fn row(head: &[String], cells: &[String]) -> Row {
     let texts = ["op", "form", "direction", "gate", "clock", "limit", "plan"];
     let value = |name: &String, cell: &String| match cell.as_str() {
@@ -32,7 +32,7 @@ pub fn row(head: &[String], cells: &[String]) -> Row {
         number => serde_json::from_str(number).unwrap(),
     };
     let mut fields: Map<String, Value> =
-        head.iter().zip(cells).skip(7).map(|(name, cell)| (name.clone(), value(name, cell))).collect();
+        head.iter().zip(cells).skip(8).map(|(name, cell)| (name.clone(), value(name, cell))).collect();
     let ends = ["percent_spread_min", "percent_spread_max"].map(|end| fields.remove(end).unwrap());
     fields.insert("percent_spread".into(), if ends[0].is_null() { Value::Null } else { ends.to_vec().into() });
     serde_json::from_value(fields.into()).unwrap()

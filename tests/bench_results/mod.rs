@@ -67,6 +67,7 @@ fn results(name: &str, fma: [f64; 3], linear: f64, square: f64) -> Results {
     let [min, value, max] = fma;
     Results {
         schema: SCHEMA.into(),
+        complete: true,
         adapter: Adapter {
             name: name.into(),
             vendor: 0x1234,

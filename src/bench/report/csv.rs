@@ -13,6 +13,7 @@ pub fn csv(results: &Results) -> String {
         ("backend", &adapter.backend),
         ("class", &adapter.class),
         ("version", &adapter.version),
+        ("complete", if results.complete { "true" } else { "false" }),
         ("commit", adapter.commit.as_deref().unwrap_or_default()),
     ];
     let names = about.iter().map(|(name, _)| *name).chain(fields(&Row::default()).map(|(name, _)| name));

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::bench::result::is_complete;
 use crate::bench::{Adapter, Limit, Results, Row, Skipped};
 
 /// One line; `kind` tells which.
@@ -10,6 +11,8 @@ use crate::bench::{Adapter, Limit, Results, Row, Skipped};
 enum Line<'a> {
     Adapter {
         schema: &'a str,
+        #[serde(skip_serializing_if = "is_complete")]
+        complete: bool,
         #[serde(flatten)]
         adapter: &'a Adapter,
     },
@@ -21,8 +24,8 @@ enum Line<'a> {
 /// Results as lines of one JSON object each: the adapter with the schema, then limits, rows and what was skipped, each with its
 /// `kind`: "adapter", "limit", "row", "skipped".
 pub fn jsonl(results: &Results) -> String {
-    let Results { schema, adapter, limits, rows, skipped } = results;
-    let lines = std::iter::once(Line::Adapter { schema, adapter })
+    let Results { schema, complete, adapter, limits, rows, skipped } = results;
+    let lines = std::iter::once(Line::Adapter { schema, complete: *complete, adapter })
         .chain(limits.iter().map(Line::Limit))
         .chain(rows.iter().map(Line::Row))
         .chain(skipped.iter().map(Line::Skipped));

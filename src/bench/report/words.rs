@@ -40,7 +40,8 @@ pub fn count(n: usize, thing: &str) -> String {
     if n == 1 { format!("one {thing}") } else { format!("{} {thing}s", thousands(n as u64)) }
 }
 
-/// A name for each machine: its adapter's up to a parenthesis; the whole and a number where two would be the same.
+/// A name for each machine: its adapter's up to a parenthesis; the whole and a number where two would be the same. That of
+/// incomplete results says so.
 pub fn labels(all: &[Results]) -> Vec<String> {
     let names: Vec<_> = all.iter().map(|results| results.adapter.name.trim()).collect();
     let short: Vec<_> = names.iter().map(|name| name.split(" (").next().unwrap_or(name)).collect();
@@ -50,7 +51,19 @@ pub fn labels(all: &[Results]) -> Vec<String> {
         () if once(&names, index) => names[index].to_owned(),
         () => format!("{} #{}", names[index], index + 1),
     };
-    (0..all.len()).map(label).collect()
+    let complete = |index: usize| if all[index].complete { "" } else { " (incomplete)" };
+    (0..all.len()).map(|index| label(index) + complete(index)).collect()
+}
+
+/// What is said of the gates of results, and whether that is good.
+pub fn gates(results: &Results) -> (String, bool) {
+    let red = results.rows.iter().filter(|row| row.gate != "pass").count();
+    match (red, results.rows.len()) {
+        (_, 0) => ("no case ran".into(), false),
+        (0, _) if results.complete => ("all green".into(), true),
+        (0, _) => ("green so far".into(), true),
+        (red, _) => (format!("{} red", count(red, "gate")), false),
+    }
 }
 
 #[cfg(test)]

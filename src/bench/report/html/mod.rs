@@ -7,7 +7,7 @@ use super::lines::class;
 use super::svg::escape;
 use super::table::{Cell, Table};
 use super::tables::{self, Machine, class_of};
-use super::words::count;
+use super::words::{count, gates};
 use crate::bench::Results;
 
 const STYLE: &str = include_str!("page.css");
@@ -50,11 +50,8 @@ fn link(id: &str, title: &str) -> String {
 /// A machine at a glance, in its colour.
 fn card(index: usize, machine: &Machine<'_>) -> String {
     let Results { adapter, rows, skipped, .. } = machine.results;
-    let red = rows.iter().filter(|row| row.gate != "pass").count();
-    let gates = match red {
-        0 => "<span class=\"green\">every gate green</span>".into(),
-        red => format!("<span class=\"red\">{} red</span>", count(red, "gate")),
-    };
+    let (gates, good) = gates(machine.results);
+    let gates = format!("<span class=\"{}\">{gates}</span>", if good { "green" } else { "red" });
     format!(
         "<div class=\"card {}\"><h2>{}</h2><p>{} · {}</p><p>{} · {gates} · {} not run</p></div>\n",
         class(index),

@@ -3,7 +3,7 @@
 use super::Machine;
 use crate::bench::Adapter;
 use crate::bench::report::table::{Cell, Table};
-use crate::bench::report::words::{count, figures};
+use crate::bench::report::words::{figures, gates};
 
 /// A row a machine.
 pub fn adapters(machines: &[Machine<'_>]) -> Table {
@@ -21,9 +21,9 @@ fn row(machine: &Machine<'_>) -> Vec<Cell> {
     let mut version = adapter.version.clone();
     adapter.commit.iter().for_each(|commit| version += &format!(" ({})", commit.chars().take(12).collect::<String>()));
     let rows = &machine.results.rows;
-    let gates = match rows.iter().filter(|row| row.gate != "pass").count() {
-        0 => Cell::text("all green"),
-        red => Cell::red(format!("{} red", count(red, "gate"))),
+    let gates = match gates(machine.results) {
+        (text, true) => Cell::text(text),
+        (text, false) => Cell::red(text),
     };
     let words = [&machine.label, &adapter.name, &class, &adapter.driver, &adapter.backend, &clock, &version];
     let mut cells: Vec<_> = words.map(Cell::text).into();
