@@ -16,6 +16,14 @@ pub fn read(name: &str, json: &[u8]) -> Result<Results> {
 }
 
 fn parse(json: &[u8]) -> Result<Results, String> {
+    // Some editors, and PowerShell, begin a file with a byte-order mark.
+    let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
+    if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'{', 0, ..] | [0, b'{', ..] = json {
+        return Err(
+            "text in UTF-16, as PowerShell's > writes it. Save it as UTF-8, or let `aft bench --output FILE` write it"
+                .into(),
+        );
+    }
     let value: Value = serde_json::from_slice(json).map_err(|error| match error.is_eof() {
         true => format!("cut short ({error})"),
         false => format!("no JSON ({error})"),
