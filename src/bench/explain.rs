@@ -10,7 +10,7 @@ use super::clock::Stopwatch;
 use super::measure::{Measure, is_right};
 use super::pair::{ROUNDS, median};
 use super::result::Skipped;
-use super::run::Options;
+use super::run::{Options, chosen};
 use crate::check::Exponential;
 use crate::error::{Error, Result};
 use crate::gpu::{Clock, Command, Gpu, Program, profile_by};
@@ -84,11 +84,7 @@ pub async fn explain(
     mut each: impl FnMut(std::result::Result<&Explanation, &Skipped>),
     stop: &dyn Fn() -> bool,
 ) -> Result<ControlFlow<()>> {
-    let mut cases = cases::all(gpu.planned_as(), options.effort);
-    cases.retain(|case| case.is_in(&options.filter));
-    if cases.is_empty() {
-        return Err(Error::Config("nothing to explain: no such operation or form".into()));
-    }
+    let mut cases = chosen(gpu, options)?;
     cases.retain(|case| !matches!(case, Case::Generate(_)));
     if cases.is_empty() {
         let text = "generation is not taken apart: it is a program a token, and what surrounds it on the host";

@@ -44,4 +44,4 @@ pub use explain::{Explanation, Share, Step, explain};
 pub(crate) use limits::{catalogue, half_precision};
 pub use read::read;
 pub use result::{Adapter, Limit, Results, Row, SCHEMA, Skipped};
-pub use run::{COMMIT, Effort, Filter, Options, Progress, names, run};
+pub use run::{COMMIT, Effort, Filter, Options, Progress, run};

@@ -1,5 +1,6 @@
 //! A run of the benchmark: limits first, then group by group of cases; what is done is kept, whatever comes.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use web_time::Instant;
@@ -79,18 +80,41 @@ impl Effort {
     }
 }
 
-/// The operations and forms that there are to ask for.
-pub fn names(gpu: &Gpu) -> (Vec<String>, Vec<String>) {
-    let (mut ops, mut forms) = (Vec::new(), Vec::new());
-    for row in cases::all(gpu.planned_as(), Effort::Full).iter().map(Case::row) {
-        ops.push(row.op);
-        forms.extend(row.form);
+/// The cases that were asked for.
+///
+/// # Errors
+/// [`Error::Config`] if there are none, with what there is to ask for.
+pub(super) fn chosen(gpu: &Gpu, Options { effort, filter, .. }: &Options) -> Result<Vec<Case>> {
+    let cases = |effort, filter: &Filter| {
+        let mut cases = cases::all(gpu.planned_as(), effort);
+        cases.retain(|case| case.is_in(filter));
+        cases
+    };
+    let any_length = Filter { length: None, ..filter.clone() };
+    let lengths = |effort| list(cases(effort, &any_length).iter().filter_map(|case| case.row().T));
+    let found = cases(*effort, filter);
+    if !found.is_empty() {
+        return Ok(found);
     }
-    [&mut ops, &mut forms].into_iter().for_each(|names| {
-        names.sort();
-        names.dedup();
-    });
-    (ops, forms)
+    Err(Error::Config(if !cases(Effort::Full, filter).is_empty() {
+        format!("no such case in a quick run, only with --full. A quick run has these lengths: {}", lengths(*effort))
+    } else if filter.length.is_some() && !cases(Effort::Full, &any_length).is_empty() {
+        let [quick, full] = [Effort::Quick, Effort::Full].map(lengths);
+        format!("no case of this length. There are these lengths: {quick}; with --full: {full}")
+    } else {
+        let rows: Vec<_> = cases(Effort::Full, &Filter::default()).iter().map(Case::row).collect();
+        let ops = list(rows.iter().map(|row| &row.op));
+        let forms = list(rows.iter().filter_map(|row| row.form.as_ref()));
+        format!("no such case. There are the operations {ops} and the forms {forms}")
+    }))
+}
+
+/// Names in order, each once.
+fn list<T: Ord + ToString>(names: impl Iterator<Item = T>) -> String {
+    match Vec::from_iter(BTreeSet::from_iter(names).iter().map(T::to_string)) {
+        names if names.is_empty() => "none".into(),
+        names => names.join(", "),
+    }
 }
 
 /// Measures a device. Results come into `results` as they are there, so that they outlive an error; `progress` is told what is
@@ -106,16 +130,8 @@ pub async fn run(
     stop: &dyn Fn() -> bool,
 ) -> Result<ControlFlow<()>> {
     let start = Instant::now();
-    let Options { effort, ref filter, .. } = *options;
-    let mut cases = cases::all(gpu.planned_as(), effort);
-    cases.retain(|case| case.is_in(filter));
-    if cases.is_empty() {
-        let (ops, forms) = names(gpu);
-        let text =
-            format!("no such case. There are the operations {} and the forms {}", ops.join(", "), forms.join(", "));
-        return Err(Error::Config(text));
-    }
-    let groups = Group::all(cases);
+    let effort = options.effort;
+    let groups = Group::all(chosen(gpu, options)?);
     // A limit is less than a case: one execution of it, and nothing to check.
     let mut efforts = vec![0.3; Limit::ALL.len()];
     efforts.extend(groups.iter().flat_map(Group::efforts));
