@@ -4,6 +4,7 @@
 mod harness;
 
 use std::cell::Cell;
+use std::fs;
 use std::process::{Command, Output, Stdio};
 
 use aft_wgpu::bench::{Effort, Filter, Options, Progress, Results, read, run};
@@ -29,6 +30,7 @@ fn main() {
         trials.push(harness::trial(&gpu, "told to stop at a case, it says so", stopped));
         if cfg!(unix) {
             trials.push(trial("Ctrl-C leaves what is done so far", interrupted));
+            trials.push(trial("Ctrl-C leaves complete files as they are", interrupted_files));
         }
         trials
     });
@@ -234,6 +236,21 @@ fn unknown() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(text.contains("adamw, aft,") && text.contains("full factorised"), "{text}");
+    // A length that only a full run has, and one that there is not.
+    for explain in ["", " --explain"] {
+        for (args, reasons) in [
+            ("--op aft --length 2048", &["only with --full", "has these lengths: 256, 512"][..]),
+            (
+                "--op aft --length 999",
+                &["no case of this length", "lengths: 256, 512; with --full: 256, 512, 1024, 2048, 4096"],
+            ),
+        ] {
+            let output = bench(&format!("{args}{explain}"), "");
+            let text = String::from_utf8(output.stderr).unwrap();
+            let said = reasons.iter().all(|reason| text.contains(reason));
+            assert!(output.status.code() == Some(2) && said, "{args}{explain}: {text}");
+        }
+    }
     assert_eq!(bench("--op adamw", "wrong-clock").status.code(), Some(2));
     // Some JSON objects one after the other are none.
     for (args, reason) in [("--adapter all --format json", "--output"), ("--op generate --explain", "not taken apart")]
@@ -257,10 +274,35 @@ fn stopped(gpu: &Gpu) {
 }
 
 fn interrupted() {
-    use std::io::{BufRead, BufReader};
-    let mut command = command("--op aft --format json", "");
+    let output = interrupt(command("--op aft --format json", ""));
+    let results = results(&output);
+    assert!(!results.complete && (results.limits.len() < 10 || results.rows.len() < 56), "it went on to the end");
+}
+
+/// A complete file of an earlier run stays as it is.
+fn interrupted_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("r.json"), "complete").unwrap();
+    fs::write(at("page.html"), "<html>complete").unwrap();
+    let mut command = command("--op aft --format json -o r.json --html page.html", "");
+    command.current_dir(&folder);
+    let output = interrupt(command);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.stdout.is_empty() && text.contains("unfinished results are in r.partial.json"), "{text}");
+    let read_text = |name: &str| fs::read_to_string(at(name)).unwrap();
+    assert_eq!((&*read_text("r.json"), &*read_text("page.html")), ("complete", "<html>complete"));
+    assert!(read_text("r.partial.json").contains("\"complete\": false"));
+    assert!(!read("r.partial.json", read_text("r.partial.json").as_bytes()).unwrap().complete);
+    let page = read_text("page.partial.html");
+    assert!(page.contains("(incomplete)") && !page.contains("all green"));
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 4);
+}
+
+/// Stops a run at its first line of progress.
+fn interrupt(mut command: Command) -> Output {
+    use std::io::{BufRead, BufReader, Read};
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // The first line of progress.
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("limit: fma") {
@@ -268,9 +310,13 @@ fn interrupted() {
         assert!(stderr.read_line(&mut line).unwrap() > 0, "no progress");
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-    let output = child.wait_with_output().unwrap();
+    let rest = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        stderr.read_to_end(&mut text).unwrap();
+        text
+    });
+    let mut output = child.wait_with_output().unwrap();
+    output.stderr = rest.join().unwrap();
     assert_eq!(output.status.code(), Some(130));
-    let results = results(&output);
-    assert!(results.limits.len() < 10 || results.rows.len() < 56, "it went on to the end");
+    output
 }

@@ -15,7 +15,9 @@ use crate::harness::trial;
 pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     vec![
         trial(gpu, "program::apply_gives_what_the_golden_files_hold", |_| golden_files()),
-        trial(gpu, "program::apply_replaces_a_file_and_never_its_input", |_| replaced()),
+        trial(gpu, "program::apply_replaces_a_file", |_| replaced()),
+        trial(gpu, "program::apply_writes_through_links_pipes_and_stdout", |_| written_through()),
+        anywhere("program::apply_refuses_an_output_before_any_work", refused_outputs),
         anywhere("program::apply_names_what_is_wrong_with_a_file", wrong_files),
         anywhere("program::apply_refuses_settings_that_make_no_sense", wrong_settings),
         trial(gpu, "program::check_ends_with_0_and_one_json_object", |_| checked()),
@@ -81,26 +83,78 @@ fn golden_files() {
 
 fn replaced() {
     let folder = tempfile::tempdir().unwrap();
-    let (input, output) = (folder.path().join("in.safetensors"), folder.path().join("out.safetensors"));
-    let bytes = Golden::open("simple-all").input();
-    fs::write(&input, &bytes).unwrap();
+    let output = folder.path().join("out.safetensors");
+    fs::write(folder.path().join("in.safetensors"), Golden::open("simple-all").input()).unwrap();
     fs::write(&output, "old").unwrap();
     assert_eq!(aft(folder.path(), "apply --variant simple in.safetensors -o out.safetensors").status.code(), Some(0));
     let first = fs::read(&output).unwrap();
     Golden::open("simple-all").check_output(&first);
     aft(folder.path(), "apply --variant simple in.safetensors -o out.safetensors");
     assert_eq!(fs::read(&output).unwrap(), first, "not the same twice");
-    for same in ["in.safetensors", "./in.safetensors", "../in.safetensors"] {
-        let same = if same.starts_with("..") { input.display().to_string() } else { same.to_owned() };
-        let run = aft(folder.path(), &format!("apply --variant simple in.safetensors -o {same}"));
-        assert_eq!(run.status.code(), Some(2), "{same}: {}", stderr(&run));
-        assert!(stderr(&run).contains("is the input"), "{}", stderr(&run));
-    }
-    assert_eq!(fs::read(&input).unwrap(), bytes);
-    let run = aft(folder.path(), "apply --variant simple in.safetensors -o no/out.safetensors");
-    assert_eq!(run.status.code(), Some(4), "{}", stderr(&run));
-    assert!(stderr(&run).contains("no/out.safetensors"), "{}", stderr(&run));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "something is left behind");
+}
+
+fn written_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("in.safetensors"), Golden::open("simple-all").input()).unwrap();
+    let run = aft(folder.path(), "apply --variant simple in.safetensors -o -");
+    assert_eq!(run.status.code(), Some(0), "{}", stderr(&run));
+    Golden::open("simple-all").check_output(&run.stdout);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+        fs::write(at("far"), "old").unwrap();
+        fs::set_permissions(at("far"), fs::Permissions::from_mode(0o600)).unwrap();
+        symlink("far", at("near")).unwrap();
+        let line = aft(folder.path(), "apply --variant simple in.safetensors -o near");
+        assert_eq!(line.status.code(), Some(0), "{}", stderr(&line));
+        assert!(at("near").is_symlink() && fs::read(at("far")).unwrap() == run.stdout);
+        assert_eq!(fs::metadata(at("far")).unwrap().permissions().mode() & 0o777, 0o600);
+
+        assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+        let reader = std::thread::spawn({
+            let pipe = at("pipe");
+            move || fs::read(pipe).unwrap()
+        });
+        let line = aft(folder.path(), "apply --variant simple in.safetensors -o pipe");
+        assert_eq!(line.status.code(), Some(0), "{}", stderr(&line));
+        assert!(fs::metadata(at("pipe")).unwrap().file_type().is_fifo() && reader.join().unwrap() == run.stdout);
+    }
+}
+
+/// Before an adapter is asked for, which would end with 3.
+fn refused_outputs() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let bytes = Golden::open("simple-all").input();
+    fs::write(at("in.safetensors"), &bytes).unwrap();
+    fs::create_dir(at("folder")).unwrap();
+    fs::hard_link(at("in.safetensors"), at("hard.safetensors")).unwrap();
+    let absolute = at("in.safetensors").display().to_string();
+    let mut cases = vec![
+        ("in.safetensors", 2, "is the input"),
+        ("./in.safetensors", 2, "is the input"),
+        ("hard.safetensors", 2, "is the input"),
+        (&absolute, 2, "is the input"),
+        ("folder", 4, "error: folder: "),
+        ("nowhere/out.safetensors", 4, "error: nowhere/out.safetensors: "),
+    ];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("in.safetensors", at("soft.safetensors")).unwrap();
+        std::os::unix::fs::symlink("nowhere/x", at("astray")).unwrap();
+        cases.extend([("soft.safetensors", 2, "is the input"), ("astray", 4, "error: astray: ")]);
+    }
+    let files = fs::read_dir(folder.path()).unwrap().count();
+    for (output, code, part) in cases {
+        let line = format!("apply --adapter no-such-gpu --variant simple in.safetensors -o {output}");
+        let run = aft(folder.path(), &line);
+        assert_eq!(run.status.code(), Some(code), "{output}: {}", stderr(&run));
+        assert!(stderr(&run).contains(part), "{output}: {}", stderr(&run));
+    }
+    assert_eq!(fs::read(at("in.safetensors")).unwrap(), bytes);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), files, "something is left behind");
 }
 
 /// Tensors of zeros by name, type and shape.

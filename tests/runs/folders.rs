@@ -36,6 +36,40 @@ pub fn two_runs() {
     place.ended_well();
 }
 
+/// What lies in a run's folder may be kept elsewhere, or be for its owner alone.
+#[cfg(unix)]
+pub fn links_and_modes() {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+    let place = Place::new();
+    place.begin_and_kill(2);
+    let run = place.run();
+    let far = place.path().join("far");
+    fs::create_dir(&far).unwrap();
+    for name in ["checkpoint.safetensors", "checkpoint.previous.safetensors", "metrics.jsonl"] {
+        fs::rename(run.join(name), far.join(name)).unwrap();
+        symlink(far.join(name), run.join(name)).unwrap();
+    }
+    symlink("/dev/null", run.join("sample.txt")).unwrap();
+    fs::write(run.join("loss.svg"), "").unwrap();
+    fs::set_permissions(run.join("loss.svg"), fs::Permissions::from_mode(0o600)).unwrap();
+    place.ends_well();
+    for name in ["checkpoint.safetensors", "checkpoint.previous.safetensors", "metrics.jsonl", "sample.txt"] {
+        assert!(run.join(name).is_symlink(), "{name}");
+    }
+    let [latest, previous] = ["checkpoint.safetensors", "checkpoint.previous.safetensors"]
+        .map(|name| aft_wgpu::train::Checkpoint::from_bytes(&fs::read(far.join(name)).unwrap()).unwrap().step());
+    assert!(previous < latest, "{previous} {latest}");
+    assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    assert_eq!(fs::metadata(run.join("loss.svg")).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let place = Place::new();
+    place.begin_and_kill(1);
+    let _socket = std::os::unix::net::UnixListener::bind(place.run().join("sample.txt")).unwrap();
+    let before = place.checkpoint().unwrap();
+    End::of(place.resume()).fails(4, &["run/sample.txt: neither a file"]);
+    assert!(place.checkpoint().unwrap() == before, "it was at work first");
+}
+
 /// As on a disk that takes small files only; needs no rights.
 pub fn no_growth() {
     let place = Place::new();

@@ -41,6 +41,8 @@ fn main() {
                 mounts("a read-only folder ends with 4", folders::read_only),
             ]);
         }
+        #[cfg(unix)]
+        trials.push(trial("links, devices and modes in a run's folder stay", folders::links_and_modes));
         trials
     });
 }

@@ -1,14 +1,14 @@
 //! `aft apply`: one layer applied to the tensors of a file, to compare with any other framework.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aft_wgpu::apply::{Request, Variant};
 use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::{Error, Result};
 use clap::ValueEnum;
 
-use crate::shared::{AdapterArgs, about, read_file, say};
-use crate::train::files;
+use crate::output::{Output, check_distinct};
+use crate::shared::{AdapterArgs, about, note, read_file, say};
 
 /// Apply one layer of AFT, and its gradients, to tensors of a safetensors file
 #[derive(clap::Args)]
@@ -54,7 +54,7 @@ pub struct Args {
     /// File of the tensors
     #[arg(value_name = "IN.safetensors")]
     input: PathBuf,
-    /// File for the results; one of this name is replaced
+    /// File for the results, replaced if it exists; - is stdout
     #[arg(short, long = "out", value_name = "OUT.safetensors")]
     output: PathBuf,
 }
@@ -83,9 +83,8 @@ fn grid(text: &str) -> Result<[usize; 2], String> {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let request = args.request();
     request.check()?;
-    if same_file(&args.input, &args.output) {
-        return Err(Error::Config(format!("{} is the input: -o names another file", args.output.display())).into());
-    }
+    let output = Output::new(&args.output)?;
+    check_distinct(std::slice::from_ref(&args.input), &[("-o", &output)])?;
     let bytes = read_file(&args.input)?;
     let input = request.read(&bytes).map_err(|error| about(&args.input, error))?;
     drop(bytes);
@@ -100,9 +99,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             outcome => outcome,
         }
     })?;
-    files::write(&args.output, &input.answer(&outcome)?)?;
+    output.write(&input.answer(&outcome)?)?;
     let names = if outcome.gradients.is_some() { "y and its gradients" } else { "y" };
-    say(format_args!("{names} in {} by {}", args.output.display(), gpu.caps().adapter))
+    let done = format!("{names} in {output} by {}", gpu.caps().adapter);
+    if output.is_stdout() {
+        note(done);
+        return Ok(());
+    }
+    say(done)
 }
 
 impl Args {
@@ -117,9 +121,4 @@ impl Args {
         let gated = self.gate == Gate::Sigmoid;
         Request { variant, causal: self.causal, window: self.window, grid: self.grid, gated }
     }
-}
-
-/// Whether both names lead to one file that exists.
-fn same_file(a: &Path, b: &Path) -> bool {
-    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }

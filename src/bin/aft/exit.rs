@@ -51,13 +51,21 @@ pub enum LossNotFinite {
 /// Reports an error and gives the code to end with.
 pub fn code(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
-    // Whoever read our output has seen enough: `aft generate ... | head` is no error.
-    if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) {
+    if is_broken_pipe(&error) {
         return ExitCode::SUCCESS;
     }
     // With stderr closed there is nobody to tell, and the code still says it.
     let _ = writeln!(io::stderr(), "error: {error}");
     ExitCode::from(class(&error))
+}
+
+/// Whether the reader of an output has seen enough, as in `aft generate ... | head`: no error.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let source = match error.downcast_ref() {
+        Some(Error::Io { source, .. }) => Some(source),
+        _ => error.downcast_ref::<io::Error>(),
+    };
+    source.is_some_and(|source| source.kind() == ErrorKind::BrokenPipe)
 }
 
 /// The class of an error.
@@ -116,7 +124,9 @@ mod tests {
 
     #[test]
     fn a_closed_pipe_is_no_error() {
-        let closed = io::Error::from(ErrorKind::BrokenPipe);
-        assert_eq!(format!("{:?}", code(Err(closed.into()))), format!("{:?}", ExitCode::SUCCESS));
+        let closed = || io::Error::from(ErrorKind::BrokenPipe);
+        for error in [closed().into(), Error::Io { path: "stdout".into(), source: closed() }.into()] {
+            assert_eq!(format!("{:?}", code(Err(error))), format!("{:?}", ExitCode::SUCCESS));
+        }
     }
 }

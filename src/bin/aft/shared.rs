@@ -46,6 +46,11 @@ pub fn say(line: impl Display) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// One line on stderr. It is dropped where stderr is closed.
+pub fn note(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// One JSON object on a line of stdout.
 pub fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     say(serde_json::to_string(value)?)

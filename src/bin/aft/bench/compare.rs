@@ -1,11 +1,17 @@
 //! `aft bench compare`: results of several machines side by side.
 
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
-use aft_wgpu::bench::{read, report};
+use aft_wgpu::bench::{Results, read, report};
+use aft_wgpu::{Error, Result};
 
-use crate::shared::{read_file, say};
-use crate::train::files;
+use crate::output::{Output, check_distinct};
+use crate::shared::{io_error, read_file};
+
+/// The most that is read from a pipe or a device, which may have no end. Results of a full run have less than 1 MB.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// Set results of several machines side by side
 ///
@@ -17,7 +23,8 @@ Without --markdown and --html it prints Markdown. A file that is cut short, of a
 
 Examples:
   aft bench compare mine.json theirs.json
-  aft bench compare results/*.json --html compare.html")]
+  aft bench compare results/*.json --html compare.html
+  aft bench compare mine.json <(ssh other cat theirs.json)")]
 pub struct Args {
     /// Files that `aft bench --format json` wrote
     #[arg(required = true, value_name = "RESULTS.json")]
@@ -25,19 +32,37 @@ pub struct Args {
     /// Markdown tables on stdout
     #[arg(long)]
     markdown: bool,
-    /// One HTML page with charts, which needs no other file; one of this name is replaced
+    /// HTML page with charts, which needs no other file; it is replaced if it exists, - is stdout
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let file = |path: &PathBuf| read(&path.display().to_string(), &read_file(path)?);
-    let all = args.files.iter().map(file).collect::<aft_wgpu::Result<Vec<_>>>()?;
-    if args.markdown || args.html.is_none() {
-        say(report::markdown(&all).trim_end())?;
+    let page = args.html.as_deref().map(Output::page).transpose()?;
+    let tables = if args.markdown || page.is_none() { Some(Output::new(Path::new("-"))?) } else { None };
+    let outputs = [("--markdown", &tables), ("--html", &page)];
+    let outputs = outputs.iter().filter_map(|(option, output)| Some((*option, output.as_ref()?)));
+    check_distinct(&args.files, &outputs.collect::<Vec<_>>())?;
+    let all = args.files.iter().map(|path| results(path)).collect::<Result<Vec<_>>>()?;
+    if let Some(tables) = tables {
+        tables.write(format!("{}\n", report::markdown(&all).trim_end()).as_bytes())?;
     }
-    match &args.html {
-        None => Ok(()),
-        Some(path) => Ok(files::write(path, report::html(&all).as_bytes())?),
+    page.map_or(Ok(()), |page| Ok(page.write(report::html(&all).as_bytes())?))
+}
+
+/// The results in a file, or from a pipe such as `<(cat results.json)`.
+fn results(path: &Path) -> Result<Results> {
+    let name = path.display().to_string();
+    let metadata = fs::metadata(path).map_err(io_error(&name))?;
+    if metadata.is_file() || metadata.is_dir() {
+        return read(&name, &read_file(path)?);
     }
+    let mut json = Vec::new();
+    let size =
+        File::open(path).and_then(|pipe| pipe.take(MOST_BYTES).read_to_end(&mut json)).map_err(io_error(&name))?;
+    if size as u64 == MOST_BYTES {
+        let message = format!("no results: more than {} MiB", MOST_BYTES >> 20);
+        return Err(Error::Format { path: name, message });
+    }
+    read(&name, &json)
 }

@@ -3,6 +3,7 @@
 mod compare;
 mod explain;
 mod inject;
+mod outputs;
 mod progress;
 mod run;
 

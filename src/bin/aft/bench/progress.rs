@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use aft_wgpu::bench::Progress;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-use crate::train::progress::note;
+use crate::shared::note;
 
 /// Time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(10);

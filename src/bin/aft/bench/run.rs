@@ -3,20 +3,20 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use aft_wgpu::Error;
-use aft_wgpu::bench::{self, Effort, Filter, Options, Results, report};
+use aft_wgpu::bench::{self, Effort, Filter, Options, Results};
 use aft_wgpu::gpu::{Gpu, GpuOptions, adapters};
+use aft_wgpu::{Error, Result};
 use clap::ValueEnum;
 
+use super::outputs::Outputs;
 use super::progress::Bar;
 use super::{explain, inject};
-use crate::shared::{AdapterArgs, say};
-use crate::train::files;
+use crate::shared::{AdapterArgs, note};
 use crate::train::interrupt::Interrupt;
-use crate::train::progress::note;
 
 pub const EXAMPLES: &str = "\
-Ends with 0 if every result was right, with 1 if any was not, and with 130 after Ctrl-C, which prints what is done so far.
+Ends with 0 if every result was right, with 1 if any was not, and with 130 after Ctrl-C. What is done by then is written, marked as
+incomplete: with --output r.json to r.partial.json, so that a complete r.json stays as it is.
 
 Examples:
   aft bench
@@ -48,10 +48,10 @@ pub struct RunArgs {
     /// How results are written
     #[arg(long, value_enum, default_value_t = Format::Md)]
     format: Format,
-    /// Write results to a file instead of stdout; with --adapter all the adapter's number is put before its ending
+    /// File for the results, replaced if it exists; - is stdout. With --adapter all the adapter's number is put before its ending
     #[arg(short, long = "output", value_name = "FILE")]
     output: Option<PathBuf>,
-    /// One page with charts besides
+    /// HTML page with charts besides, replaced if it exists
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Instead of results: where the time goes, by kernel, of the cases that --op, --form and --length leave
@@ -61,7 +61,7 @@ pub struct RunArgs {
 
 /// A form of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub enum Format {
     /// Tables in Markdown
     Md,
     /// A line a row
@@ -90,23 +90,23 @@ pub struct Stopped {
 }
 
 pub fn run(args: &RunArgs) -> anyhow::Result<()> {
-    if args.all() && args.format == Format::Json && args.output.is_none() {
+    let single = args.outputs(args.all().then_some(0))?;
+    if args.all() && args.format == Format::Json && !single.is_file() {
         let text = "--adapter all gives one JSON object an adapter: name a file with --output, or take --format jsonl";
         return Err(Error::Config(text.into()).into());
-    }
-    for file in args.output.iter().chain(&args.html) {
-        files::check_writable(file)?;
     }
     let interrupt = Interrupt::install("finishing the measurement; once more to quit at once")?;
     interrupt.hold();
     if !args.all() {
-        return args.one(&args.adapter.options(), 0, &interrupt);
+        return args.one(&args.adapter.options(), &single, &interrupt);
     }
+    let count = pollster::block_on(adapters()).len().max(1);
+    let outputs = (0..count).map(|number| args.outputs(Some(number))).collect::<Result<Vec<_>>>()?;
     // An adapter that gives no device, or fails, keeps no other from its turn.
     let mut outcome = Ok(());
-    for number in 0..pollster::block_on(adapters()).len().max(1) {
+    for (number, outputs) in outputs.iter().enumerate() {
         let options = GpuOptions { adapter: Some(number.to_string()), ..Default::default() };
-        match args.one(&options, number, &interrupt) {
+        match args.one(&options, outputs, &interrupt) {
             Err(error) if error.is::<Stopped>() => return Err(error),
             Err(error) => {
                 note(format_args!("adapter {number}: {error:#}"));
@@ -120,7 +120,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
 
 impl RunArgs {
     /// Measures one adapter, and tells of it.
-    fn one(&self, options: &GpuOptions, number: usize, interrupt: &Interrupt) -> anyhow::Result<()> {
+    fn one(&self, options: &GpuOptions, outputs: &Outputs, interrupt: &Interrupt) -> anyhow::Result<()> {
         let gpu = Gpu::request_blocking(options)?;
         inject::apply(&gpu)?;
         if self.explain {
@@ -133,7 +133,7 @@ impl RunArgs {
         let outcome = self.measure(&gpu, interrupt, &mut results);
         // What is done is told, whatever ended it, unless there is nothing to tell.
         if outcome.is_ok() || !results.rows.is_empty() {
-            self.tell(&results, number)?;
+            outputs.write(&results, self.format)?;
         }
         if outcome?.is_break() {
             return Err(Stopped { rows: results.rows.len() }.into());
@@ -158,44 +158,13 @@ impl RunArgs {
         Options { effort, filter, commit: bench::COMMIT.map(str::to_owned) }
     }
 
-    fn tell(&self, results: &Results, number: usize) -> anyhow::Result<()> {
-        let path = |path: &Path| if self.all() { numbered(path, number) } else { path.to_owned() };
-        let text = match self.format {
-            Format::Md => report::markdown(std::slice::from_ref(results)),
-            Format::Csv => report::csv(results),
-            Format::Json => serde_json::to_string_pretty(results)?,
-            Format::Jsonl => report::jsonl(results),
-        };
-        match &self.output {
-            None => say(text.trim_end())?,
-            Some(output) => files::write(&path(output), format!("{}\n", text.trim_end()).as_bytes())?,
-        }
-        match &self.html {
-            None => Ok(()),
-            Some(page) => Ok(files::write(&path(page), report::html(std::slice::from_ref(results)).as_bytes())?),
-        }
+    /// The outputs of an adapter, by its number if there are several.
+    fn outputs(&self, number: Option<usize>) -> Result<Outputs> {
+        Outputs::new(self.output.as_deref().unwrap_or(Path::new("-")), self.html.as_deref(), number)
     }
 }
 
 /// What a run ends with of which so many results of all were wrong.
 fn judge(failed: usize, all: usize, adapter: &str) -> anyhow::Result<()> {
     if failed == 0 { Ok(()) } else { Err(Failed { failed, all, adapter: adapter.to_owned() }.into()) }
-}
-
-/// The path with a number before its ending.
-fn numbered(path: &Path, number: usize) -> PathBuf {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let ending = path.extension().map_or_else(String::new, |ending| format!(".{}", ending.to_string_lossy()));
-    path.with_file_name(format!("{stem}-{number}{ending}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_of_several_adapters_are_numbered() {
-        assert_eq!(numbered(Path::new("a/b.json"), 2), Path::new("a/b-2.json"));
-        assert_eq!(numbered(Path::new("b"), 0), Path::new("b-0"));
-    }
 }

@@ -2,7 +2,6 @@
 
 pub mod checkpoints;
 mod curve;
-pub mod files;
 mod inject;
 pub mod interrupt;
 mod job;

@@ -1,11 +1,12 @@
 //! Progress on stderr: a bar on a terminal, else a plain line every few seconds.
 
-use std::fmt::Display;
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use aft_wgpu::train::bits;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+
+pub use crate::shared::note;
 
 /// Time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -69,11 +70,6 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// A line on stderr; if that is closed, nobody wants it.
-pub fn note(text: impl Display) {
-    let _ = writeln!(stderr(), "{text}");
 }
 
 fn describe(state: &State) -> String {

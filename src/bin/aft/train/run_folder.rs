@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use aft_wgpu::{Error, Result};
 
-use super::files;
 use super::lock::{LOCK, lock};
+use crate::files;
+use crate::output::{self, Output};
 use crate::shared::{io_error, read_file};
 
 /// What was trained: the file that makes a folder a run.
@@ -87,6 +88,7 @@ impl RunFolder {
         }
         let lock = lock(path, "Wait for it")?;
         files::sweep(path)?;
+        FILES.iter().try_for_each(|name| Output::new(&path.join(name)).map(drop))?;
         Ok(Self { path: path.to_owned(), made: Vec::new(), kept: true, lock: Some(lock) })
     }
 
@@ -108,18 +110,19 @@ impl RunFolder {
         self.kept = true;
     }
 
-    /// Writes a file that is whole or not there, replacing one of the same name.
+    /// Writes an output; a file is replaced whole.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        files::write(&self.path.join(name), bytes)
+        output::write(&self.path.join(name), bytes)
     }
 
     /// Saves what the run goes on from; the checkpoint before it stays as [`PREVIOUS`]. At every moment one of the two is whole:
     /// a [`CHECKPOINT`] that is not must have been [set aside](Self::set_aside).
     pub fn save(&self, bytes: &[u8]) -> Result<()> {
         let [latest, previous] = [CHECKPOINT, PREVIOUS].map(|name| self.path.join(name));
-        let file = files::stage(&latest, bytes)?;
+        let target = files::follow(&latest).map_err(io_error(latest.display()))?;
+        let file = files::stage(&target, bytes)?;
         files::keep_as(&latest, &previous)?;
-        files::put(file, &latest)
+        files::put(file, &target)
     }
 
     /// Takes a broken checkpoint out of the way, so that it replaces no good one.
