@@ -1,38 +1,49 @@
-//! The lock of a run folder: one run at a time is at work in it.
+//! The lock of a run folder: at most one run writes to it.
 
 use std::fs::{self, File, TryLockError};
-use std::io::ErrorKind;
 use std::path::Path;
 
 use aft_wgpu::{Error, Result};
 
+use crate::files::warn_if_unsupported;
 use crate::shared::io_error;
 
-/// Locked by the run at work; the file stays, and means nothing unlocked.
+/// The file that a run locks while it writes to the folder. It stays, and means nothing while it is not locked.
 pub const LOCK: &str = ".lock";
 
-/// The lock of a folder, held until it is dropped or the process ends, however it ends.
+/// Locks a folder until the result is dropped or the process ends. On a file system without locks it warns and goes on.
+///
+/// # Errors
+/// [`Error::Format`] with `advice` if another run holds the lock; [`Error::Io`].
 pub fn lock(folder: &Path, advice: &str) -> Result<File> {
     let fail = || io_error(folder.display());
     let path = folder.join(LOCK);
     loop {
         let file = File::options().write(true).create(true).truncate(false).open(&path).map_err(fail())?;
-        match file.try_lock() {
-            Ok(()) if !is_at(&file, &path) => {}
-            Ok(()) => return Ok(file),
-            // A file system without locks: better to train than to refuse.
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(file),
-            Err(TryLockError::Error(error)) => return Err(fail()(error)),
-            Err(TryLockError::WouldBlock) => {
-                let message = format!("another run is at work in this folder. {advice}");
-                return Err(Error::Format { path: folder.display().to_string(), message });
-            }
+        if !is_locked(file.try_lock(), folder, advice)? || is_at(&file, &path) {
+            return Ok(file);
         }
     }
 }
 
-/// Whether the open file is the one at `path`. A run that leaves nothing behind removes its lock, and who opened that before
-/// would hold the lock of nothing.
+/// What came of an attempt to lock `folder`: false on a file system without locks.
+fn is_locked(attempt: std::result::Result<(), TryLockError>, folder: &Path, advice: &str) -> Result<bool> {
+    match attempt {
+        Ok(()) => Ok(true),
+        Err(TryLockError::Error(error)) => {
+            let lacks = "has no locks: nothing keeps a second run out of the folder";
+            warn_if_unsupported(Err(error), lacks).map_err(io_error(folder.display()))?;
+            Ok(false)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let message = format!("another run is at work in this folder. {advice}");
+            Err(Error::Format { path: folder.display().to_string(), message })
+        }
+    }
+}
+
+/// Whether the open file is still the one at `path`. A run that leaves nothing behind removes its lock file, and a lock of a
+/// removed file keeps nobody out.
 fn is_at(file: &File, path: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -40,7 +51,7 @@ fn is_at(file: &File, path: &Path) -> bool {
         let id = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
         matches!((file.metadata(), fs::metadata(path)), (Ok(a), Ok(b)) if id(&a) == id(&b))
     }
-    // Elsewhere a file that is open keeps its name.
+    // On Windows an open file keeps its name.
     #[cfg(not(unix))]
     {
         let _ = file;
@@ -61,6 +72,21 @@ mod tests {
         assert!(error.ends_with("another run is at work in this folder. Wait"), "{error}");
         drop(first);
         lock(root.path(), "Wait").unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_system_without_locks_is_a_warning() {
+        use libc::{EBADF, EINVAL, EIO, ENOLCK, ENOSYS, EOPNOTSUPP};
+        let attempt = |number| {
+            let error = std::io::Error::from_raw_os_error(number);
+            is_locked(Err(TryLockError::Error(error)), Path::new("run"), "Wait")
+        };
+        for number in [EBADF, EINVAL, ENOLCK, ENOSYS, EOPNOTSUPP] {
+            assert!(!attempt(number).unwrap(), "{number}");
+        }
+        assert!(matches!(attempt(EIO), Err(Error::Io { path, .. }) if path == "run"));
+        assert!(is_locked(Ok(()), Path::new("run"), "Wait").unwrap());
     }
 
     #[cfg(unix)]
