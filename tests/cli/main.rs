@@ -4,6 +4,7 @@
 //! where `AFT_REQUIRE_ADAPTER` is set.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
+mod adapters;
 #[path = "../harness.rs"]
 mod harness;
 mod place;
@@ -30,8 +31,9 @@ fn main() {
             trial("files that are no model end with 4", no_models),
             trial("an --out that holds a file of a run ends with 4", taken),
             trial("no adapter ends with 3", no_adapter),
-            needs_adapter("adapters are listed", adapters),
-            needs_adapter("an unknown adapter ends with 3", unknown_adapter),
+            needs_adapter("adapters are listed", adapters::listed),
+            needs_adapter("an unknown adapter ends with 3", adapters::unknown),
+            needs_adapter("no driver speaks up on a machine without a display", adapters::without_display),
             needs_adapter("sizes beyond a limit end with 2", beyond_limits),
             needs_adapter("an --out that cannot be written ends with 4", read_only),
             needs_adapter("divergence ends with 6 and no model", divergence),
@@ -203,26 +205,6 @@ fn no_adapter() {
     place.refuses(Place::aft_without_adapter, 3, &cases);
     let stderr = place.aft_without_adapter("adapters").stderr;
     assert!(stderr.contains("backends tried: none, as WGPU_BACKEND"), "{stderr}");
-}
-
-fn adapters() {
-    let place = Place::new();
-    let rows = place.aft("adapters --json").ok().json();
-    let first = &rows[0];
-    assert_eq!(first["index"], 0);
-    let lines = place.aft("adapters").ok().stdout;
-    assert!(lines.lines().next().unwrap().contains(first["name"].as_str().unwrap()), "{lines}");
-    assert_eq!(lines.lines().count(), rows.as_array().unwrap().len());
-    assert!(["discrete", "integrated", "unknown", "software"].contains(&first["class"].as_str().unwrap()));
-}
-
-fn unknown_adapter() {
-    // A number of two digits occurs in many names, as in llvmpipe's, and is an index all the same.
-    for wish in ["no-such-gpu", "15", "99"] {
-        let (line, part) =
-            (format!("{TINY} --adapter {wish}"), format!("no adapter matches \"{wish}\"; there are: 0: "));
-        Place::new().refuses(Place::aft, 3, &[(&line, &part)]);
-    }
 }
 
 fn beyond_limits() {

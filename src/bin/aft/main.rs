@@ -6,6 +6,7 @@ mod adapters;
 mod apply;
 mod bench;
 mod check;
+mod display;
 mod eval;
 mod exit;
 mod files;
@@ -47,6 +48,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let start = Instant::now();
+    display::quiet();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(LOG)).init();
     let result = match Cli::parse().command {
         Command::Adapters(args) => adapters::run(&args),
