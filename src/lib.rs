@@ -85,14 +85,14 @@
 //! tests/runs             runs that are killed, interrupted, starved of disk or device, and go on
 //! tests/generation.rs    generation: equal to the model, repeatable, of constant cost, ends well
 //! tests/soak.rs          memory over 1,000 steps
-//! tests/shaders.rs       every shader: validation, limits, translation, file names
+//! tests/shaders          every shader: validation, limits, translation, file names
 //! tests/bench_compare.rs results of the benchmark in every format: the numbers are read back
 //! tests/bench_files.rs   damaged result files, and aft bench compare
 //! tests/bench_results    made-up results that follow known laws
 //! tests/bench.rs         the benchmark with wrong clocks and wrong kernels, and stopped
 //! tests/cli              the program: results, bad input, exit codes
 //! tests/cli_generate.rs  aft generate: samples, cuts, the model's length, nonsense
-//! tests/house.rs         this map, and the documents: size, links, what the package holds
+//! tests/house            this map, the documents (size, links, the package), rules that hold for every source file
 //! tests/harness.rs       reports a missing adapter
 //! tests/sealed.rs        renews the checksum of a file that a test changed
 //! tests/small.rs         the small model that tests train

@@ -3,23 +3,6 @@
 //
 // Row n of the plane is row n of w; of taps, which are the same for every row, it is head n / 4 at rows t with t % 4 = n % 4.
 // Entries that no row sees are 0. A thread forms a vec4. Operands: w [rows or heads, w_columns] floats, bias [rows, columns].
-struct Params {
-    time: u32,
-    first_row: u32,
-    rows: u32,
-    causal: u32,
-    reach: u32,
-    slides: u32,
-    ahead: u32,
-    columns: u32,
-    taps: u32,
-    relative: u32,
-    origin: u32,
-    w_columns: u32,
-    w_stride: u32,
-    bias_stride: u32,
-}
-
 @compute @workgroup_size(64)
 fn spread(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let thread = group_number(group, groups) * 64u + lane;

@@ -2,22 +2,6 @@
 // and 0 where w is not read.
 //
 // A thread owns an entry of dw. Operands: dbias [rows, columns], out [rows, w_columns] floats.
-struct Params {
-    time: u32,
-    first_row: u32,
-    rows: u32,
-    causal: u32,
-    reach: u32,
-    slides: u32,
-    ahead: u32,
-    relative: u32,
-    origin: u32,
-    w_columns: u32,
-    w_stride: u32,
-    accumulate: u32,
-    dbias_stride: u32,
-}
-
 @compute @workgroup_size(64)
 fn gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let thread = group_number(group, groups) * 64u + lane;

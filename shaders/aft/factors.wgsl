@@ -3,21 +3,6 @@
 //
 // A thread forms a tile of four rows and four keys. Entries that no row sees are 0.
 // Operands: u, v [T, R], bias (lib/aft_seen.wgsl) of rows first_row .. + rows.
-struct Params {
-    time: u32,
-    rank: u32,
-    first_row: u32,
-    rows: u32,
-    causal: u32,
-    reach: u32,
-    slides: u32,
-    ahead: u32,
-    columns: u32,
-    u_base: u32,
-    v_base: u32,
-    bias_stride: u32,
-}
-
 @compute @workgroup_size(64)
 fn form(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let thread = group_number(group, groups) * 64u + lane;

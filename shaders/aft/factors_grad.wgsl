@@ -8,25 +8,6 @@
 //
 // Operands: dbias (lib/aft_seen.wgsl; 0 where a row does not see), factor [T, R], kept [T, R]: sums of this level, if it is more than
 // one panel; out [T, R] or longer, with sums of levels before.
-struct Params {
-    time: u32,
-    rank: u32,
-    first_row: u32,
-    rows: u32,
-    panel_blocks: u32,
-    level: u32,
-    first: u32,
-    stop: u32,
-    causal: u32,
-    reach: u32,
-    slides: u32,
-    ahead: u32,
-    transposed: u32,
-    accumulate: u32,
-    dbias_stride: u32,
-    factor_base: u32,
-}
-
 const SPAN: u32 = 64u;
 
 // dw of four rows and the four keys of a block: column i is row i.

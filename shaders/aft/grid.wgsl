@@ -9,25 +9,6 @@
 //
 // Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], taps [H, S, S], rest [3 + CENTRED, B T, D] (read where has_rest),
 // y [B T, D], lr [B T, 2 D] of L and r (where CENTRED = 1, as in pairs.wgsl).
-struct Params {
-    batch: u32,
-    time: u32,
-    cols: u32,
-    width: u32,
-    grid_rows: u32,
-    grid_columns: u32,
-    size: u32,
-    head_channels: u32,
-    causal: u32,
-    gated: u32,
-    masked: u32,
-    has_rest: u32,
-    qkv_stride: u32,
-    centre_stride: u32,
-    y_stride: u32,
-    lr_stride: u32,
-}
-
 const SPAN: u32 = 256u;
 
 // Adds the key `one`, with its tap, to the sums of a position that sees it through that.

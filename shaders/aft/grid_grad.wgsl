@@ -7,25 +7,6 @@
 //
 // Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], taps [H, S, S], lr [B T, 2 D] of L and r, g [B T, D], rest [3, B T, D]
 // (read where has_rest), dqkv [B T, 3 D] (its columns of dk and dv).
-struct Params {
-    batch: u32,
-    time: u32,
-    cols: u32,
-    width: u32,
-    grid_rows: u32,
-    grid_columns: u32,
-    size: u32,
-    head_channels: u32,
-    causal: u32,
-    masked: u32,
-    has_rest: u32,
-    qkv_stride: u32,
-    centre_stride: u32,
-    lr_stride: u32,
-    g_stride: u32,
-    dqkv_stride: u32,
-}
-
 const SPAN: u32 = 256u;
 
 // What a key gets: sums of p G and p H.

@@ -11,35 +11,6 @@
 //
 // Operands: those of the items, carry [4 B carry_strips, D] (read where there is more than one), beside [4 B grid_rows segments,
 // D] (as carry), rest (lib/aft_rest.wgsl; added to where `joins`).
-struct Params {
-    batch: u32,
-    time: u32,
-    width: u32,
-    backward: u32,
-    joins: u32,
-    // Strips of strip_rows rows of the grid, each in segments.
-    strips: u32,
-    strip_rows: u32,
-    segments: u32,
-    segment_columns: u32,
-    // Strips of carry_rows positions.
-    carry_strips: u32,
-    carry_rows: u32,
-    grid_rows: u32,
-    grid_columns: u32,
-    gap: u32,
-    use_rows: u32,
-    up: u32,
-    down: u32,
-    own: u32,
-    masked: u32,
-    items_stride: u32,
-    g_stride: u32,
-    centre_stride: u32,
-    carry_stride: u32,
-    beside_stride: u32,
-}
-
 const SPAN: u32 = 256u;
 
 // The planes of lib/aft_scanned.wgsl.

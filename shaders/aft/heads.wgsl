@@ -2,15 +2,6 @@
 // (Zhai et al. 2021, section 3.3). Channel c belongs to head c / (D / H).
 //
 // A thread owns a vec4 of channels. Operands: x [B T, 2 D + H] (q, v and k, the first two padded to whole vec4s), qkv [B T, 3 D].
-struct Params {
-    rows: u32,
-    cols: u32,
-    width: u32,
-    head_channels: u32,
-    x_stride: u32,
-    qkv_stride: u32,
-}
-
 @compute @workgroup_size(64)
 fn spread(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let thread = group_number(group, groups) * 64u + lane;

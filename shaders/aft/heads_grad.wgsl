@@ -1,16 +1,6 @@
 // The gradient of AFT-conv's projection (heads.wgsl): the key of a head gathers what its channels give.
 //
 // A thread owns a vec4 of a row. Operands: dqkv [B T, 3 D], dx [B T, 2 D + H].
-struct Params {
-    rows: u32,
-    cols: u32,
-    width: u32,
-    heads: u32,
-    head_channels: u32,
-    dqkv_stride: u32,
-    dx_stride: u32,
-}
-
 // Channels that are summed before they are added to the rest.
 const SPAN: u32 = 64u;
 

@@ -9,24 +9,6 @@
 // Operands: qkv [N C, 3 D], bias (lib/aft_biases.wgsl), cursor (lib/cursor.wgsl), sums [N, 5, D] (lib/aft_stream.wgsl), ring
 // [N, reach, 2, D] of keys and values, y [N C, D].
 // Constants: STREAM_GROUP, the threads of a workgroup.
-struct Params {
-    sequences: u32,
-    chunk: u32,
-    width: u32,
-    cols: u32,
-    time: u32,
-    first_row: u32,
-    causal: u32,
-    reach: u32,
-    slides: u32,
-    ahead: u32,
-    period: u32,
-    head_channels: u32,
-    qkv_stride: u32,
-    bias_stride: u32,
-    y_stride: u32,
-}
-
 // Blocks of four keys that are summed before they are added to the rest.
 const SPAN: u32 = 64u;
 

@@ -5,15 +5,6 @@
 //
 // LANES neighbouring threads share four channels of a sequence (lib/row_sum.wgsl, lib/row_max.wgsl).
 // Operands: qkv [B T, 3 D], mask [B, T], centre [B, D].
-struct Params {
-    batch: u32,
-    time: u32,
-    width: u32,
-    masked: u32,
-    qkv_stride: u32,
-    centre_stride: u32,
-}
-
 const OFFSET: f32 = 8.0;
 
 @compute @workgroup_size(ROW_GROUP)

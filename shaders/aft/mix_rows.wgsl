@@ -3,19 +3,6 @@
 // with y and L from the forward pass. A row without any key hands nothing on.
 //
 // Operands: qkv [B T, 3 D], dy, y [B T, D], lr [B T, 2 D] of L and r, dqkv [B T, 3 D] (its columns of dq), g [B T, D].
-struct Params {
-    rows: u32,
-    cols: u32,
-    width: u32,
-    gated: u32,
-    qkv_stride: u32,
-    dy_stride: u32,
-    y_stride: u32,
-    lr_stride: u32,
-    dqkv_stride: u32,
-    g_stride: u32,
-}
-
 // L of a row without keys (lib/aft_mean.wgsl) is far beyond that of any other.
 const NO_KEYS: f32 = 1e37;
 

@@ -8,29 +8,6 @@
 //
 // Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias (lib/aft_biases.wgsl), rest [3 + CENTRED, B T, D] (read where
 // has_rest), y [B T, D], lr [B T, 2 D] of L and r. Rows first_row .. + rows of every sequence are computed.
-struct Params {
-    batch: u32,
-    time: u32,
-    cols: u32,
-    width: u32,
-    first_row: u32,
-    rows: u32,
-    causal: u32,
-    gated: u32,
-    masked: u32,
-    has_rest: u32,
-    reach: u32,
-    slides: u32,
-    ahead: u32,
-    period: u32,
-    head_channels: u32,
-    qkv_stride: u32,
-    centre_stride: u32,
-    bias_stride: u32,
-    y_stride: u32,
-    lr_stride: u32,
-}
-
 // Blocks of four keys that are summed before they are added to the rest.
 const SPAN: u32 = 64u;
 

@@ -9,33 +9,6 @@
 // Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias (lib/aft_biases.wgsl), lr [B T, 2 D] of L and r, g [B T, D], kept:
 // sums of p G and p H over panels, of levels before and, if a level is more than one panel, of this one [2 or 4, B T, D]; where
 // has_rest it has the sums of rest.wgsl at first [3, B T, D]; dqkv [B T, 3 D] (its columns of dk and dv).
-struct Params {
-    batch: u32,
-    time: u32,
-    cols: u32,
-    width: u32,
-    first_row: u32,
-    rows: u32,
-    panel_blocks: u32,
-    level: u32,
-    first_tile: u32,
-    tiles: u32,
-    causal: u32,
-    masked: u32,
-    has_rest: u32,
-    reach: u32,
-    slides: u32,
-    ahead: u32,
-    period: u32,
-    head_channels: u32,
-    qkv_stride: u32,
-    centre_stride: u32,
-    bias_stride: u32,
-    lr_stride: u32,
-    g_stride: u32,
-    dqkv_stride: u32,
-}
-
 // Blocks of four rows that are summed before they are added to the rest.
 const SPAN: u32 = 64u;
 

@@ -6,26 +6,6 @@
 //
 // Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], bias and dbias (lib/aft_seen.wgsl), lr [B T, 2 D] of L and r, g [B T, D].
 // Rows first_row .. + rows are at hand and computed. Constants: LANES (lib/row_sum.wgsl).
-struct Params {
-    batch: u32,
-    time: u32,
-    width: u32,
-    first_row: u32,
-    rows: u32,
-    causal: u32,
-    masked: u32,
-    reach: u32,
-    slides: u32,
-    ahead: u32,
-    columns: u32,
-    qkv_stride: u32,
-    centre_stride: u32,
-    bias_stride: u32,
-    lr_stride: u32,
-    g_stride: u32,
-    dbias_stride: u32,
-}
-
 const SPAN: u32 = 64u;
 
 @compute @workgroup_size(ROW_GROUP)

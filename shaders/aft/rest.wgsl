@@ -6,26 +6,6 @@
 //
 // Operands: those of the items, carry_before and carry_after [4 B strips, D], rest [3, B T, D] of top, a, b; of centred keys
 // [4, B T, D] with c.
-struct Params {
-    batch: u32,
-    time: u32,
-    width: u32,
-    strip_rows: u32,
-    strips: u32,
-    use_before: u32,
-    before: u32,
-    use_after: u32,
-    after: u32,
-    keys: u32,
-    centred: u32,
-    masked: u32,
-    items_stride: u32,
-    g_stride: u32,
-    centre_stride: u32,
-    carry_before_stride: u32,
-    carry_after_stride: u32,
-}
-
 // One pipeline serves both passes of a window's rest.
 fn are_keys() -> bool { return params.keys != 0u; }
 

@@ -3,23 +3,6 @@
 // is 0.
 //
 // Operands: those of lib/aft_items.wgsl, total [4 B strips, D].
-struct Params {
-    batch: u32,
-    time: u32,
-    width: u32,
-    strip_rows: u32,
-    strips: u32,
-    ahead: u32,
-    back: u32,
-    masked: u32,
-    items_stride: u32,
-    g_stride: u32,
-    centre_stride: u32,
-    total_stride: u32,
-    // Sequences that share a row of centre.
-    centre_share: u32,
-}
-
 // Items that are summed before they are added to the rest.
 const SPAN: u32 = 256u;
 

@@ -3,16 +3,6 @@
 // channels of a sequence; sums are in two levels, of blocks and within a block.
 //
 // Operands: total [4 B strips, D], carry [4 B strips, D] or [4 B, D].
-struct Params {
-    batch: u32,
-    width: u32,
-    strips: u32,
-    backward: u32,
-    whole: u32,
-    total_stride: u32,
-    carry_stride: u32,
-}
-
 const SCAN_BLOCK: u32 = 32u;
 
 fn store(row: u32, c: u32, carry: Sums) {

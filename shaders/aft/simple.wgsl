@@ -8,22 +8,6 @@
 //
 // Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], carry [4 B strips, D] or [4 B, D] (read where there is more than one strip),
 // y [B T, D], lr [B T, 2 D] of L and r.
-struct Params {
-    batch: u32,
-    time: u32,
-    cols: u32,
-    width: u32,
-    strip_rows: u32,
-    strips: u32,
-    gated: u32,
-    masked: u32,
-    qkv_stride: u32,
-    centre_stride: u32,
-    carry_stride: u32,
-    y_stride: u32,
-    lr_stride: u32,
-}
-
 fn item(batch: u32, row: u32, c: u32) -> Sums {
     if !present(row) { return NOTHING; }
     let v = value(row, c);

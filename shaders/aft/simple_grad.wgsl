@@ -7,22 +7,6 @@
 //
 // Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], lr [B T, 2 D] of L and r, g [B T, D], carry as in simple.wgsl, dqkv [B T, 3 D]
 // (its columns of dk and dv).
-struct Params {
-    batch: u32,
-    time: u32,
-    cols: u32,
-    width: u32,
-    strip_rows: u32,
-    strips: u32,
-    masked: u32,
-    qkv_stride: u32,
-    centre_stride: u32,
-    lr_stride: u32,
-    g_stride: u32,
-    carry_stride: u32,
-    dqkv_stride: u32,
-}
-
 fn item(batch: u32, row: u32, c: u32) -> Sums {
     let g = g_at(row, c);
     return Sums(-lr_at(row, c), g, g * lr_at(row, params.width + c), vec4(0.0));

@@ -6,14 +6,6 @@
 //
 // Operands: qkv [N C, 3 D], cursor (lib/cursor.wgsl), sums [N, 5, D] (lib/aft_stream.wgsl), y [N C, D].
 // Constants: STREAM_GROUP, the threads of a workgroup.
-struct Params {
-    sequences: u32,
-    chunk: u32,
-    width: u32,
-    qkv_stride: u32,
-    y_stride: u32,
-}
-
 @compute @workgroup_size(STREAM_GROUP)
 fn stream(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let thread = group_number(group, groups) * STREAM_GROUP + lane;

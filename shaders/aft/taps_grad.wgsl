@@ -5,28 +5,6 @@
 // A workgroup owns four taps of a head and a slice of the rows of all sequences; neighbouring threads take neighbouring rows,
 // and what they found is added in a fixed order. Operands: qkv [B T, 3 D], mask [B, T], centre [B, D], taps [H, S] floats, lr
 // [B T, 2 D] of L and r, g [B T, D], out [slices, H, S / 4] vec4s. Fragments: lib/aft_line.wgsl or lib/aft_grid.wgsl say which key a tap stands for.
-struct Params {
-    batch: u32,
-    time: u32,
-    width: u32,
-    causal: u32,
-    masked: u32,
-    size: u32,
-    taps: u32,
-    grid_columns: u32,
-    heads: u32,
-    // Heads with those that only pad the output, which get 0.
-    padded_heads: u32,
-    head_channels: u32,
-    rows_per_slice: u32,
-    slice_stride: u32,
-    accumulate: u32,
-    qkv_stride: u32,
-    centre_stride: u32,
-    lr_stride: u32,
-    g_stride: u32,
-}
-
 // Rows of a thread that are summed before they are added to the rest.
 const SPAN: u32 = 64u;
 
@@ -34,7 +12,7 @@ const SPAN: u32 = 64u;
 fn term(batch: u32, row: u32, t: u32, c: u32, mine: vec4<f32>, tap: u32, w: f32, given: Given) -> f32 {
     let key_at = key_of_tap(t, tap);
     let past = batch * params.time + min(key_at, params.time - 1u);
-    let sees = (key_at < params.time) & (tap < params.taps) & present(past);
+    let sees = (key_at < params.time) & (tap < params.tap_count) & present(past);
     let v = value(past, c) - centre_at(batch, c);
     let p = exp(min(key(past, c) + vec4(w) - given.l, vec4(0.0)));
     // Products with what a masked key holds, or another head, do not count.
@@ -51,7 +29,7 @@ struct Given {
 
 @compute @workgroup_size(ROW_GROUP)
 fn gradient_taps(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let quads = (params.taps + 3u) / 4u;
+    let quads = (params.tap_count + 3u) / 4u;
     let number = group_number(group, groups);
     let quad = number % quads;
     let head = number / quads % params.padded_heads;
@@ -91,5 +69,5 @@ fn gradient_taps(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
 }
 
 fn tap_of(head: u32, tap: u32) -> f32 {
-    return clamp(taps[min(head, params.heads - 1u) * 4u * ((params.taps + 3u) / 4u) + min(tap, params.taps - 1u)], -LARGEST, LARGEST);
+    return clamp(taps[min(head, params.heads - 1u) * 4u * ((params.tap_count + 3u) / 4u) + min(tap, params.tap_count - 1u)], -LARGEST, LARGEST);
 }

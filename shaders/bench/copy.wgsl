@@ -1,12 +1,5 @@
 // y = x. A thread owns a column of vec4s in four rows.
 // Operands: x [rows, cols], y [rows, cols].
-struct Params {
-    rows: u32,
-    width: u32,
-    x_stride: u32,
-    y_stride: u32,
-}
-
 @compute @workgroup_size(64)
 fn copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let i = group_number(group, groups) * 64u + lane;

@@ -1,12 +1,6 @@
 // Exponentials on registers alone: two vec4s a thread, neither of which waits for the other. A round is 4 x 2 x 4 of them, written
 // out as in fma.wgsl; a -> e^(term - a) stays near its fixed point.
 // Operands: out [threads], in vec4s.
-struct Params {
-    threads: u32,
-    rounds: u32,
-    term: f32,
-}
-
 @compute @workgroup_size(64)
 fn exponentials(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let i = group_number(group, groups) * 64u + lane;

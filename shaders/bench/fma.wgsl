@@ -3,13 +3,6 @@
 // loop that short drivers count more than they compute (in GFLOP/s on two cores, twelve vec4s once a round against this: lavapipe 82
 // and 137, SwiftShader 10 and 58). Real is f32, or f16 where a device grants that: see the host.
 // Operands: out [threads], in vec4s.
-struct Params {
-    threads: u32,
-    rounds: u32,
-    factor: f32,
-    term: f32,
-}
-
 @compute @workgroup_size(64)
 fn multiply_add(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let i = group_number(group, groups) * 64u + lane;

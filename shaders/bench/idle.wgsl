@@ -1,9 +1,5 @@
 // Next to nothing: what a dispatch costs by itself.
 // Operands: out [64].
-struct Params {
-    value: u32,
-}
-
 @compute @workgroup_size(64)
 fn idle(@builtin(local_invocation_index) lane: u32) {
     out[lane] = params.value;

@@ -1,15 +1,5 @@
 // y = a b + c: three reads and one write, as AFT-simple has them. A workgroup owns four times 64 vec4s.
 // Operands: a [rows, cols], b [rows, cols], c [rows, cols], y [rows, cols].
-struct Params {
-    rows: u32,
-    width: u32,
-    stacked: u32,
-    a_stride: u32,
-    b_stride: u32,
-    c_stride: u32,
-    y_stride: u32,
-}
-
 @compute @workgroup_size(64)
 fn three_reads(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     // A tile is four blocks of 64, above each other or side by side.

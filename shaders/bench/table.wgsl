@@ -1,11 +1,6 @@
 // The sum of a table's entries: what reads of a uniform give. A round is four of 1,024 vec4s, which begin at another one in each
 // lane and round.
 // Operands: entries [1024], out [threads], in vec4s.
-struct Params {
-    threads: u32,
-    rounds: u32,
-}
-
 @compute @workgroup_size(64)
 fn sum_table(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let i = group_number(group, groups) * 64u + lane;

@@ -1,9 +1,5 @@
 // The exponential of every element, to measure how exact this adapter's is. A thread owns a vec4.
 // Operands: x [N], y [N], in vec4s.
-struct Params {
-    vec4s: u32,
-}
-
 @compute @workgroup_size(64)
 fn exponential(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let i = group_number(group, groups) * 64u + lane;

@@ -1,5 +1,6 @@
 // Biases as AFT reads them: a plane `bias` with `period` rows a head, which begins again after them (lib/aft_seen.wgsl has its
 // columns). Constants: HEADS, how heads share biases: 0 all channels have the same, 1 the four of a vec4, 2 each its own.
+// reads: HEADS, bias_at, bounded, column_of, params.cols, params.first_row, params.head_channels, params.period
 
 // The biases of a block for four channels: column i is key i.
 fn biases(t: u32, block: u32, c: u32) -> mat4x4<f32> {

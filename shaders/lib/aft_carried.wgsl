@@ -1,5 +1,6 @@
 // What a strip's sums are added to, in a form without biases: of a causal one the strips before it or, of a gradient, after it; else
 // the sums of all positions, which are one row of `carry` a sequence. Nothing, where one strip is all. Constants: CAUSAL.
+// reads: CAUSAL, Columns, NO_ITEMS, Strip, at_run_time, carry_at, params.strips, scanned_columns
 fn carried(strip: Strip, lane: u32) -> Columns {
     if at_run_time(params.strips, lane) == 1u { return NO_ITEMS; }
     let i = select(strip.batch, strip.batch * params.strips + strip.number, CAUSAL == 1u);

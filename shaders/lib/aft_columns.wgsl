@@ -3,6 +3,7 @@
 // 128 bytes of every row and wait each time.
 //
 // `item` is what a row adds to the sums of a column. It may hold anything where a column is not there.
+// reads: COLUMNS, NOTHING, PIECE, Sums, item, merge
 struct Columns {
     s0: Sums,
     s1: Sums,

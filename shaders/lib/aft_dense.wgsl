@@ -1,4 +1,6 @@
 // Where the four biases of a vec4 of a plane come from in a parameter (dense.wgsl).
+// reads: at_run_time, params.ahead, params.causal, params.first_row, params.origin, params.reach, params.relative
+// reads: params.slides, params.taps, params.time, params.w_columns
 struct Entry {
     // Row of w.
     row: u32,

@@ -1,5 +1,6 @@
 // The taps of a kernel [H, S, S], a row of floats a head, padded to whole vec4s. Constants: HEADS, how heads share taps: 0 all
 // channels have the same, 1 the four of a vec4, 2 each its own.
+// reads: HEADS, bounded, params.cols, params.head_channels, params.size, taps
 
 // The tap in a row and a column of the kernel, for four channels; past its last column, any.
 fn tap_at(row: u32, column: u32, c: u32) -> vec4<f32> {

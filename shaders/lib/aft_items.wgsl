@@ -3,6 +3,7 @@
 //         counts where they are centred
 //   rows: items [B T, 2 D] has (L, r), and g [B T, D] has G: they stand for e^(-L) (G, G r, 0), as a key that a row sees without a
 //         bias has the share e^(k - L) of it
+// reads: NOTHING, Sums, are_centred, are_keys, bounded, centre_at, g_at, items_at, params.width, present
 fn item(batch: u32, row: u32, c: u32) -> Sums {
     let first = items_at(row, select(0u, params.width, are_keys()) + c);
     let second = items_at(row, select(1u, 2u, are_keys()) * params.width + c);

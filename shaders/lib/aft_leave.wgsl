@@ -1,4 +1,5 @@
 // What a thread leaves of its columns (lib/aft_columns.wgsl): `leave` stores it of one column, of those that are there.
+// reads: COLUMNS, Columns, PIECE, leave, params.width
 fn leave_columns(batch: u32, row: u32, c: u32, sums: Columns) {
     leave(batch, row, c, sums.s0);
     if COLUMNS >= 4u {

@@ -1,4 +1,5 @@
 // Which keys there are: those that `mask` [B, T] does not take out. A masked key may hold anything.
+// reads: mask, params.has_mask
 fn present(row: u32) -> bool {
-    return (params.masked == 0u) | (mask[row] != 0u);
+    return (params.has_mask == 0u) | (mask[row] != 0u);
 }

@@ -1,4 +1,5 @@
 // What a row has to say once all its keys are in `sums` (lib/aft_sums.wgsl): y and, where CENTRED = 1, L and r.
+// reads: ABSENT, CENTRED, Sums, channels, params.cols, params.gated, params.width, query, set_lr, set_y, sigmoid
 fn set_mean(row: u32, c: u32, sums: Sums) {
     let empty = sums.b == vec4(0.0);
     let none = vec4(0.0);

@@ -1,4 +1,5 @@
 // What a walk leaves in `rest` (lib/aft_rest.wgsl) of its columns (lib/aft_columns.wgsl); or adds to it, where `joins`.
+// reads: COLUMNS, Columns, PIECE, Sums, merge, params.batch, params.time, params.width, rest, stored
 fn store_columns(row: u32, c: u32, sums: Columns, joins: bool, centred: bool) {
     store(row, c, sums.s0, joins, centred);
     if COLUMNS >= 4u {

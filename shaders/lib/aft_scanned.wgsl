@@ -1,5 +1,6 @@
 // Sums that were scanned (rest_scan.wgsl), of the columns that a thread owns. `scanned_at` loads from the plane `which` of those that a
 // kernel has: row i and the three after it are the parts of a sum.
+// reads: COLUMNS, Columns, NO_ITEMS, PIECE, Sums, scanned_at
 fn scanned_columns(which: u32, i: u32, c: u32) -> Columns {
     var all = NO_ITEMS;
     all.s0 = scanned(which, i, c);

@@ -3,6 +3,7 @@
 // Column j of a row holds the biases of four keys: a block. Where the columns slide with the rows (a band, the taps of a
 // convolution), column j of row t is block t/4 + ahead - j; else it is block j. Row t sees key t' if |t - t'| < reach, and
 // t' <= t if it is causal.
+// reads: params.ahead, params.causal, params.reach, params.slides, params.time
 fn column_of(t: u32, block: u32) -> u32 {
     return select(block, t / 4u + params.ahead - block, params.slides != 0u);
 }

@@ -1,4 +1,5 @@
 // The gradients of a key and its value, from the sums over the rows that see it: g of p G, h of p H.
+// reads: centre_at, channels, params.cols, params.width, present, set_dqkv, value
 fn set_shares(batch: u32, row: u32, c: u32, g: vec4<f32>, h: vec4<f32>) {
     var dk = vec4(0.0);
     var dv = vec4(0.0);

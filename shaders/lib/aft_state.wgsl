@@ -1,5 +1,6 @@
 // The sums of e^x v and e^x over pairs (x, v) that a stream has read, as a e^top and b e^top, four channels at a time
 // (lib/aft_bounds.wgsl). A pair is the state (x, v, 1) itself.
+// reads: ABSENT, scales
 struct State {
     top: vec4<f32>,
     a: vec4<f32>,

@@ -1,6 +1,7 @@
 // The sums of a stream over the keys that it has read: num = sum e^k v and den = sum e^k in units of e^top, four channels at a
 // time. They are in two levels: `low` gathers STREAM_BLOCK keys, then joins `high`, so that no sum grows long enough to lose
 // digits. `top` follows the largest key as that of a State (lib/aft_state.wgsl) does.
+// reads: ABSENT, State, params.width, scales
 struct Kept {
     top: vec4<f32>,
     num_high: vec4<f32>,

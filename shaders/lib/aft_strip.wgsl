@@ -1,6 +1,7 @@
 // Time is cut into strips of `strip_rows` rows; a thread owns one strip of one sequence in COLUMNS columns, each a vec4 of channels,
 // that lie PIECE apart (lib/aft_columns.wgsl). PIECE neighbouring threads own neighbouring columns. Constants: STRIP_GROUP, the
 // threads of a workgroup, COLUMNS and PIECE.
+// reads: COLUMNS, PIECE, params.batch, params.strips, params.width
 struct Strip {
     batch: u32,
     number: u32,

@@ -1,6 +1,7 @@
 // Sums of exponentially weighted values that neither overflow nor vanish, four channels at a time (lib/aft_bounds.wgsl): a e^top,
 // b e^top and c e^top stand for the sums of e^x (v, 1, v - centre) over keys in a forward pass, of e^x (G, H, 0) over rows in a
 // gradient.
+// reads: ABSENT, scales
 struct Sums {
     top: vec4<f32>,
     a: vec4<f32>,

@@ -1,6 +1,7 @@
 // The turn of a panel of rows in a sum over panels, which all but the last have `panel_blocks` blocks of four rows. Sums are in two
 // levels: a panel adds to the sum of its `level` panels, which number on from the first row of all, and the last of these folds it
 // into the sum of those before. Only the panels that touch a tile take part in its sum.
+// reads: at_run_time, params.first_row, params.level, params.panel_blocks
 struct Turn {
     first: bool,
     last: bool,

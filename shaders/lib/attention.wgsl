@@ -2,34 +2,9 @@
 // first_key .. + keys (a panel) at a time; what they keep of these pairs lies in planes [B strip, H panel], `panel` in vec4s of keys.
 //
 // A row of the plane qkv [B T, 3 width] holds q, k and v, width = heads x head_width vec4s each.
-struct Params {
-    batch: u32,
-    time: u32,
-    heads: u32,
-    head_width: u32, // vec4s
-    first_row: u32,
-    rows: u32,
-    strip: u32,
-    first_key: u32,
-    keys: u32,
-    panel: u32,
-    causal: u32,
-    first: u32,
-    last: u32,
-    out_column: u32,
-    scale: f32, // 1 / sqrt(channels of a head)
-    qkv_stride: u32,
-    scores_stride: u32,
-    weights_stride: u32,
-    slopes_stride: u32,
-    x_stride: u32,
-    y_stride: u32,
-    dy_stride: u32,
-    before_stride: u32,
-    out_stride: u32,
-}
-
 // The score of what is absent, and a bound between it and every real one: its weight next to any is exactly 0.
+// reads: params.causal, params.first_key, params.first_row, params.head_width, params.heads, params.panel, params.strip
+// reads: params.time
 const ABSENT: f32 = -1e38;
 const LOWEST: f32 = -1e37;
 

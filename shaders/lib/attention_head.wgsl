@@ -1,5 +1,6 @@
 // The head of a sequence that a matrix product (lib/gemm_*.wgsl) is about, a slice for each: `depth` opens it, before any operand
 // is loaded.
+// reads: Place, params.batch, params.heads
 var<private> place: Place;
 
 fn slices() -> u32 { return params.batch * params.heads; }

@@ -6,6 +6,7 @@
 // tile whose first row is 4 block, a_block(i, d): A[4i .., 4d ..], row by row; b_block(d, j): B[4d .., 4j ..], row by row; and
 // store(row, col, value, slice), store_sums(col, value, slice).
 // Constants: COLUMN_SUMS, whether the sums of B's columns are wanted.
+// reads: COLUMN_SUMS, a_block, at_run_time, b_block, depth, out_cols, out_rows, slices, store, store_sums
 const GEMM_GROUP: u32 = 16u;
 const GEMM_ROWS: u32 = 16u; // of a tile
 const ROW_BLOCKS: u32 = 4u; // blocks of 4 rows a thread

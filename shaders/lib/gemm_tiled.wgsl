@@ -3,6 +3,7 @@
 //
 // The kernel gives the same functions as for lib/gemm_direct.wgsl.
 // Constants: COLUMN_SUMS, whether the sums of B's columns are wanted.
+// reads: COLUMN_SUMS, a_block, b_block, depth, out_cols, out_rows, slices, store, store_sums
 const GEMM_GROUP: u32 = 128u;
 const GEMM_ROWS: u32 = 64u; // of a tile
 const SIDE: u32 = 16u; // vec4s, or blocks of 4 rows, along a side of the tile

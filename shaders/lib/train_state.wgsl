@@ -1,5 +1,6 @@
 // Words of `state`, the small buffer that carries what changes from step to step (nn/train_state.wgsl advances it).
 // On the host it is `ops::nn::train_state::TrainState`.
+// reads: state
 const STATE_STEP: u32 = 0u;             // the step under way, from 0
 const STATE_SLOT: u32 = 1u;             // the first slot of its batches (lib/batch.wgsl)
 const STATE_SEED: u32 = 2u;             // of the run

@@ -6,15 +6,6 @@
 // stored. Only the first `decayed` vec4s decay. Padding (parameter and gradient 0) stays 0, as eps is positive.
 //
 // Operands: grad [N], state (lib/train_state.wgsl), param [N], m [N], v [N].
-struct Params {
-    len: u32,
-    decayed: u32,
-    beta1: f32,
-    beta2: f32,
-    eps: f32,
-    weight_decay: f32,
-}
-
 // vec4s that a thread updates, so that it reads the state once for all of them.
 const SPAN: u32 = 4u;
 

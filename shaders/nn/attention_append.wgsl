@@ -2,14 +2,6 @@
 // vec4 of both.
 //
 // Operands: qkv [N C, 3 D], cursor (lib/cursor.wgsl), cache [N, T, 2, D].
-struct Params {
-    rows: u32,
-    chunk: u32,
-    time: u32,
-    width: u32,
-    qkv_stride: u32,
-}
-
 @compute @workgroup_size(64)
 fn append(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let thread = group_number(group, groups) * 64u + lane;

@@ -2,20 +2,6 @@
 // What is no channel of a head becomes 0.
 //
 // Operands: x, out [B T, parts part].
-struct Params {
-    rows: u32,
-    width: u32, // vec4s of a row of out
-    parts: u32,
-    heads: u32,
-    head_channels: u32,
-    x_part: u32, // channels from part to part, and from head to head
-    x_head: u32,
-    out_part: u32,
-    out_head: u32,
-    x_stride: u32,
-    out_stride: u32,
-}
-
 fn channel(row: u32, at: u32) -> f32 {
     let part = at / params.out_part;
     let head = at % params.out_part / params.out_head;

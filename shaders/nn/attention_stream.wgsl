@@ -5,18 +5,6 @@
 // the pass stay as they are.
 //
 // Operands: qkv [N C, 3 D], cursor (lib/cursor.wgsl), cache [N, T, 2, D] of keys and values, y [N C, D].
-struct Params {
-    rows: u32,
-    chunk: u32,
-    time: u32,
-    heads: u32,
-    head_width: u32, // vec4s
-    parts: u32, // of a head, 64 vec4s each
-    scale: f32,
-    qkv_stride: u32,
-    y_stride: u32,
-}
-
 const LANES: u32 = 64u;
 const LOWEST: f32 = -1e37;
 

@@ -8,19 +8,6 @@
 // Operands: logits [M, V], data (lib/batch.wgsl), state (lib/train_state.wgsl), dlogits [M, V] (if has_gradient),
 // losses [M]. A row whose target is IGNORED has loss 0 and gradient 0.
 // Constants: LANES, lanes that share a row (lib/row_sum.wgsl).
-struct Params {
-    rows: u32,
-    cols: u32,
-    logits_stride: u32,
-    dlogits_stride: u32,
-    slots: u32,
-    slot_len: u32,
-    micro: u32,
-    has_gradient: u32,
-    accumulate: u32,
-    scale: f32,
-}
-
 const IGNORED: u32 = 0xffffffffu;
 const SLACK: f32 = 8.0;
 const LOWEST: f32 = -3.0e38;

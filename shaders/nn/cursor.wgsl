@@ -4,14 +4,6 @@
 // A model has `length` positions. When they are full, the last `keep` tokens are read again from position 0.
 //
 // Operands: cursor (lib/cursor.wgsl). It runs as one invocation.
-struct Params {
-    chunk: u32,
-    leave: u32,
-    made: u32,
-    length: u32,
-    keep: u32,
-}
-
 @compute @workgroup_size(1)
 fn open() {
     let end = cursor[CURSOR_END];

@@ -5,18 +5,6 @@
 //
 // Operands: x [M, D], residual [M, D] (if has_residual), state (lib/train_state.wgsl), y [M, D].
 // Constants: LANES, threads that share a row.
-struct Params {
-    rows: u32,
-    width: u32,
-    x_stride: u32,
-    residual_stride: u32,
-    y_stride: u32,
-    has_residual: u32,
-    site: u32,
-    threshold: u32,
-    scale: f32,
-}
-
 @compute @workgroup_size(64)
 fn dropout(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group_number(group, groups) * (64u / LANES) + lane / LANES;

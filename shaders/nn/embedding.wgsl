@@ -3,18 +3,6 @@
 //
 // Operands: token [V, D], position [T, D] or longer, data (lib/batch.wgsl), state (lib/train_state.wgsl), x [B, T, D].
 // Constants: LANES, threads that share a row.
-struct Params {
-    rows: u32,
-    length: u32,
-    width: u32,
-    x_stride: u32,
-    token_base: u32,
-    position_base: u32,
-    slots: u32,
-    slot_len: u32,
-    micro: u32,
-}
-
 @compute @workgroup_size(64)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group_number(group, groups) * (64u / LANES) + lane / LANES;

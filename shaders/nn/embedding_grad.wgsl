@@ -7,20 +7,6 @@
 // Operands: data (lib/batch.wgsl), state (lib/train_state.wgsl), dx [B, T, D], out: d_token [V, D] and, `position_offset`
 // vec4s on, d_position ([T, D] or longer: positions past T get 0).
 // Constants: LANES, a power of two up to 64.
-struct Params {
-    rows: u32,
-    length: u32,
-    vocabulary: u32,
-    positions: u32,
-    width: u32,
-    dx_stride: u32,
-    slots: u32,
-    slot_len: u32,
-    micro: u32,
-    position_offset: u32,
-    accumulate: u32,
-}
-
 const SUM_BLOCK: u32 = 64u * LANES;
 // Neighbouring threads take neighbouring channels.
 const COLUMNS: u32 = 64u / LANES;

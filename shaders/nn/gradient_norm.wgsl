@@ -3,13 +3,6 @@
 //
 // Operands: grad [N], partials: `spans` sums from `offset` on.
 // Constants: LANES, lanes that share a span (lib/row_sum.wgsl).
-struct Params {
-    len: u32,
-    span: u32,
-    spans: u32,
-    offset: u32,
-}
-
 const SUM_BLOCK: u32 = 64u * LANES;
 
 @compute @workgroup_size(ROW_GROUP)

@@ -4,16 +4,6 @@
 // Operands: x [M, D], gamma [D], beta [D], y [M, D], stats [M] = (mean, rstd).
 // Constants: LANES, lanes that share a row (lib/row_sum.wgsl).
 // Padding channels (past D) of gamma and beta are zero, and so is y there.
-struct Params {
-    rows: u32,
-    cols: u32,
-    x_stride: u32,
-    y_stride: u32,
-    gamma_base: u32,
-    beta_base: u32,
-    eps: f32,
-}
-
 // Where rows are exact, and the smallest normal number.
 const LARGEST: f32 = 1e30;
 const SMALLEST: f32 = 1.17549435e-38;

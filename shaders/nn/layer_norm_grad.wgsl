@@ -4,17 +4,6 @@
 // Operands of `gradient`: x [M, D], dy [M, D], skip [M, D] (the gradient that flows past the layer; if has_skip), gamma [D],
 // stats [M] = (mean, rstd), dx [M, D].
 // Constants: LANES, lanes that share a row (lib/row_sum.wgsl).
-struct Params {
-    rows: u32,
-    cols: u32,
-    x_stride: u32,
-    dy_stride: u32,
-    skip_stride: u32,
-    dx_stride: u32,
-    gamma_base: u32,
-    has_skip: u32,
-}
-
 @compute @workgroup_size(ROW_GROUP)
 fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group_number(group, groups) * (ROW_GROUP / LANES) + lane / LANES;

@@ -3,18 +3,6 @@
 //
 // Operands: x [M, D], dy [M, D], stats [M] = (mean, rstd), out: dgamma [D] and, `beta_offset` vec4s on, dbeta [D] (a slice each
 // `slice_stride` vec4s).
-struct Params {
-    rows: u32,
-    rows_per_slice: u32,
-    slices: u32,
-    width: u32,
-    x_stride: u32,
-    dy_stride: u32,
-    slice_stride: u32,
-    beta_offset: u32,
-    accumulate: u32,
-}
-
 const SUM_BLOCK: u32 = 64u;
 
 @compute @workgroup_size(64)

@@ -1,23 +1,8 @@
 // A linear layer with what follows it fused into the store:
 //   pre = x W + bias,  y = act(pre) + residual,  act = identity or GELU (lib/gelu.wgsl)
 //
-// Operands: x [M, K], w [K, N], bias [N] (if has_bias), residual [M, N] (if has_residual), y [M, N], pre [M, N] (if has_gelu).
+// Operands: x [M, K], w [K, N], bias [N] (if has_bias), residual [M, N] (if has_residual), y [M, N], pre [M, N] (if has_pre).
 // Rows of w past K and columns past N are zero, so padding stays zero. Constants: of lib/gemm_*.wgsl.
-struct Params {
-    rows: u32,
-    inner: u32,
-    cols: u32,
-    x_stride: u32,
-    residual_stride: u32,
-    y_stride: u32,
-    pre_stride: u32,
-    w_base: u32,
-    bias_base: u32,
-    has_bias: u32,
-    has_residual: u32,
-    has_gelu: u32,
-}
-
 @compute @workgroup_size(GEMM_GROUP)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     gemm(group_number(group, groups), lane);
@@ -42,7 +27,7 @@ fn b_block(d: u32, j: u32) -> mat4x4<f32> {
 fn store(row: u32, c: u32, value: vec4<f32>, slice: u32) {
     var y = value;
     if params.has_bias != 0u { y += bias_at(c); }
-    if params.has_gelu != 0u {
+    if params.has_pre != 0u {
         set_pre(row, c, y);
         y = gelu(y);
     }

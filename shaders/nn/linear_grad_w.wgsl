@@ -3,19 +3,6 @@
 //
 // Operands: x [M, K], dy [M, N], out: dW [K, N] and, `bias_offset` vec4s on, dbias [N] (a slice each `slice_stride` vec4s).
 // Constants: of lib/gemm_*.wgsl; COLUMN_SUMS = 1 if there is a bias.
-struct Params {
-    rows: u32, // K, padded to 4
-    inner: u32, // M
-    cols: u32, // N
-    inner_per_slice: u32, // a multiple of 4
-    slices: u32,
-    x_stride: u32,
-    dy_stride: u32,
-    slice_stride: u32,
-    bias_offset: u32,
-    accumulate: u32,
-}
-
 @compute @workgroup_size(GEMM_GROUP)
 fn gradient_w(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     gemm(group_number(group, groups), lane);

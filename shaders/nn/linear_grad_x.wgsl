@@ -3,19 +3,6 @@
 //
 // Operands: dy [M, N], w [K, N], pre [M, K] (if has_pre), skip [M, K] (if has_skip), dx [M, K].
 // Constants: of lib/gemm_*.wgsl.
-struct Params {
-    rows: u32,
-    inner: u32, // N
-    cols: u32, // K
-    dy_stride: u32,
-    pre_stride: u32,
-    skip_stride: u32,
-    dx_stride: u32,
-    w_base: u32,
-    has_pre: u32,
-    has_skip: u32,
-}
-
 @compute @workgroup_size(GEMM_GROUP)
 fn gradient_x(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     gemm(group_number(group, groups), lane);

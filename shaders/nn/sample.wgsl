@@ -8,13 +8,6 @@
 //
 // Operands: logits [N, V], cursor (lib/cursor.wgsl), sampling, tokens: a ring [mask + 1, N], where the token is written that
 // the pass makes. A workgroup is one sequence, a lane first a token, then a rank.
-struct Params {
-    sequences: u32,
-    vocabulary: u32,
-    mask: u32,
-    logits_stride: u32,
-}
-
 // Words of `sampling`; on the host it is `ops::nn::sample::Settings`.
 const SAMPLING_TEMPERATURE: u32 = 0u; // f32, 0 for the likeliest
 const SAMPLING_TOP_P: u32 = 1u;       // f32, 1 for no cut

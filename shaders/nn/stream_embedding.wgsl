@@ -5,16 +5,6 @@
 //
 // Operands: token [V, D], position [T, D], tokens: a ring [mask + 1, N], cursor (lib/cursor.wgsl), x [N, C, D].
 // Constants: LANES, threads that share a row.
-struct Params {
-    sequences: u32,
-    chunk: u32,
-    width: u32,
-    mask: u32,
-    x_stride: u32,
-    token_base: u32,
-    position_base: u32,
-}
-
 @compute @workgroup_size(64)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group_number(group, groups) * (64u / LANES) + lane / LANES;

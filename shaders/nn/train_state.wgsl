@@ -8,21 +8,6 @@
 //
 // Operands: partials [P], losses [M], state (lib/train_state.wgsl), metrics: a ring of `ring` records of RECORD words.
 // It runs as one workgroup.
-struct Params {
-    partials: u32,
-    rows: u32,
-    accumulate: u32,
-    ring: u32,
-    warmup: u32,
-    steps: u32,
-    peak: f32,
-    floor: f32,
-    max_norm: f32,
-    loss_scale: f32,
-    beta1: f32,
-    beta2: f32,
-}
-
 const GROUP: u32 = 64u;
 const PI: f32 = 3.14159265358979;
 const RECORD: u32 = 8u;
@@ -31,7 +16,7 @@ var<workgroup> lane_sums: array<vec2<f32>, GROUP>;
 @compute @workgroup_size(GROUP)
 fn close_step(@builtin(local_invocation_index) lane: u32) {
     var sums = vec2(0.0);
-    for (var i = lane; i < params.partials; i += GROUP) { sums.x += partials[i]; }
+    for (var i = lane; i < params.partial_count; i += GROUP) { sums.x += partials[i]; }
     for (var i = lane; i < params.rows; i += GROUP) { sums.y += losses[i]; }
     lane_sums[lane] = sums;
     workgroupBarrier();

@@ -1,87 +1,66 @@
 //! What an adapter reaches in plain kernels (`shaders/bench/*.wgsl`): what the kernels of AFT are held against.
 
 use crate::error::Result;
-use crate::gpu::{AdapterClass, Bind, Cost, Gpu, Kernel, Operand, Placement, Plane, Program, Variant, params};
+use crate::gpu::{
+    AdapterClass, Array, Call, Cost, Gpu, Kernel, Placement, Plane, Program, Specialization, Table, kernel,
+};
 use crate::ops::Builder;
 
-params! {
-    /// As in `shaders/bench/fma.wgsl`.
-    FmaParams { threads: u32, rounds: u32, factor: f32, term: f32 }
+kernel! {
+    /// Multiply-adds on registers, in f32 or f16.
+    struct FmaKernel = "bench/fma", "multiply_add";
+    fragments: ["grid", "run_time"],
+    params: { threads: u32, rounds: u32, factor: f32, term: f32 },
+    operands: { write out: Array<'a, [f32; 4]> = "[threads]" },
 }
 
-params! {
-    /// As in `shaders/bench/exp.wgsl`.
-    ExpParams { threads: u32, rounds: u32, term: f32 }
+kernel! {
+    /// Exponentials on registers.
+    struct ExpKernel = "bench/exp", "exponentials";
+    fragments: ["grid", "run_time"],
+    params: { threads: u32, rounds: u32, term: f32 },
+    operands: { write out: Array<'a, [f32; 4]> = "[threads]" },
 }
 
-params! {
-    /// As in `shaders/bench/copy.wgsl`.
-    CopyParams { rows: u32, width: u32, x_stride: u32, y_stride: u32 }
+kernel! {
+    /// A copy of a plane.
+    struct CopyKernel = "bench/copy", "copy";
+    fragments: ["grid", "run_time"],
+    params: { rows: u32, width: u32 },
+    operands: { read x: &'a Plane = "[rows, cols]", write y: &'a Plane = "[rows, cols]" },
 }
 
-params! {
-    /// As in `shaders/bench/reads.wgsl`.
-    ReadsParams {
-        rows: u32, width: u32, stacked: u32, a_stride: u32, b_stride: u32, c_stride: u32, y_stride: u32,
-    }
+kernel! {
+    /// Three planes read, one written.
+    struct ReadsKernel = "bench/reads", "three_reads";
+    fragments: ["grid", "run_time"],
+    params: { rows: u32, width: u32, stacked: u32 },
+    operands: {
+        read a: &'a Plane = "[rows, cols]",
+        read b: &'a Plane = "[rows, cols]",
+        read c: &'a Plane = "[rows, cols]",
+        write y: &'a Plane = "[rows, cols]",
+    },
 }
 
-params! {
-    /// As in `shaders/bench/table.wgsl`.
-    TableParams { threads: u32, rounds: u32 }
+kernel! {
+    /// Reads of a uniform.
+    struct TableKernel = "bench/table", "sum_table";
+    fragments: ["grid", "run_time"],
+    params: { threads: u32, rounds: u32 },
+    operands: {
+        read entries: Table<'a, ENTRIES> = "[1024]",
+        write out: Array<'a, [f32; 4]> = "[threads]",
+    },
 }
 
-params! {
-    /// As in `shaders/bench/idle.wgsl`.
-    IdleParams { value: u32 }
+kernel! {
+    /// A dispatch that does nothing.
+    struct IdleKernel = "bench/idle", "idle";
+    fragments: [],
+    params: { value: u32 },
+    operands: { write out: Array<'a, u32> = "[64]" },
 }
-
-macro_rules! kernel {
-    ($stem:literal, $entry:literal, $params:ident, $operands:expr $(, $alias:literal)?) => {
-        Kernel {
-            stem: $stem,
-            entry: $entry,
-            source: &[
-                $($alias,)?
-                include_str!("../../shaders/lib/grid.wgsl"),
-                include_str!("../../shaders/lib/run_time.wgsl"),
-                include_str!(concat!("../../shaders/", $stem, ".wgsl")),
-            ],
-            params: $params::FIELDS,
-            operands: $operands,
-        }
-    };
-}
-
-const OUT: &[Operand] = &[Operand::array_out("out", "vec4<f32>", "[threads]")];
-
-static FMA: Kernel = kernel!("bench/fma", "multiply_add", FmaParams, OUT, "alias Real = f32;");
-static FMA_HALF: Kernel = kernel!("bench/fma", "multiply_add", FmaParams, OUT, "alias Real = f16;");
-static EXP: Kernel = kernel!("bench/exp", "exponentials", ExpParams, OUT);
-static COPY: Kernel = kernel!(
-    "bench/copy",
-    "copy",
-    CopyParams,
-    &[Operand::plane("x", "[rows, cols]"), Operand::plane_out("y", "[rows, cols]")]
-);
-static READS: Kernel = kernel!(
-    "bench/reads",
-    "three_reads",
-    ReadsParams,
-    &[
-        Operand::plane("a", "[rows, cols]"),
-        Operand::plane("b", "[rows, cols]"),
-        Operand::plane("c", "[rows, cols]"),
-        Operand::plane_out("y", "[rows, cols]"),
-    ]
-);
-static TABLE: Kernel = kernel!(
-    "bench/table",
-    "sum_table",
-    TableParams,
-    &[Operand::table("entries", ENTRIES, "[1024]"), Operand::array_out("out", "vec4<f32>", "[threads]")]
-);
-static IDLE: Kernel = kernel!("bench/idle", "idle", IdleParams, &[Operand::array_out("out", "u32", "[64]")]);
 
 /// vec4s of a table that is read: 16 KiB, the least that WebGPU lets a uniform have.
 const ENTRIES: u32 = 1024;
@@ -197,15 +176,8 @@ impl Plain {
             Limit::Uniform => (reads_of_uniform(b)?, Vec::new()),
             Limit::Dispatch | Limit::Submit => {
                 let out = gpu.storage("idle", 256)?;
-                let (variant, params) = (Variant::plain(placement), IdleParams { value: 1 });
-                b.program.dispatch(gpu.dispatch(
-                    &IDLE,
-                    &variant,
-                    &params,
-                    &[Bind::Buffer(&out)],
-                    1,
-                    Cost::default(),
-                )?);
+                let call = IdleKernel { value: 1, out: (&out).into() };
+                b.run(&call, &b.special(), 1, Cost::default())?;
                 (1.0, Vec::new())
             }
         };
@@ -225,24 +197,19 @@ fn arithmetic(b: &mut Builder, limit: Limit) -> Result<f64> {
     let (threads, rounds) = (64 * groups, turns(b));
     let out = b.gpu.storage("sums", 16 * u64::from(threads))?;
     let runs = f64::from(threads) * f64::from(rounds);
-    let variant = Variant::plain(b.placement);
-    let (binds, groups, bytes) = ([Bind::Buffer(&out)], u64::from(groups), 16.0 * f64::from(threads));
-    let (work, dispatch) = match limit {
-        Limit::Fma | Limit::FmaHalf => {
-            let kernel = if limit == Limit::Fma { &FMA } else { &FMA_HALF };
-            let work = 256.0 * runs;
-            // A contraction with its fixed point at 1.
-            let params = FmaParams { threads, rounds, factor: 0.999, term: 0.001 };
-            (work, b.gpu.dispatch(kernel, &variant, &params, &binds, groups, Cost { flops: work, bytes })?)
-        }
-        _ => {
-            let work = 32.0 * runs;
-            let params = ExpParams { threads, rounds, term: 0.5 };
-            // An exponential is some ten operations.
-            (work, b.gpu.dispatch(&EXP, &variant, &params, &binds, groups, Cost { flops: 10.0 * work, bytes })?)
-        }
-    };
-    b.program.dispatch(dispatch);
+    let (out, groups, bytes) = ((&out).into(), u64::from(groups), 16.0 * f64::from(threads));
+    if limit == Limit::Exp {
+        let work = 32.0 * runs;
+        // An exponential is some ten operations.
+        let cost = Cost { flops: 10.0 * work, bytes };
+        b.run(&ExpKernel { threads, rounds, term: 0.5, out }, &b.special(), groups, cost)?;
+        return Ok(work);
+    }
+    let work = 256.0 * runs;
+    // A contraction with its fixed point at 1.
+    let call = FmaKernel { threads, rounds, factor: 0.999, term: 0.001, out };
+    let special = Specialization { half: limit == Limit::FmaHalf, ..b.special() };
+    b.run(&call, &special, groups, Cost { flops: work, bytes })?;
     Ok(work)
 }
 
@@ -254,11 +221,9 @@ fn reads_of_uniform(b: &mut Builder) -> Result<f64> {
     let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
     let table = b.gpu.buffer("table", 16 * u64::from(ENTRIES), usage)?;
     let bytes = 64.0 * f64::from(threads) * f64::from(rounds);
-    let variant = Variant::plain(b.placement);
-    let binds = [Bind::Buffer(&table), Bind::Buffer(&out)];
     let cost = Cost { flops: bytes / 4.0, bytes: 16.0 * f64::from(threads) };
-    let dispatch = b.gpu.dispatch(&TABLE, &variant, &TableParams { threads, rounds }, &binds, groups.into(), cost)?;
-    b.program.dispatch(dispatch);
+    let call = TableKernel { threads, rounds, entries: Table(&table), out: (&out).into() };
+    b.run(&call, &b.special(), groups.into(), cost)?;
     Ok(bytes)
 }
 
@@ -278,32 +243,30 @@ fn bandwidth(b: &mut Builder, limit: Limit, most: f64) -> Result<(f64, Vec<Plane
     let bytes = 4.0 * f64::from(count) * f64::from(rows) * f64::from(cols);
     let cost = Cost { flops: 0.0, bytes };
     let groups = u64::from(rows / 4) * u64::from(width / 64);
-    let binds: Vec<_> = planes.iter().map(Bind::Plane).collect();
-    let variant = Variant::plain(b.placement);
-    let dispatch = if count == 2 {
-        let params = CopyParams { rows, width, x_stride: width, y_stride: width };
-        b.gpu.dispatch(&COPY, &variant, &params, &binds, groups, cost)?
-    } else {
-        // Of textures blocks; buffers are read along their rows, at 1.5 times the rate of blocks on lavapipe (SwiftShader: 0.75).
-        let stacked = u32::from(b.placement == Placement::Texture);
-        let params =
-            ReadsParams { rows, width, stacked, a_stride: width, b_stride: width, c_stride: width, y_stride: width };
-        b.gpu.dispatch(&READS, &variant, &params, &binds, groups, cost)?
-    };
-    b.program.dispatch(dispatch);
+    let special = b.special();
+    match planes.as_slice() {
+        [x, y] => b.run(&CopyKernel { rows, width, x, y }, &special, groups, cost)?,
+        [x0, x1, x2, y] => {
+            // Of textures blocks; buffers are read along their rows, at 1.5 times the rate of blocks on lavapipe (SwiftShader: 0.75).
+            let stacked = u32::from(b.placement == Placement::Texture);
+            b.run(&ReadsKernel { rows, width, stacked, a: x0, b: x1, c: x2, y }, &special, groups, cost)?;
+        }
+        _ => {}
+    }
     Ok((bytes, planes))
 }
 
 /// Kernels of this room, for the tests that compile them all.
-pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
-    let in_both = [&COPY, &READS].into_iter().flat_map(|kernel| {
-        [Placement::Buffer, Placement::Texture].map(|placement| (kernel, Variant::plain(placement)))
+pub(crate) fn catalogue() -> Vec<(&'static Kernel, Specialization)> {
+    let in_both = [CopyKernel::KERNEL, ReadsKernel::KERNEL].into_iter().flat_map(|kernel| {
+        [Placement::Buffer, Placement::Texture].map(|placement| (kernel, Specialization::new(placement)))
     });
-    let alone = [&FMA, &EXP, &TABLE, &IDLE].map(|kernel| (kernel, Variant::plain(Placement::Buffer)));
+    let alone = [FmaKernel::KERNEL, ExpKernel::KERNEL, TableKernel::KERNEL, IdleKernel::KERNEL]
+        .map(|kernel| (kernel, Specialization::new(Placement::Buffer)));
     in_both.chain(alone).collect()
 }
 
 /// The kernel in half precision, which not every device runs.
-pub(crate) fn half_precision() -> (&'static Kernel, Variant) {
-    (&FMA_HALF, Variant::plain(Placement::Buffer))
+pub(crate) fn half_precision() -> (&'static Kernel, Specialization) {
+    (FmaKernel::KERNEL, Specialization { half: true, ..Specialization::new(Placement::Buffer) })
 }

@@ -3,22 +3,20 @@
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::gpu::{Bind, Cost, Gpu, Kernel, Operand, Placement, Recorder, Variant, params};
+use crate::gpu::{Array, Call, Cost, Gpu, Kernel, Placement, Recorder, Specialization, kernel};
 use crate::ops::Builder;
 use crate::random::{pcg4d, unit};
 
-params! {
-    /// As in `shaders/check/exp.wgsl`.
-    Params { vec4s: u32 }
+kernel! {
+    /// `shaders/check/exp.wgsl`.
+    struct ExpKernel = "check/exp", "exponential";
+    fragments: ["grid"],
+    params: { vec4s: u32 },
+    operands: {
+        read x: Array<'a, [f32; 4]> = "[N]",
+        write y: Array<'a, [f32; 4]> = "[N]",
+    },
 }
-
-static EXP: Kernel = Kernel {
-    stem: "check/exp",
-    entry: "exponential",
-    source: &[include_str!("../../shaders/lib/grid.wgsl"), include_str!("../../shaders/check/exp.wgsl")],
-    params: Params::FIELDS,
-    operands: &[Operand::array("x", "vec4<f32>", "[N]"), Operand::array_out("y", "vec4<f32>", "[N]")],
-};
 
 /// By how much an adapter's exp may be off: relative error base + slope |x|.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -77,16 +75,10 @@ impl Exponential {
         let operand = gpu.upload("exp x", &x)?;
         let result = gpu.upload("exp y", &vec![f32::NAN; x.len()])?;
         let b = &mut Builder::new(gpu, Placement::Buffer);
-        let params = Params { vec4s: (x.len() / 4) as u32 };
+        let call = ExpKernel { vec4s: (x.len() / 4) as u32, x: (&operand).into(), y: (&result).into() };
         let cost = Cost { flops: 10.0 * x.len() as f64, bytes: 8.0 * x.len() as f64 };
-        let binds = [Bind::Buffer(&operand), Bind::Buffer(&result)];
-        let groups = u64::from(params.vec4s.div_ceil(64));
-        let dispatch = gpu
-            .checked("preparing the exponential", || {
-                gpu.dispatch(&EXP, &Variant::plain(b.placement), &params, &binds, groups, cost)
-            })
-            .await?;
-        b.program.dispatch(dispatch);
+        let groups = u64::from(call.vec4s.div_ceil(64));
+        gpu.checked("preparing the exponential", || b.run(&call, &b.special(), groups, cost)).await?;
         let mut recorder = Recorder::new(gpu);
         recorder.run(&b.take_program()).await?;
         recorder.finish().await?;
@@ -125,8 +117,8 @@ impl Exponential {
 }
 
 /// The kernel, for the tests that compile them all.
-pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
-    vec![(&EXP, Variant::plain(Placement::Buffer))]
+pub(crate) fn catalogue() -> Vec<(&'static Kernel, Specialization)> {
+    vec![(ExpKernel::KERNEL, Specialization::new(Placement::Buffer))]
 }
 
 #[cfg(test)]

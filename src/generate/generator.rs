@@ -71,8 +71,7 @@ impl Generator {
         let stream = model.open(b, samples, RING_AHEAD)?;
         let setup = b.take_program();
         let chunk = chunk(&config, samples);
-        let rows = model.stream(b, &stream, &StreamPass { chunk, leave: 1, made: 0 })?;
-        b.recycle(rows);
+        model.stream(b, &stream, &StreamPass { chunk, leave: 1, made: 0 })?;
         let read = b.take_program();
         let rows = model.stream(b, &stream, &StreamPass { chunk: 1, leave: 0, made: 1 })?;
         let logits = model.stream_logits(b, &stream, rows)?;

@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::adapter::{AdapterClass, AdapterSummary, choose, summary};
+use super::dispatch::Dummies;
 use super::fault::Fault;
 use super::inject::Injector;
 use super::kernel::Placement;
 use super::memory::{Ledger, MemoryUse};
 use super::pipeline::Pipelines;
-use super::program::{Cost, Dummies};
+use super::program::Cost;
 use super::readback::Staging;
 use crate::error::{Error, Result};
 

@@ -1,8 +1,9 @@
-//! Kernels as data. A declaration names a kernel's operands once; the binding lines of the shader, the layout of its bind
-//! group, the checks of a dispatch and the tests are all made from it.
+//! Kernels as data. A kernel is declared once ([`kernel!`](super::call)); its binding lines and parameters in WGSL, the
+//! layout of its bind group, the checks of a dispatch and the tests are all made from the declaration.
 //!
-//! A shader is plain concatenation: constants, the binding lines written here, and the WGSL files of the declaration. The last
-//! binding is the number of a dispatch's first workgroup, as a long dispatch comes in pieces.
+//! A shader is plain concatenation: constants, the lines written here, fragments, and the stem's own file. Binding 0 is the
+//! parameters, binding i + 1 is operand i, and the last binding is the number of a dispatch's first workgroup, as a long
+//! dispatch comes in pieces.
 
 use std::fmt::Write as _;
 
@@ -13,12 +14,41 @@ pub struct Kernel {
     pub stem: &'static str,
     /// The entry point.
     pub entry: &'static str,
-    /// The WGSL files, joined in this order.
-    pub source: &'static [&'static str],
-    /// Fields of the shader's `Params` (binding 0) with their byte offsets on the host.
-    pub params: &'static [(&'static str, usize)],
-    /// The operands; operand i is binding i + 1.
+    /// The WGSL files, joined in this order; the last one is the stem's own.
+    pub fragments: &'static [Fragment],
+    /// The parameters that the host sets; those of operands ([`Operand::fields`]) follow them.
+    pub params: &'static [(&'static str, ParamType)],
+    /// The operands.
     pub operands: &'static [Operand],
+}
+
+/// A WGSL file below `shaders/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fragment {
+    /// Its path below `shaders/`, without its ending.
+    pub stem: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// The fragment `shaders/STEM.wgsl`.
+macro_rules! fragment {
+    ($($stem:literal),+) => {
+        $crate::gpu::Fragment {
+            stem: concat!($($stem),+),
+            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $($stem,)+ ".wgsl")),
+        }
+    };
+}
+pub(crate) use fragment;
+
+/// The type of a parameter.
+#[derive(Debug, Clone, Copy)]
+pub enum ParamType {
+    /// A number of the WGSL type given.
+    Number(&'static str),
+    /// A struct that several kernels share: its fields stand under their own names.
+    Struct(&'static [(&'static str, ParamType)]),
 }
 
 /// One bound resource of a kernel.
@@ -30,18 +60,22 @@ pub struct Operand {
     pub shape: &'static str,
     /// What it is bound to.
     pub kind: Kind,
+    /// What the kernel does with it.
+    pub access: Access,
+    /// Whether it may be absent; the parameter `has_NAME` says so.
+    pub optional: bool,
 }
 
 /// What an operand is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Rows of vec4 channels, in a buffer or a texture: `NAME_at(row, col)` or `set_NAME(row, col, value)`.
-    Plane(Access),
+    Plane,
     /// A parameter, in a page or the page's texture: `NAME_at(index)`, in vec4s.
     Weights,
     /// A storage buffer of the WGSL element type given, bound under its own name.
-    Array(&'static str, Access),
-    /// A uniform buffer of so many vec4s that is loaded, bound under its own name.
+    Array(&'static str),
+    /// A uniform buffer of so many vec4s, bound under its own name.
     Table(u32),
 }
 
@@ -54,39 +88,6 @@ pub enum Access {
     Write,
 }
 
-impl Operand {
-    /// A plane that is loaded.
-    pub const fn plane(name: &'static str, shape: &'static str) -> Self {
-        Self { name, shape, kind: Kind::Plane(Access::Read) }
-    }
-    /// A plane that is stored.
-    pub const fn plane_out(name: &'static str, shape: &'static str) -> Self {
-        Self { name, shape, kind: Kind::Plane(Access::Write) }
-    }
-    /// A parameter that is loaded.
-    pub const fn weights(name: &'static str, shape: &'static str) -> Self {
-        Self { name, shape, kind: Kind::Weights }
-    }
-    /// A buffer that is loaded.
-    pub const fn array(name: &'static str, element: &'static str, shape: &'static str) -> Self {
-        Self { name, shape, kind: Kind::Array(element, Access::Read) }
-    }
-    /// A buffer that is stored.
-    pub const fn array_out(name: &'static str, element: &'static str, shape: &'static str) -> Self {
-        Self { name, shape, kind: Kind::Array(element, Access::Write) }
-    }
-
-    /// A table of `len` vec4s that is loaded.
-    pub const fn table(name: &'static str, len: u32, shape: &'static str) -> Self {
-        Self { name, shape, kind: Kind::Table(len) }
-    }
-
-    /// Whether the kernel stores into it.
-    pub fn writes(&self) -> bool {
-        matches!(self.kind, Kind::Plane(Access::Write) | Kind::Array(_, Access::Write))
-    }
-}
-
 /// Where planes and weights live. [`Gpu::placement`](super::Gpu::placement) says which is best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Placement {
@@ -96,24 +97,54 @@ pub enum Placement {
     Texture,
 }
 
-/// How a kernel is specialised: where its planes live, and the `const` lines of its tile sizes and flags.
+impl Placement {
+    /// The name in messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Buffer => "a storage buffer",
+            Self::Texture => "a texture",
+        }
+    }
+}
+
+/// What a kernel is compiled for: where its planes live, the body of its inner loop, the `const` lines of tile sizes and flags.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Variant {
+pub struct Specialization {
     /// Where planes and weights live.
     pub placement: Placement,
+    /// The fragment that kernels of several bodies leave open.
+    pub body: Option<Fragment>,
+    /// Whether the shader's type `Real` is f16, which a device has to grant ([`wgpu::Features::SHADER_F16`]), or f32.
+    pub half: bool,
     /// Constants by name, all u32.
     pub constants: Vec<(&'static str, u32)>,
 }
 
-impl Variant {
-    /// A variant without constants.
-    pub fn plain(placement: Placement) -> Self {
-        Self { placement, constants: Vec::new() }
+impl Specialization {
+    /// Neither body nor constants.
+    pub fn new(placement: Placement) -> Self {
+        Self { placement, body: None, half: false, constants: Vec::new() }
+    }
+
+    /// With a constant.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<u32>) -> Self {
+        self.constants.push((name, value.into()));
+        self
+    }
+
+    /// With a body.
+    #[must_use]
+    pub fn body(self, body: Fragment) -> Self {
+        Self { body: Some(body), ..self }
     }
 }
 
 /// vec4s in a row of a parameter page's texture.
 pub(crate) const PAGE_ROW: u32 = 1024;
+
+/// The fragment that numbers workgroups.
+const NUMBERING: &str = "lib/grid";
 
 impl Kernel {
     /// Stem and entry point.
@@ -122,85 +153,129 @@ impl Kernel {
     }
 
     /// Whether workgroups are numbered: then a dispatch may be cut into pieces.
-    pub(crate) fn is_numbered(&self) -> bool {
-        self.source.last().is_some_and(|stem| stem.contains("group_number("))
+    pub fn is_numbered(&self) -> bool {
+        self.fragments.iter().any(|fragment| fragment.stem == NUMBERING)
     }
 
-    /// Where line `line`, from 1, of `wgsl`, a text of [`Kernel::wgsl`], comes from, and what it says.
-    pub(crate) fn origin(&self, wgsl: &str, line: usize) -> String {
-        // Behind each part stands one more line end.
-        let lines = |part: &&str| part.matches('\n').count() + 1;
+    /// All parameters by name and WGSL type, in the order in which they lie in memory.
+    pub fn fields(&self) -> Vec<(String, &'static str)> {
+        let mut fields = Vec::new();
+        append_fields(self.params, &mut fields);
+        fields.extend(self.operands.iter().flat_map(Operand::fields));
+        fields
+    }
+
+    /// The files of a specialization, in the order in which they are joined.
+    pub fn files(&self, special: &Specialization) -> impl Iterator<Item = Fragment> + use<> {
+        special.body.into_iter().chain(self.fragments.iter().copied())
+    }
+
+    /// Where line `line`, from 1, of the text of [`Kernel::wgsl`] comes from, and what it says.
+    pub(crate) fn origin(&self, special: &Specialization, wgsl: &str, line: usize) -> String {
         let text = wgsl.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim();
-        let mut end = wgsl.matches('\n').count();
-        for (i, part) in self.source.iter().enumerate().rev() {
-            end = end.saturating_sub(lines(part));
-            if line > end {
-                // The last part is the stem's own file.
-                let last = i + 1 == self.source.len();
-                let file =
-                    if last { format!("shaders/{}.wgsl", self.stem) } else { format!("part {} of its source", i + 1) };
-                return format!("{file} line {} `{text}`", line - end);
+        let mut first = self.header(special).matches('\n').count() + 1;
+        for Fragment { stem, text: file } in self.files(special) {
+            // Behind each file stands one more line end.
+            let end = first + file.matches('\n').count() + 1;
+            if (first..end).contains(&line) {
+                return format!("shaders/{stem}.wgsl line {} `{text}`", line - first + 1);
             }
+            first = end;
         }
-        format!("its constants and bindings, line {line} `{text}`")
+        format!("the declaration of {}, line {line} of its text `{text}`", self.label())
     }
 
-    /// Whether it computes in half precision, which a device has to grant ([`wgpu::Features::SHADER_F16`]).
-    pub fn is_half(&self) -> bool {
-        self.source.contains(&"alias Real = f16;")
-    }
-
-    /// The whole WGSL text of a variant.
-    pub fn wgsl(&self, variant: &Variant) -> String {
-        let mut text = String::from(if self.is_half() { "enable f16;\n" } else { "" });
-        for (name, value) in &variant.constants {
-            let _ = writeln!(text, "const {name}: u32 = {value}u;");
-        }
-        text.push_str("@group(0) @binding(0) var<uniform> params: Params;\n");
-        for (i, operand) in self.operands.iter().enumerate() {
-            let _ = writeln!(text, "{}", operand.wgsl(i + 1, variant.placement));
-        }
-        let last = self.operands.len() + 1;
-        let _ = writeln!(text, "@group(0) @binding({last}) var<uniform> first_group: u32;");
-        for part in self.source {
-            text.push_str(part);
+    /// The whole WGSL text of a specialization.
+    pub fn wgsl(&self, special: &Specialization) -> String {
+        let mut text = self.header(special);
+        for fragment in self.files(special) {
+            text.push_str(fragment.text);
             text.push('\n');
         }
         text
     }
+
+    /// What is made from the declaration: constants, parameters and bindings.
+    fn header(&self, special: &Specialization) -> String {
+        let mut text =
+            String::from(if special.half { "enable f16;\nalias Real = f16;\n" } else { "alias Real = f32;\n" });
+        for (name, value) in &special.constants {
+            let _ = writeln!(text, "const {name}: u32 = {value}u;");
+        }
+        text.push_str("struct Params {\n");
+        for (name, ty) in self.fields() {
+            let _ = writeln!(text, "    {name}: {ty},");
+        }
+        text.push_str("}\n@group(0) @binding(0) var<uniform> params: Params;\n");
+        for (i, operand) in self.operands.iter().enumerate() {
+            let _ = writeln!(text, "{}", operand.wgsl(i + 1, special.placement));
+        }
+        let last = self.operands.len() + 1;
+        let _ = writeln!(text, "@group(0) @binding({last}) var<uniform> first_group: u32;");
+        text
+    }
+}
+
+fn append_fields(params: &[(&'static str, ParamType)], fields: &mut Vec<(String, &'static str)>) {
+    for &(name, ty) in params {
+        match ty {
+            ParamType::Number(number) => fields.push((name.to_owned(), number)),
+            ParamType::Struct(params) => append_fields(params, fields),
+        }
+    }
 }
 
 impl Operand {
+    /// Whether the kernel stores into it.
+    pub fn writes(&self) -> bool {
+        self.access == Access::Write
+    }
+
+    /// The parameters that come with it: `has_NAME` if it may be absent, and `NAME_stride` of a plane, in vec4s, or
+    /// `NAME_base` of weights, in vec4s from the start of their page's texture.
+    pub fn fields(&self) -> impl Iterator<Item = (String, &'static str)> + use<> {
+        let Self { name, kind, optional, .. } = *self;
+        let has = optional.then(|| format!("has_{name}"));
+        let place = match kind {
+            Kind::Plane => Some(format!("{name}_stride")),
+            Kind::Weights => Some(format!("{name}_base")),
+            Kind::Array(_) | Kind::Table(_) => None,
+        };
+        has.into_iter().chain(place).map(|name| (name, "u32"))
+    }
+
     fn wgsl(&self, binding: usize, placement: Placement) -> String {
-        let Self { name, shape, kind } = self;
+        let Self { name, shape, kind, access, .. } = self;
         let head = format!("// {name} {shape}\n@group(0) @binding({binding})");
-        match (kind, placement) {
-            (Kind::Array(element, access), _) => {
-                let mode = if *access == Access::Read { "read" } else { "read_write" };
-                format!("{head} var<storage, {mode}> {name}: array<{element}>;")
+        match (kind, access, placement) {
+            (Kind::Array(element), Access::Read, _) => {
+                format!("{head} var<storage, read> {name}: array<{element}>;")
             }
-            (Kind::Table(len), _) => format!("{head} var<uniform> {name}: array<vec4<f32>, {len}>;"),
-            (Kind::Plane(Access::Read), Placement::Buffer) => format!(
+            (Kind::Array(element), Access::Write, _) => {
+                format!("{head} var<storage, read_write> {name}: array<{element}>;")
+            }
+            (Kind::Table(len), ..) => format!("{head} var<uniform> {name}: array<vec4<f32>, {len}>;"),
+            (Kind::Plane, Access::Read, Placement::Buffer) => format!(
                 "{head} var<storage, read> {name}: array<vec4<f32>>;
 fn {name}_at(row: u32, col: u32) -> vec4<f32> {{ return {name}[row * params.{name}_stride + col]; }}"
             ),
-            (Kind::Plane(Access::Write), Placement::Buffer) => format!(
+            (Kind::Plane, Access::Write, Placement::Buffer) => format!(
                 "{head} var<storage, read_write> {name}: array<vec4<f32>>;
 fn set_{name}(row: u32, col: u32, value: vec4<f32>) {{ {name}[row * params.{name}_stride + col] = value; }}"
             ),
-            (Kind::Plane(Access::Read), Placement::Texture) => format!(
+            (Kind::Plane, Access::Read, Placement::Texture) => format!(
                 "{head} var {name}: texture_2d<f32>;
 fn {name}_at(row: u32, col: u32) -> vec4<f32> {{ return textureLoad({name}, vec2<u32>(col, row), 0u); }}"
             ),
-            (Kind::Plane(Access::Write), Placement::Texture) => format!(
+            (Kind::Plane, Access::Write, Placement::Texture) => format!(
                 "{head} var {name}: texture_storage_2d<rgba32float, write>;
 fn set_{name}(row: u32, col: u32, value: vec4<f32>) {{ textureStore({name}, vec2<u32>(col, row), value); }}"
             ),
-            (Kind::Weights, Placement::Buffer) => format!(
+            (Kind::Weights, _, Placement::Buffer) => format!(
                 "{head} var<storage, read> {name}: array<vec4<f32>>;
 fn {name}_at(index: u32) -> vec4<f32> {{ return {name}[index]; }}"
             ),
-            (Kind::Weights, Placement::Texture) => format!(
+            (Kind::Weights, _, Placement::Texture) => format!(
                 "{head} var {name}: texture_2d<f32>;
 fn {name}_at(index: u32) -> vec4<f32> {{
     let i = params.{name}_base + index;
@@ -211,41 +286,33 @@ fn {name}_at(index: u32) -> vec4<f32> {{
     }
 }
 
-/// Declares a `Params` struct for binding 0 and lists its fields, so that a test can hold them against the shader's.
-macro_rules! params {
-    ($(#[$doc:meta])* $name:ident { $($field:ident: $kind:ty),* $(,)? }) => {
-        $(#[$doc])*
-        #[repr(C)]
-        #[derive(Debug, Clone, Copy, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub(crate) struct $name { $(pub(crate) $field: $kind),* }
-
-        impl $name {
-            pub(crate) const FIELDS: &'static [(&'static str, usize)] =
-                &[$((stringify!($field), std::mem::offset_of!($name, $field))),*];
-        }
-    };
-}
-pub(crate) use params;
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_line_is_found_again_in_its_file() {
-        let source = &["struct Params { a: u32 }\n", "fn f() {}\n\nfn g() {}\n", "fn h() {}\nfn i() {}"];
-        let kernel = Kernel { stem: "aft/none", entry: "h", source, params: &[], operands: &[] };
-        let wgsl = kernel.wgsl(&Variant { placement: Placement::Buffer, constants: vec![("ONE", 1)] });
+        let file = |stem, text| Fragment { stem, text };
+        let kernel = Kernel {
+            stem: "aft/none",
+            entry: "h",
+            fragments: &[file("lib/g", "fn f() {}\n\nfn g() {}\n"), file("aft/none", "fn h() {}\nfn i() {}")],
+            params: &[("rows", ParamType::Number("u32"))],
+            operands: &[],
+        };
+        let special = Specialization::new(Placement::Buffer).with("ONE", 1u32).body(file("lib/body", "fn b() {}"));
+        let wgsl = kernel.wgsl(&special);
         let origin = |text: &str| {
-            let at = wgsl.lines().position(|l| l.starts_with(text));
-            kernel.origin(&wgsl, 1 + at.unwrap_or_default())
+            let at = wgsl.lines().position(|l| l.trim_start().starts_with(text));
+            kernel.origin(&special, &wgsl, 1 + at.unwrap_or_default())
         };
         assert_eq!(origin("fn h"), "shaders/aft/none.wgsl line 1 `fn h() {}`");
         assert_eq!(origin("fn i"), "shaders/aft/none.wgsl line 2 `fn i() {}`");
-        assert_eq!(origin("struct"), "part 1 of its source line 1 `struct Params { a: u32 }`");
-        assert_eq!(origin("fn g"), "part 2 of its source line 3 `fn g() {}`");
-        assert_eq!(origin("const"), "its constants and bindings, line 1 `const ONE: u32 = 1u;`");
+        assert_eq!(origin("fn b"), "shaders/lib/body.wgsl line 1 `fn b() {}`");
+        assert_eq!(origin("fn g"), "shaders/lib/g.wgsl line 3 `fn g() {}`");
+        assert_eq!(origin("rows"), "the declaration of aft/none:h, line 4 of its text `rows: u32,`");
         // A compiler that points nowhere.
-        let _ = (kernel.origin(&wgsl, 0), kernel.origin(&wgsl, 999), kernel.origin("", 1));
+        let _ = [0, 999].map(|line| kernel.origin(&special, &wgsl, line));
+        let _ = kernel.origin(&special, "", 1);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Gpu;
 use super::plane::TextureHandle;
+use super::pool::Loan;
 use super::readback::check_range;
 use crate::error::{Error, Result};
 
@@ -85,6 +86,27 @@ impl Drop for Lease {
 pub struct Buffer {
     raw: wgpu::Buffer,
     _lease: Option<Arc<Lease>>,
+    /// Where it goes with its last handle.
+    _loan: Option<Arc<Loan>>,
+}
+
+/// Memory on the device, whoever has handles of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Memory {
+    Buffer(Buffer),
+    Texture(TextureHandle),
+}
+
+impl Buffer {
+    /// The buffer as a handle of a pool's.
+    pub(super) fn lent(&self, loan: Arc<Loan>) -> Self {
+        Self { _loan: Some(loan), ..self.clone() }
+    }
+
+    /// The buffer's memory, which stays alive with what is returned; its contents may be overwritten once no handle is left.
+    pub(super) fn memory(&self) -> Self {
+        Self { _loan: None, ..self.clone() }
+    }
 }
 
 impl std::ops::Deref for Buffer {
@@ -103,7 +125,7 @@ impl PartialEq for Buffer {
 impl From<wgpu::Buffer> for Buffer {
     /// Takes a caller's buffer; it is not counted.
     fn from(raw: wgpu::Buffer) -> Self {
-        Self { raw, _lease: None }
+        Self { raw, _lease: None, _loan: None }
     }
 }
 
@@ -156,7 +178,7 @@ impl Gpu {
         self.sliced(label, bytes)
     }
 
-    /// The same, but past what one binding holds: kernels are given slices of it ([`super::Bind::Slice`]), never the whole.
+    /// The same, but past what one binding holds: kernels are given slices of it, never the whole.
     ///
     /// # Errors
     /// [`Error::LimitExceeded`] past the granted buffer size.
@@ -193,7 +215,7 @@ impl Gpu {
         let usage = if self.denies_allocation() { wgpu::BufferUsages::empty() } else { usage };
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         let lease = self.ledger().count(size);
-        Ok(Buffer { raw: self.device().create_buffer(&descriptor), _lease: Some(Arc::new(lease)) })
+        Ok(Buffer { raw: self.device().create_buffer(&descriptor), _lease: Some(Arc::new(lease)), _loan: None })
     }
 
     /// Fails unless a kernel can be given so many bytes of a buffer at once.

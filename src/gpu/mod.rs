@@ -14,7 +14,9 @@
 //! A program that owns a device hands it over by [`Gpu::from_device`].
 
 mod adapter;
+mod call;
 mod device;
+mod dispatch;
 mod fault;
 mod inject;
 mod kernel;
@@ -23,6 +25,7 @@ mod page;
 mod pieces;
 mod pipeline;
 mod plane;
+mod pool;
 mod program;
 mod readback;
 mod recorder;
@@ -30,15 +33,18 @@ pub(crate) mod stamps;
 mod timing;
 
 pub use adapter::{AdapterClass, AdapterSummary, adapters};
+pub(crate) use call::{Array, Bind, Call, Param, Resource, Table, kernel, shared_params};
 pub use device::{Capabilities, Gpu, GpuOptions};
+pub use dispatch::Dispatch;
 pub use inject::StampFault;
-pub(crate) use kernel::params;
-pub use kernel::{Access, Kernel, Kind, Operand, Placement, Variant};
+pub(crate) use kernel::fragment;
+pub use kernel::{Access, Fragment, Kernel, Kind, Operand, ParamType, Placement, Specialization};
 pub use memory::{Buffer, MemoryUse, Weights};
 pub use page::{ALIGN_BYTES, Page};
 pub use plane::Plane;
+pub(crate) use pool::Pool;
 pub(crate) use program::Mirror;
-pub use program::{Bind, Command, Cost, Dispatch, Program};
+pub use program::{Command, Cost, Program};
 pub use recorder::Recorder;
 pub use timing::{Clock, KernelTime, profile};
 pub(crate) use timing::{profile_by, timed};

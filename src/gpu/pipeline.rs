@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Access, Gpu, Kernel, Kind, Placement, Variant};
+use super::{Gpu, Kernel, Kind, Placement, Specialization};
 use crate::error::Result;
 
 /// Pipelines by entry point and WGSL text.
@@ -16,21 +16,22 @@ pub(crate) struct Pipeline {
     pub(crate) raw: wgpu::ComputePipeline,
     pub(crate) layout: wgpu::BindGroupLayout,
     kernel: &'static Kernel,
+    special: Specialization,
     /// How many were made on the device before it.
     pub(super) number: u64,
 }
 
 impl Gpu {
-    /// The pipeline of a kernel's variant; compiled at its first use.
-    pub(crate) fn pipeline(&self, kernel: &'static Kernel, variant: &Variant) -> Arc<Pipeline> {
-        let key = (kernel.entry, self.spoilt_source(kernel, kernel.wgsl(variant)));
+    /// The pipeline of a kernel's specialization; compiled at its first use.
+    pub(crate) fn pipeline(&self, kernel: &'static Kernel, special: &Specialization) -> Arc<Pipeline> {
+        let key = (kernel.entry, self.spoilt_source(kernel, kernel.wgsl(special)));
         // Held while compiling: a second thread that wants the same pipeline waits instead of compiling it again.
         let mut cache = self.pipelines();
         if let Some(found) = cache.get(&key) {
             return Arc::clone(found);
         }
         let number = self.ledger().pipelines.fetch_add(1, Ordering::Relaxed);
-        let made = Arc::new(self.make_pipeline(kernel, variant, &key.1, number));
+        let made = Arc::new(self.make_pipeline(kernel, special, &key.1, number));
         cache.insert(key, Arc::clone(&made));
         made
     }
@@ -44,9 +45,9 @@ impl Gpu {
     ///
     /// # Errors
     /// [`crate::Error::Rejected`] with the file and line if it does not compile; as [`Gpu::checked`].
-    pub async fn compile(&self, kernel: &'static Kernel, variant: &Variant) -> Result<()> {
+    pub async fn compile(&self, kernel: &'static Kernel, special: &Specialization) -> Result<()> {
         let build = || {
-            self.pipeline(kernel, variant);
+            self.pipeline(kernel, special);
             Ok(())
         };
         self.checked(&format!("compiling {}", kernel.label()), build).await
@@ -67,7 +68,8 @@ impl Gpu {
             let info = module.get_compilation_info().await;
             let is_error = |m: &&wgpu::CompilationMessage| m.message_type == wgpu::CompilationMessageType::Error;
             if let Some(wgpu::CompilationMessage { message, location, .. }) = info.messages.iter().find(is_error) {
-                let place = location.map(|at| format!(", {}", kernel.origin(&wgsl, at.line_number as usize)));
+                let place = location
+                    .map(|at| format!(", {}", kernel.origin(&pipeline.special, &wgsl, at.line_number as usize)));
                 return Some(format!("{label}{}: {message}", place.unwrap_or_default()));
             }
         }
@@ -81,13 +83,13 @@ impl Gpu {
         })
     }
 
-    fn make_pipeline(&self, kernel: &'static Kernel, variant: &Variant, wgsl: &str, number: u64) -> Pipeline {
+    fn make_pipeline(&self, kernel: &'static Kernel, special: &Specialization, wgsl: &str, number: u64) -> Pipeline {
         let label = kernel.label();
         let device = self.device();
         let module = self.shader(&label, wgsl);
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some(&label),
-            entries: &layout_entries(kernel, variant.placement),
+            entries: &layout_entries(kernel, special.placement),
         });
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(&label),
@@ -106,7 +108,7 @@ impl Gpu {
             },
             cache: None,
         });
-        Pipeline { raw, layout, kernel, number }
+        Pipeline { raw, layout, kernel, special: special.clone(), number }
     }
 }
 
@@ -114,18 +116,17 @@ fn layout_entries(kernel: &Kernel, placement: Placement) -> Vec<wgpu::BindGroupL
     let buffer = |ty| wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None };
     let storage = |read_only| buffer(wgpu::BufferBindingType::Storage { read_only });
     let types = kernel.operands.iter().map(|operand| match (operand.kind, placement) {
-        (Kind::Array(_, access), _) | (Kind::Plane(access), Placement::Buffer) => storage(access == Access::Read),
-        (Kind::Weights, Placement::Buffer) => storage(true),
+        (Kind::Array(_), _) | (Kind::Plane | Kind::Weights, Placement::Buffer) => storage(!operand.writes()),
         (Kind::Table(_), _) => buffer(wgpu::BufferBindingType::Uniform),
-        (Kind::Weights | Kind::Plane(Access::Read), Placement::Texture) => wgpu::BindingType::Texture {
-            sample_type: wgpu::TextureSampleType::Float { filterable: false },
-            view_dimension: wgpu::TextureViewDimension::D2,
-            multisampled: false,
-        },
-        (Kind::Plane(Access::Write), Placement::Texture) => wgpu::BindingType::StorageTexture {
+        (Kind::Plane, Placement::Texture) if operand.writes() => wgpu::BindingType::StorageTexture {
             access: wgpu::StorageTextureAccess::WriteOnly,
             format: wgpu::TextureFormat::Rgba32Float,
             view_dimension: wgpu::TextureViewDimension::D2,
+        },
+        (Kind::Weights | Kind::Plane, Placement::Texture) => wgpu::BindingType::Texture {
+            sample_type: wgpu::TextureSampleType::Float { filterable: false },
+            view_dimension: wgpu::TextureViewDimension::D2,
+            multisampled: false,
         },
     });
     let uniform = buffer(wgpu::BufferBindingType::Uniform);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::memory::Lease;
+use super::pool::Loan;
 use super::program::{Mirror, ROW_ALIGN};
 use super::{Buffer, Gpu, Placement};
 use crate::error::{Error, Result, expect_shape};
@@ -30,6 +31,8 @@ pub(crate) struct TextureHandle {
     pub(crate) texture: wgpu::Texture,
     pub(crate) view: wgpu::TextureView,
     _lease: Arc<Lease>,
+    /// Where it goes with its last handle.
+    _loan: Option<Arc<Loan>>,
 }
 
 impl PartialEq for TextureHandle {
@@ -192,7 +195,7 @@ impl Plane {
         let Store::Texture(texture) = &self.store else { return Ok(None) };
         let row_bytes = (16 * self.stride()).next_multiple_of(ROW_ALIGN);
         let page = gpu.sliced("operand", u64::from(row_bytes) * u64::from(self.rows.max(1)))?;
-        Ok(Some(Mirror { page, texture: texture.clone() }))
+        Ok(Some(Mirror { page, texture: texture.memory() }))
     }
 
     /// vec4s in a row.
@@ -215,6 +218,16 @@ impl Plane {
 }
 
 impl TextureHandle {
+    /// The texture as a handle of a pool's.
+    pub(super) fn lent(&self, loan: Arc<Loan>) -> Self {
+        Self { _loan: Some(loan), ..self.clone() }
+    }
+
+    /// As [`Buffer::memory`].
+    pub(super) fn memory(&self) -> Self {
+        Self { _loan: None, ..self.clone() }
+    }
+
     pub(crate) fn new(gpu: &Gpu, label: &str, width: u32, height: u32) -> Result<Self> {
         use wgpu::TextureUsages as U;
         let granted = gpu.caps().limits.max_texture_dimension_2d;
@@ -241,6 +254,6 @@ impl TextureHandle {
         });
         let view = texture.create_view(&Default::default());
         let lease = gpu.ledger().count(16 * u64::from(width) * u64::from(height));
-        Ok(Self { texture, view, _lease: Arc::new(lease) })
+        Ok(Self { texture, view, _lease: Arc::new(lease), _loan: None })
     }
 }

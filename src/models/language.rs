@@ -219,21 +219,16 @@ impl Language {
     /// As the operations.
     pub fn losses(&self, pass: &mut Pass<'_>, batch: Batch<'_>, losses: &Losses<'_>, scale: f32) -> Result<()> {
         let (logits, saved) = self.forward(pass, batch)?;
-        if pass.keep {
-            let dlogits = pass.plane("logit gradients", VOCABULARY)?;
-            let gradient = Some(cross_entropy::Gradient { dlogits: &dlogits, scale });
-            let Losses { rows, accumulate } = *losses;
-            let args = cross_entropy::Loss { logits: &logits, batch, losses: rows, accumulate, gradient };
-            cross_entropy::forward(pass.b, &args)?;
-            pass.b.recycle(logits);
-            self.backward(pass, batch, saved, dlogits)
-        } else {
-            let Losses { rows, accumulate } = *losses;
-            let args = cross_entropy::Loss { logits: &logits, batch, losses: rows, accumulate, gradient: None };
-            cross_entropy::forward(pass.b, &args)?;
-            pass.b.recycle(logits);
-            Ok(())
-        }
+        let Losses { rows, accumulate } = *losses;
+        let dlogits = match &saved {
+            Some(_) => Some(pass.plane("logit gradients", VOCABULARY)?),
+            None => None,
+        };
+        let gradient = dlogits.as_ref().map(|dlogits| cross_entropy::Gradient { dlogits, scale });
+        let args = cross_entropy::Loss { logits: &logits, batch, losses: rows, accumulate, gradient };
+        cross_entropy::forward(pass.b, &args)?;
+        drop(logits);
+        saved.zip(dlogits).map_or(Ok(()), |(saved, dlogits)| self.backward(pass, batch, saved, dlogits))
     }
 
     /// Adds the forward pass and returns the logits [B T, 256].
@@ -244,54 +239,54 @@ impl Language {
         Ok(self.forward(pass, batch)?.0)
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, batch: Batch<'_>) -> Result<(Plane, Saved)> {
+    fn forward(&self, pass: &mut Pass<'_>, batch: Batch<'_>) -> Result<(Plane, Option<Saved>)> {
         let Layers { token, position, blocks, .. } = &self.layers;
         let [token, position]: [Weights; 2] = [*token, *position].map(|id| pass.parameters.weights(id));
         let mut x = pass.plane("embedded", self.config.dim)?;
         let args = embedding::Forward { batch, token: &token, position: &position, length: pass.length, x: &x };
         embedding::forward(pass.b, &args)?;
         if let Some(dropped) = pass.drop(&x, None, 0)? {
-            pass.b.recycle(std::mem::replace(&mut x, dropped));
+            x = dropped;
         }
         let mut saved_blocks = Vec::new();
         for block in blocks {
             let (y, saved) = block.forward(pass, x)?;
             x = y;
-            saved_blocks.push(saved);
+            saved_blocks.extend(saved);
         }
-        let (logits, norm, normal) = self.head(pass, x)?;
-        Ok((logits, Saved { blocks: saved_blocks, norm, normal }))
+        let (logits, head) = self.head(pass, x)?;
+        Ok((logits, head.map(|(norm, normal)| Saved { blocks: saved_blocks, norm, normal })))
     }
 
     /// The logits of what the last block gives, and what the backward pass needs. Takes x.
-    pub(super) fn head(&self, pass: &mut Pass<'_>, x: Plane) -> Result<(Plane, crate::nn::layer_norm::Saved, Plane)> {
+    pub(super) fn head(&self, pass: &mut Pass<'_>, x: Plane) -> Result<(Plane, Option<SavedHead>)> {
         let Layers { norm, head, .. } = &self.layers;
         let (normal, saved) = norm.forward(pass, &x)?;
-        pass.release(x);
+        drop(x);
         let logits = head.forward(pass, &normal, None)?;
-        pass.release(normal.clone());
-        Ok((logits, saved, normal))
+        Ok((logits, saved.zip(pass.save(normal))))
     }
 
     fn backward(&self, pass: &mut Pass<'_>, batch: Batch<'_>, saved: Saved, dlogits: Plane) -> Result<()> {
         let Layers { token, position, blocks, norm, head } = &self.layers;
         let dnormal = head.backward(pass, &saved.normal, &dlogits, None)?;
-        pass.b.recycle(dlogits);
-        pass.b.recycle(saved.normal);
+        drop((dlogits, saved.normal));
         let mut dx = norm.backward(pass, saved.norm, dnormal, None)?;
         for (block, saved) in blocks.iter().zip(saved.blocks).rev() {
             dx = block.backward(pass, saved, dx)?;
         }
         if let Some(dropped) = pass.drop(&dx, None, 0)? {
-            pass.b.recycle(std::mem::replace(&mut dx, dropped));
+            dx = dropped;
         }
         let tables = pass.parameters.gradient(*token, Some(*position), pass.accumulate)?;
         let (length, positions) = (pass.length, self.config.length);
         embedding::backward(pass.b, &embedding::Backward { batch, length, positions, dx: &dx, tables: &tables })?;
-        pass.b.recycle(dx);
         Ok(())
     }
 }
+
+/// What the backward pass of the head needs: of the norm before it, and what that gives.
+type SavedHead = (crate::nn::layer_norm::Saved, Plane);
 
 /// What the backward pass needs.
 struct Saved {

@@ -265,9 +265,7 @@ impl Aft {
                 simple_stream::forward(pass.b, &simple_stream::Forward { sequences, chunk, qkv, cursor, sums, y })?;
             }
         }
-        let projected = self.project(pass, y, residual)?;
-        [&x, qkv, y].into_iter().for_each(|plane| pass.b.recycle(plane.clone()));
-        Ok(projected)
+        self.project(pass, y, residual)
     }
 
     /// The plane qkv of what the layer's first projection gives. Takes it.
@@ -278,7 +276,6 @@ impl Aft {
         let AftConfig { dim, heads, .. } = self.config;
         let qkv = pass.plane("qkv", qkv_cols(dim))?;
         heads::spread(pass.b, dim, heads, &projected, &qkv)?;
-        pass.b.recycle(projected);
         Ok(qkv)
     }
 
@@ -286,7 +283,7 @@ impl Aft {
     ///
     /// # Errors
     /// As [`mix::forward`].
-    pub fn forward(&self, pass: &mut Pass<'_>, x: Plane, residual: Option<&Plane>) -> Result<(Plane, Saved)> {
+    pub fn forward(&self, pass: &mut Pass<'_>, x: Plane, residual: Option<&Plane>) -> Result<(Plane, Option<Saved>)> {
         let projected = self.input.forward(pass, &x, None)?;
         let qkv = self.spread(pass, projected)?;
         let taps = self.taps(pass.b, pass.parameters)?;
@@ -295,12 +292,7 @@ impl Aft {
         let out = Mixed::new(pass.b, &mix, pass.parameters.trains())?;
         mix::forward(pass.b, &mix, &self.layer_bias(pass.parameters, taps.as_ref()).biases(), &qkv, &out)?;
         let y = self.project(pass, &out.y, residual)?;
-        let saved = Saved { x, qkv, taps, out };
-        if !pass.keep {
-            Saved { x: saved.x.clone(), qkv: saved.qkv.clone(), taps: saved.taps.clone(), out: saved.out.clone() }
-                .recycle(pass);
-        }
-        Ok((y, saved))
+        Ok((y, pass.save(Saved { x, qkv, taps, out })))
     }
 
     /// dx from dy, which stays the caller's.
@@ -330,14 +322,10 @@ impl Aft {
                 mix::backward(pass.b, &mix, &bias.biases(), &back(Some(BiasGradient::Taps(&of_taps))))?;
                 let gradient = pass.parameters.gradient(raw_id, Some(gamma_id), pass.accumulate)?;
                 kernel_norm::backward(pass.b, &Normed { raw: &raw, gamma: &gamma, beta: &beta }, &dtaps, &gradient)?;
-                pass.b.recycle_buffer(dtaps);
             }
         }
         let dinput = self.gather(pass, dqkv)?;
-        let dx = self.input.backward(pass, &saved.x, &dinput, None)?;
-        [Some(dinput), projected].into_iter().flatten().for_each(|plane| pass.b.recycle(plane));
-        saved.recycle(pass);
-        Ok(dx)
+        self.input.backward(pass, &saved.x, &dinput, None)
     }
 
     /// The inverse of [`Aft::spread`], for gradients. Takes dqkv.
@@ -348,16 +336,6 @@ impl Aft {
         let AftConfig { dim, heads, .. } = self.config;
         let dinput = pass.plane("gradient", heads::cols(dim, heads))?;
         heads::gather(pass.b, dim, heads, &dqkv, &dinput)?;
-        pass.b.recycle(dqkv);
         Ok(dinput)
-    }
-}
-
-impl Saved {
-    fn recycle(self, pass: &mut Pass<'_>) {
-        let Self { x, qkv, taps, out } = self;
-        let planes = [x, qkv, out.y].into_iter();
-        planes.chain(out.saved.into_iter().flat_map(|s| [s.centre, s.lr])).for_each(|plane| pass.b.recycle(plane));
-        taps.into_iter().for_each(|buffer| pass.b.recycle_buffer(buffer));
     }
 }

@@ -58,17 +58,13 @@ impl Attention {
     ///
     /// # Errors
     /// As [`attention::forward`].
-    pub fn forward(&self, pass: &mut Pass<'_>, x: Plane, residual: Option<&Plane>) -> Result<(Plane, Saved)> {
+    pub fn forward(&self, pass: &mut Pass<'_>, x: Plane, residual: Option<&Plane>) -> Result<(Plane, Option<Saved>)> {
         let qkv = self.input.forward(pass, &x, None)?;
         let attention = self.attention(pass);
         let out = Attended::new(pass.b, &attention)?;
         attention::forward(pass.b, &attention, &qkv, &out)?;
         let y = self.project(pass, &out.y, residual)?;
-        let saved = Saved { x, qkv, out };
-        if !pass.keep {
-            saved.handles().recycle(pass);
-        }
-        Ok((y, saved))
+        Ok((y, pass.save(Saved { x, qkv, out })))
     }
 
     /// dx from dy, which stays the caller's.
@@ -84,10 +80,7 @@ impl Attention {
         let dy = projected.as_ref().unwrap_or(dy);
         let args = Backward { qkv: &saved.qkv, out: &saved.out, dy, dqkv: &dqkv };
         attention::backward(pass.b, &self.attention(pass), &args)?;
-        let dx = self.input.backward(pass, &saved.x, &dqkv, None)?;
-        [Some(dqkv), projected].into_iter().flatten().for_each(|plane| pass.b.recycle(plane));
-        saved.recycle(pass);
-        Ok(dx)
+        self.input.backward(pass, &saved.x, &dqkv, None)
     }
 
     /// What a stream of `sequences` keeps of the layer: keys and values of all positions.
@@ -116,21 +109,6 @@ impl Attention {
         let (sequences, chunk) = (pass.batch, pass.length);
         let args = attention_stream::Forward { sequences, chunk, time, heads, qkv: &qkv, cursor, cache, y: &y };
         attention_stream::forward(pass.b, &args)?;
-        let projected = self.project(pass, &y, residual)?;
-        [x, qkv, y].into_iter().for_each(|plane| pass.b.recycle(plane));
-        Ok(projected)
-    }
-}
-
-impl Saved {
-    /// The same memory once more.
-    fn handles(&self) -> Self {
-        Self { x: self.x.clone(), qkv: self.qkv.clone(), out: self.out.clone() }
-    }
-
-    fn recycle(self, pass: &mut Pass<'_>) {
-        let Self { x, qkv, out } = self;
-        [x, qkv].into_iter().for_each(|plane| pass.b.recycle(plane));
-        out.recycle(pass.b);
+        self.project(pass, &y, residual)
     }
 }

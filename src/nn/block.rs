@@ -75,15 +75,15 @@ impl Mixing {
         }
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, x: Plane, residual: Option<&Plane>) -> Result<(Plane, SavedMixing)> {
+    fn forward(&self, pass: &mut Pass<'_>, x: Plane, residual: Option<&Plane>) -> Result<(Plane, Option<SavedMixing>)> {
         match self {
             Self::Aft(aft) => {
                 let (y, saved) = aft.forward(pass, x, residual)?;
-                Ok((y, SavedMixing::Aft(Box::new(saved))))
+                Ok((y, saved.map(|saved| SavedMixing::Aft(Box::new(saved)))))
             }
             Self::Attention(attention) => {
                 let (y, saved) = attention.forward(pass, x, residual)?;
-                Ok((y, SavedMixing::Attention(Box::new(saved))))
+                Ok((y, saved.map(|saved| SavedMixing::Attention(Box::new(saved)))))
             }
         }
     }
@@ -131,15 +131,16 @@ impl Block {
     ///
     /// # Errors
     /// As its layers.
-    pub fn forward(&self, pass: &mut Pass<'_>, x: Plane) -> Result<(Plane, Saved)> {
+    pub fn forward(&self, pass: &mut Pass<'_>, x: Plane) -> Result<(Plane, Option<Saved>)> {
         let [site1, site2] = self.sites();
         let (normal1, norm1) = self.norm1.forward(pass, &x)?;
         let (middle, mixing) = pass.branch(&x, site1, |pass, residual| self.mixing.forward(pass, normal1, residual))?;
-        pass.release(x);
+        drop(x);
         let (normal2, norm2) = self.norm2.forward(pass, &middle)?;
         let (y, mlp) = pass.branch(&middle, site2, |pass, residual| self.mlp.forward(pass, normal2, residual))?;
-        pass.release(middle);
-        Ok((y, Saved { norm1, mixing, norm2, mlp }))
+        drop(middle);
+        let saved = norm1.zip(mixing).zip(norm2.zip(mlp));
+        Ok((y, saved.map(|((norm1, mixing), (norm2, mlp))| Saved { norm1, mixing, norm2, mlp })))
     }
 
     /// What a stream of `sequences` keeps of the block.
@@ -166,10 +167,10 @@ impl Block {
             }
             _ => return Err(other_layer()),
         };
-        pass.release(x);
+        drop(x);
         let (normal, _) = self.norm2.forward(pass, &middle)?;
         let (y, _) = self.mlp.forward(pass, normal, Some(&middle))?;
-        pass.release(middle);
+        drop(middle);
         Ok(y)
     }
 

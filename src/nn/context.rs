@@ -16,7 +16,7 @@ pub struct Pass<'a> {
     pub batch: u32,
     /// Length of a sequence, T.
     pub length: u32,
-    /// Keep what the backward pass needs; otherwise its memory is used again at once.
+    /// Whether a backward pass follows, for which layers save what it needs.
     pub keep: bool,
     /// Add to parameter gradients instead of overwriting them.
     pub accumulate: bool,
@@ -47,11 +47,9 @@ impl Pass<'_> {
         self.b.plane(label, rows, cols)
     }
 
-    /// Gives a plane back at once, unless the backward pass will read it.
-    pub(crate) fn release(&mut self, plane: Plane) {
-        if !self.keep {
-            self.b.recycle(plane);
-        }
+    /// What a layer saves for the backward pass, if there is one; otherwise its memory is free for the next operations.
+    pub(crate) fn save<S>(&self, saved: S) -> Option<S> {
+        self.keep.then_some(saved)
     }
 
     /// x + residual.
@@ -79,13 +77,8 @@ impl Pass<'_> {
     ) -> Result<(Plane, S)> {
         let fused = self.dropout.is_none().then_some(x);
         let (out, saved) = branch(self, fused)?;
-        match self.drop(&out, Some(x), site)? {
-            Some(sum) => {
-                self.b.recycle(out);
-                Ok((sum, saved))
-            }
-            None => Ok((out, saved)),
-        }
+        let dropped = self.drop(&out, Some(x), site)?;
+        Ok((dropped.unwrap_or(out), saved))
     }
 
     /// The gradient of a branch's input from that of its output before dropout.
@@ -95,13 +88,7 @@ impl Pass<'_> {
         site: u32,
         branch: impl FnOnce(&mut Self, &Plane) -> Result<Plane>,
     ) -> Result<Plane> {
-        match self.drop(dy, None, site)? {
-            Some(dropped) => {
-                let dx = branch(self, &dropped)?;
-                self.b.recycle(dropped);
-                Ok(dx)
-            }
-            None => branch(self, dy),
-        }
+        let dropped = self.drop(dy, None, site)?;
+        branch(self, dropped.as_ref().unwrap_or(dy))
     }
 }

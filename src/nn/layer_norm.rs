@@ -32,19 +32,16 @@ impl LayerNorm {
     ///
     /// # Errors
     /// As [`layer_norm::forward`].
-    pub fn forward(&self, pass: &mut Pass<'_>, x: &Plane) -> Result<(Plane, Saved)> {
+    pub fn forward(&self, pass: &mut Pass<'_>, x: &Plane) -> Result<(Plane, Option<Saved>)> {
         let y = pass.plane("normalised", x.cols)?;
         let stats = pass.b.scratch("statistics", layer_norm::stats_bytes(x.rows))?;
         let (gamma, beta) = (pass.parameters.weights(self.gamma), pass.parameters.weights(self.beta));
         let args = Forward { x, gamma: &gamma, beta: &beta, eps: self.eps, y: &y, stats: &stats };
         layer_norm::forward(pass.b, &args)?;
-        if !pass.keep {
-            pass.b.recycle_buffer(stats.clone());
-        }
-        Ok((y, Saved { x: x.clone(), stats }))
+        Ok((y, pass.save(Saved { x: x.clone(), stats })))
     }
 
-    /// dx from dy, plus `skip`, a gradient of x that flows past the layer. Gives dy, skip and what was saved back.
+    /// dx from dy, plus `skip`, a gradient of x that flows past the layer. Takes dy and skip.
     ///
     /// # Errors
     /// As [`layer_norm::backward`].
@@ -57,8 +54,6 @@ impl LayerNorm {
         let args =
             Backward { x: &x, dy: dy_ref, skip: skip_ref, gamma: &gamma, stats: &stats, dx: &dx, affine: &affine };
         layer_norm::backward(pass.b, &args)?;
-        pass.b.recycle_buffer(stats);
-        [Some(x), Some(dy), skip].into_iter().flatten().for_each(|plane| pass.b.recycle(plane));
         Ok(dx)
     }
 }

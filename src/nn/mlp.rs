@@ -31,11 +31,10 @@ impl Mlp {
     ///
     /// # Errors
     /// As [`crate::ops::nn::linear::forward`].
-    pub fn forward(&self, pass: &mut Pass<'_>, x: Plane, residual: Option<&Plane>) -> Result<(Plane, Saved)> {
+    pub fn forward(&self, pass: &mut Pass<'_>, x: Plane, residual: Option<&Plane>) -> Result<(Plane, Option<Saved>)> {
         let (hidden, pre) = self.up.forward_gelu(pass, &x)?;
         let y = self.down.forward(pass, &hidden, residual)?;
-        [&x, &pre, &hidden].into_iter().for_each(|plane| pass.release(plane.clone()));
-        Ok((y, Saved { x, pre, hidden }))
+        Ok((y, pass.save(Saved { x, pre, hidden })))
     }
 
     /// dx from dy, which stays the caller's.
@@ -45,8 +44,6 @@ impl Mlp {
     pub fn backward(&self, pass: &mut Pass<'_>, saved: Saved, dy: &Plane) -> Result<Plane> {
         let Saved { x, pre, hidden } = saved;
         let dpre = self.down.backward(pass, &hidden, dy, Some(&pre))?;
-        let dx = self.up.backward(pass, &x, &dpre, None)?;
-        [x, pre, hidden, dpre].into_iter().for_each(|plane| pass.b.recycle(plane));
-        Ok(dx)
+        self.up.backward(pass, &x, &dpre, None)
     }
 }

@@ -1,9 +1,14 @@
-//! A builder collects a program and the memory that it needs; what an operation is done with is used again by later ones.
+//! A builder collects a program and the memory that it needs; memory without a handle is used again by later operations.
+
+use std::sync::Arc;
 
 use crate::error::Result;
-use crate::gpu::{AdapterClass, Buffer, Gpu, Placement, Plane, Program};
+use crate::gpu::{AdapterClass, Buffer, Call, Cost, Gpu, Placement, Plane, Pool, Program, Specialization};
 
 /// Collects dispatches, in the order in which they will run, and hands out planes and buffers.
+///
+/// What operations make is scratch memory: it holds its values for as long as a handle of it lives while operations are
+/// added. What has to last from one run of the program to the next is made with [`Plane::new`] or [`Gpu::storage`].
 pub struct Builder {
     /// The device.
     pub gpu: Gpu,
@@ -11,37 +16,26 @@ pub struct Builder {
     pub placement: Placement,
     /// What was collected so far.
     pub program: Program,
-    free_planes: Vec<Plane>,
-    free_buffers: Vec<Buffer>,
+    pool: Arc<Pool>,
 }
 
 impl Builder {
     /// A builder for planes that live where `placement` says.
     pub fn new(gpu: &Gpu, placement: Placement) -> Self {
-        let (free_planes, free_buffers) = Default::default();
-        Self { gpu: gpu.clone(), placement, program: Program::default(), free_planes, free_buffers }
+        Self { gpu: gpu.clone(), placement, program: Program::default(), pool: Arc::default() }
     }
 
-    /// Takes the program collected so far and starts an empty one; memory given back stays at hand.
+    /// Takes the program collected so far and starts an empty one, which uses the same memory again.
     pub fn take_program(&mut self) -> Program {
         std::mem::take(&mut self.program)
     }
 
-    /// A plane of `rows` x `cols`: one that was given back, or a new one. What it holds is undefined.
+    /// A plane of `rows` x `cols`. What it holds is undefined, but for its padding of zeros.
     ///
     /// # Errors
     /// As [`Plane::new`].
     pub fn plane(&mut self, label: &str, rows: u32, cols: u32) -> Result<Plane> {
-        // Equal columns: the padding of a plane that is used again must stay zero.
-        match self.free_planes.iter().position(|p| p.rows == rows && p.cols == cols) {
-            Some(i) => Ok(self.free_planes.swap_remove(i)),
-            None => Plane::new(&self.gpu, label, rows, cols, self.placement),
-        }
-    }
-
-    /// Gives a plane back: operations added from now on may overwrite it.
-    pub fn recycle(&mut self, plane: Plane) {
-        self.free_planes.push(plane);
+        self.pool.plane(&self.gpu, label, rows, cols, self.placement)
     }
 
     /// A scratch buffer of at least `bytes`. What it holds is undefined.
@@ -49,16 +43,22 @@ impl Builder {
     /// # Errors
     /// As [`Gpu::storage`].
     pub fn scratch(&mut self, label: &str, bytes: u64) -> Result<Buffer> {
-        let fits = |b: &Buffer| (bytes..=4 * bytes).contains(&b.size());
-        match self.free_buffers.iter().position(fits) {
-            Some(i) => Ok(self.free_buffers.swap_remove(i)),
-            None => self.gpu.storage(label, bytes),
-        }
+        self.pool.scratch(&self.gpu, label, bytes)
     }
 
-    /// Gives a scratch buffer back: operations added from now on may overwrite it.
-    pub fn recycle_buffer(&mut self, buffer: Buffer) {
-        self.free_buffers.push(buffer);
+    /// Adds a kernel of `groups` workgroups.
+    ///
+    /// # Errors
+    /// As [`Gpu::dispatch`].
+    pub(crate) fn run<C: Call>(&mut self, call: &C, special: &Specialization, groups: u64, cost: Cost) -> Result<()> {
+        let dispatches = self.gpu.dispatch(call, special, groups, cost)?;
+        self.program.dispatch(dispatches);
+        Ok(())
+    }
+
+    /// For planes where this builder's live; neither body nor constants.
+    pub(crate) fn special(&self) -> Specialization {
+        Specialization::new(self.placement)
     }
 
     /// Whether the adapter runs shaders on a few processor cores: fewer, longer threads are better there.

@@ -1,7 +1,7 @@
 //! Where the gradient of a parameter goes, and how it is summed over many rows without atomics.
 
 use crate::error::{Error, Result};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Variant, Weights, params};
+use crate::gpu::{Array, Buffer, Cost, Weights, kernel};
 use crate::ops::{Builder, trips};
 
 /// The gradient of a tensor (a weight, a gamma) and, behind it in the same page, of a second one (a bias, a beta).
@@ -21,22 +21,16 @@ pub struct Gradient {
     pub accumulate: bool,
 }
 
-params! {
-    /// As in `shaders/nn/sum_slices.wgsl`.
-    SumSlices { slices: u32, len: u32, first_len: u32, second_offset: u32, accumulate: u32 }
+kernel! {
+    /// `shaders/nn/sum_slices.wgsl`.
+    pub(crate) struct SumSlicesKernel = "nn/sum_slices", "sum_slices";
+    fragments: ["grid", "run_time"],
+    params: { slices: u32, len: u32, first_len: u32, second_offset: u32, accumulate: u32 },
+    operands: {
+        read part: Array<'a, [f32; 4]> = "[S, N]",
+        write out: Array<'a, [f32; 4]> = "[N]",
+    },
 }
-
-pub(crate) static SUM_SLICES: Kernel = Kernel {
-    stem: "nn/sum_slices",
-    entry: "sum_slices",
-    source: &[
-        include_str!("../../shaders/lib/grid.wgsl"),
-        include_str!("../../shaders/lib/run_time.wgsl"),
-        include_str!("../../shaders/nn/sum_slices.wgsl"),
-    ],
-    params: SumSlices::FIELDS,
-    operands: &[Operand::array("part", "vec4<f32>", "[S, N]"), Operand::array_out("out", "vec4<f32>", "[N]")],
-};
 
 /// A gradient that a kernel writes in slices: the target itself if there is one slice, else scratch that is summed after.
 pub(crate) struct Sliced<'a> {
@@ -82,8 +76,9 @@ impl Gradient {
         Self { page, offset_bytes: 0, first_len: vec4s, second_offset: 0, second_len: 0, accumulate: false }
     }
 
-    fn bytes(&self) -> u64 {
-        16 * u64::from(if self.second_len > 0 { self.second_offset + self.second_len } else { self.first_len })
+    fn array(&self) -> Array<'_, [f32; 4]> {
+        let vec4s = if self.second_len > 0 { self.second_offset + self.second_len } else { self.first_len };
+        Array::slice(&self.page, self.offset_bytes, 16 * u64::from(vec4s))
     }
 
     /// Prepares `slices` slices.
@@ -106,32 +101,25 @@ impl Gradient {
 
 impl Sliced<'_> {
     /// What the kernel binds as its output.
-    pub(crate) fn bind(&self) -> Bind<'_> {
-        match &self.part {
-            Some(part) => Bind::Buffer(part),
-            None => Bind::Slice(&self.target.page, self.target.offset_bytes, self.target.bytes()),
-        }
+    pub(crate) fn array(&self) -> Array<'_, [f32; 4]> {
+        self.part.as_ref().map_or_else(|| self.target.array(), Array::from)
     }
 
     /// Adds the sum over slices, if there are several, after the kernel's dispatch.
     pub(crate) fn finish(self, b: &mut Builder) -> Result<()> {
         let Self { target, part: Some(part), slices, .. } = self else { return Ok(()) };
         let len = target.first_len + target.second_len;
-        let params = SumSlices {
+        let call = SumSlicesKernel {
             slices,
             len,
             first_len: target.first_len,
             second_offset: target.second_offset,
             accumulate: u32::from(target.accumulate),
+            part: (&part).into(),
+            out: target.array(),
         };
-        let out = Bind::Slice(&target.page, target.offset_bytes, target.bytes());
         let vec4s = f64::from(slices + 1) * f64::from(len);
         let cost = Cost { flops: 4.0 * vec4s, bytes: 16.0 * vec4s };
-        let variant = Variant::plain(b.placement);
-        let groups = u64::from(len.div_ceil(64));
-        let dispatch = b.gpu.dispatch(&SUM_SLICES, &variant, &params, &[Bind::Buffer(&part), out], groups, cost)?;
-        b.program.dispatch(dispatch);
-        b.recycle_buffer(part);
-        Ok(())
+        b.run(&call, &b.special(), u64::from(len.div_ceil(64)), cost)
     }
 }

@@ -117,13 +117,6 @@ pub(crate) struct PanelGradient {
     sums: Option<Buffer>,
 }
 
-impl PanelGradient {
-    pub(crate) fn recycle(self, b: &mut Builder) {
-        b.recycle(self.plane);
-        self.sums.into_iter().for_each(|buffer| b.recycle_buffer(buffer));
-    }
-}
-
 impl<'a> Biases<'a> {
     /// Taps that lie on a grid: they are not cut into panels.
     pub(crate) fn on_grid(&self, mix: &Mix<'_>) -> Option<Grid<'a>> {

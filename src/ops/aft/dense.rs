@@ -1,51 +1,37 @@
 //! Biases that are parameters themselves, in the blocks that AFT reads them in, and their gradient (`shaders/aft/dense*.wgsl`).
 
 use crate::error::{Error, Result};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, Weights, kernel};
 use crate::ops::Builder;
 use crate::ops::aft::panels::Panel;
 
-params! {
-    /// As in `shaders/aft/dense.wgsl`.
-    SpreadParams {
-        time: u32, first_row: u32, rows: u32, causal: u32, reach: u32, slides: u32, ahead: u32, columns: u32, taps: u32,
-        relative: u32, origin: u32, w_columns: u32, w_stride: u32, bias_stride: u32,
-    }
+kernel! {
+    /// `shaders/aft/dense.wgsl`.
+    struct SpreadKernel = "aft/dense", "spread";
+    fragments: ["grid", "run_time", "aft_dense"],
+    params: {
+        time: u32, first_row: u32, rows: u32, causal: u32, reach: u32, slides: u32, ahead: u32, columns: u32,
+        taps: u32, relative: u32, origin: u32, w_columns: u32, w_stride: u32,
+    },
+    operands: {
+        read w: Array<'a, f32> = "[rows, w_columns]",
+        write bias: &'a Plane = "[rows, columns]",
+    },
 }
 
-params! {
-    /// As in `shaders/aft/dense_grad.wgsl`.
-    GatherParams {
-        time: u32, first_row: u32, rows: u32, causal: u32, reach: u32, slides: u32, ahead: u32, relative: u32, origin: u32,
-        w_columns: u32, w_stride: u32, accumulate: u32, dbias_stride: u32,
-    }
+kernel! {
+    /// `shaders/aft/dense_grad.wgsl`.
+    struct GatherKernel = "aft/dense_grad", "gather";
+    fragments: ["grid", "run_time", "aft_seen"],
+    params: {
+        time: u32, first_row: u32, rows: u32, causal: u32, reach: u32, slides: u32, ahead: u32, relative: u32,
+        origin: u32, w_columns: u32, w_stride: u32, accumulate: u32,
+    },
+    operands: {
+        read dbias: &'a Plane = "[rows, columns]",
+        write out: Array<'a, f32> = "[rows, w_columns]",
+    },
 }
-
-static SPREAD: Kernel = Kernel {
-    stem: "aft/dense",
-    entry: "spread",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/aft_dense.wgsl"),
-        include_str!("../../../shaders/aft/dense.wgsl"),
-    ],
-    params: SpreadParams::FIELDS,
-    operands: &[Operand::array("w", "f32", "[rows, w_columns]"), Operand::plane_out("bias", "[rows, columns]")],
-};
-
-static GATHER: Kernel = Kernel {
-    stem: "aft/dense_grad",
-    entry: "gather",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/aft_seen.wgsl"),
-        include_str!("../../../shaders/aft/dense_grad.wgsl"),
-    ],
-    params: GatherParams::FIELDS,
-    operands: &[Operand::plane("dbias", "[rows, columns]"), Operand::array_out("out", "f32", "[rows, w_columns]")],
-};
 
 /// Rows of floats in a buffer, `stride` floats apart.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +62,7 @@ impl<'a> Rowed<'a> {
     }
 
     /// Rows `first .. first + count`, as an operand; `first` is a multiple of 64.
-    pub(crate) fn bind(&self, first: u32, count: u32) -> Result<Bind<'a>> {
+    pub(crate) fn array(&self, first: u32, count: u32) -> Result<Array<'a, f32>> {
         let row = 4 * u64::from(self.stride);
         let offset = self.offset_bytes + row * u64::from(first);
         let size = row * u64::from(count.max(1));
@@ -84,7 +70,7 @@ impl<'a> Rowed<'a> {
             let expected = format!("{} bytes from a multiple of 256 on", offset + size);
             return Err(Error::shape("aft: dense biases", expected, self.buffer.size()));
         }
-        Ok(Bind::Slice(self.buffer, offset, size))
+        Ok(Array::slice(self.buffer, offset, size))
     }
 }
 
@@ -119,7 +105,7 @@ pub(crate) fn spread(
     let (layout, bias) = (panel.layout, panel.plane);
     let (relative, origin) = columns.params();
     let rows = if taps { bias.rows } else { panel.rows };
-    let params = SpreadParams {
+    let call = SpreadKernel {
         time,
         first_row: panel.first_row,
         rows,
@@ -133,13 +119,12 @@ pub(crate) fn spread(
         origin,
         w_columns: w.columns,
         w_stride: w.stride,
-        bias_stride: bias.stride(),
+        w: if taps { w.array(0, rows / 4)? } else { w.array(panel.first_row, rows)? },
+        bias,
     };
-    let binds = [if taps { w.bind(0, rows / 4)? } else { w.bind(panel.first_row, rows)? }, Bind::Plane(bias)];
     let vec4s = u64::from(rows) * u64::from(bias.stride());
     let cost = Cost { flops: 40.0 * vec4s as f64, bytes: 32.0 * vec4s as f64 };
-    let dispatch = b.gpu.dispatch(&SPREAD, &Variant::plain(b.placement), &params, &binds, vec4s.div_ceil(64), cost)?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &b.special(), vec4s.div_ceil(64), cost)?;
     Ok(())
 }
 
@@ -155,7 +140,8 @@ pub(crate) fn gather(
 ) -> Result<()> {
     let layout = panel.layout;
     let (relative, origin) = columns.params();
-    let params = GatherParams {
+    let entries = u64::from(panel.rows) * u64::from(out.columns);
+    let call = GatherKernel {
         time,
         first_row: panel.first_row,
         rows: panel.rows,
@@ -168,17 +154,14 @@ pub(crate) fn gather(
         w_columns: out.columns,
         w_stride: out.stride,
         accumulate: accumulate.into(),
-        dbias_stride: dbias.stride(),
+        dbias,
+        out: out.array(panel.first_row, panel.rows)?,
     };
-    let entries = u64::from(panel.rows) * u64::from(out.columns);
-    let binds = [Bind::Plane(dbias), out.bind(panel.first_row, panel.rows)?];
     let cost = Cost { flops: 20.0 * entries as f64, bytes: 24.0 * entries as f64 };
-    let dispatch =
-        b.gpu.dispatch(&GATHER, &Variant::plain(b.placement), &params, &binds, entries.div_ceil(64), cost)?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &b.special(), entries.div_ceil(64), cost)?;
     Ok(())
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    vec![(&SPREAD, Variant::plain(placement)), (&GATHER, Variant::plain(placement))]
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    vec![(SpreadKernel::KERNEL, Specialization::new(placement)), (GatherKernel::KERNEL, Specialization::new(placement))]
 }

@@ -1,62 +1,41 @@
 //! Factorised biases in the blocks that AFT reads them in, and the gradients of the factors (`shaders/aft/factors*.wgsl`).
 
 use crate::error::{Error, Result, expect_shape};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, Weights, kernel};
 use crate::ops::aft::mix::Mix;
 use crate::ops::aft::panels::Panel;
 use crate::ops::{Builder, Gradient, trips};
 
-params! {
-    /// As in `shaders/aft/factors.wgsl`.
-    FormParams {
-        time: u32, rank: u32, first_row: u32, rows: u32, causal: u32, reach: u32, slides: u32, ahead: u32, columns: u32,
-        u_base: u32, v_base: u32, bias_stride: u32,
-    }
+kernel! {
+    /// `shaders/aft/factors.wgsl`.
+    struct FormKernel = "aft/factors", "form";
+    fragments: ["grid", "run_time", "aft_seen"],
+    params: {
+        time: u32, rank: u32, first_row: u32, rows: u32, causal: u32, reach: u32, slides: u32, ahead: u32,
+        columns: u32,
+    },
+    operands: {
+        read u: &'a Weights = "[T, R]",
+        read v: &'a Weights = "[T, R]",
+        write bias: &'a Plane = "[rows, columns]",
+    },
 }
 
-params! {
-    /// As in `shaders/aft/factors_grad.wgsl`.
-    GradientParams {
-        time: u32, rank: u32, first_row: u32, rows: u32, panel_blocks: u32, level: u32, first: u32, stop: u32, causal: u32,
-        reach: u32, slides: u32, ahead: u32, transposed: u32, accumulate: u32, dbias_stride: u32, factor_base: u32,
-    }
+kernel! {
+    /// `shaders/aft/factors_grad.wgsl`.
+    struct GradientKernel = "aft/factors_grad", "gradient";
+    fragments: ["grid", "run_time", "aft_seen", "aft_turn"],
+    params: {
+        time: u32, rank: u32, first_row: u32, rows: u32, panel_blocks: u32, level: u32, first: u32, stop: u32,
+        causal: u32, reach: u32, slides: u32, ahead: u32, transposed: u32, accumulate: u32,
+    },
+    operands: {
+        read dbias: &'a Plane = "[rows, columns]",
+        read factor: &'a Weights = "[T, R]",
+        write kept: Option<Array<'a, [f32; 4]>> = "[T, R]",
+        write out: Array<'a, [f32; 4]> = "[T, R]",
+    },
 }
-
-static FORM: Kernel = Kernel {
-    stem: "aft/factors",
-    entry: "form",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/aft_seen.wgsl"),
-        include_str!("../../../shaders/aft/factors.wgsl"),
-    ],
-    params: FormParams::FIELDS,
-    operands: &[
-        Operand::weights("u", "[T, R]"),
-        Operand::weights("v", "[T, R]"),
-        Operand::plane_out("bias", "[rows, columns]"),
-    ],
-};
-
-static GRADIENT: Kernel = Kernel {
-    stem: "aft/factors_grad",
-    entry: "gradient",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/aft_seen.wgsl"),
-        include_str!("../../../shaders/lib/aft_turn.wgsl"),
-        include_str!("../../../shaders/aft/factors_grad.wgsl"),
-    ],
-    params: GradientParams::FIELDS,
-    operands: &[
-        Operand::plane("dbias", "[rows, columns]"),
-        Operand::weights("factor", "[T, R]"),
-        Operand::array_out("kept", "vec4<f32>", "[T, R]"),
-        Operand::array_out("out", "vec4<f32>", "[T, R]"),
-    ],
-};
 
 /// Both factors have a row for every position; what is left of longer ones is not read, and its gradient is 0.
 pub(crate) fn check(mix: &Mix<'_>, u: &Weights, v: &Weights) -> Result<()> {
@@ -73,7 +52,8 @@ pub(crate) fn form(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, [u, v]: [&
     trips::check("aft factors: a sum over the ranks", u64::from(u.stride()) + 4)?;
     let bias = panel.plane;
     let columns = bias.stride();
-    let params = FormParams {
+    let tiles = u64::from(panel.rows.div_ceil(4)) * u64::from(columns);
+    let call = FormKernel {
         time,
         rank,
         first_row: panel.first_row,
@@ -83,15 +63,11 @@ pub(crate) fn form(b: &mut Builder, mix: &Mix<'_>, panel: &Panel<'_>, [u, v]: [&
         slides: layout.slide.is_some().into(),
         ahead: layout.slide.unwrap_or(0),
         columns,
-        u_base: u.base(),
-        v_base: v.base(),
-        bias_stride: columns,
+        u,
+        v,
+        bias,
     };
-    let tiles = u64::from(panel.rows.div_ceil(4)) * u64::from(columns);
-    let binds = [Bind::Weights(u), Bind::Weights(v), Bind::Plane(bias)];
-    let dispatch =
-        b.gpu.dispatch(&FORM, &Variant::plain(b.placement), &params, &binds, tiles.div_ceil(64), cost(tiles, rank))?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &b.special(), tiles.div_ceil(64), cost(tiles, rank))?;
     Ok(())
 }
 
@@ -121,7 +97,10 @@ pub(crate) fn gradient(
         let all = (factor.size_bytes() / 16) as u32 / factor.stride();
         let first = if transposed { 4 * keys.start } else { rows.start };
         let stop = if last { all } else { all.min(if transposed { 4 * keys.end } else { rows.end }) };
-        let params = GradientParams {
+        let out = Array::slice(&factors.page, factors.offset_bytes + 16 * u64::from(offset), factor.size_bytes());
+        let kept = sums.filter(|_| transposed).map(Array::from);
+        let groups = (u64::from((stop - first).div_ceil(4)) * u64::from(u.stride())).div_ceil(64);
+        let call = GradientKernel {
             time,
             rank: u.cols,
             first_row: panel.first_row,
@@ -136,17 +115,14 @@ pub(crate) fn gradient(
             ahead: layout.slide.unwrap_or(0),
             transposed: transposed.into(),
             accumulate: factors.accumulate.into(),
-            dbias_stride: dbias.stride(),
-            factor_base: factor.base(),
+            dbias,
+            factor,
+            kept,
+            out,
         };
-        let out = Bind::Slice(&factors.page, factors.offset_bytes + 16 * u64::from(offset), factor.size_bytes());
-        let kept = sums.filter(|_| transposed).map_or(Bind::Absent, Bind::Buffer);
-        let groups = (u64::from((stop - first).div_ceil(4)) * u64::from(u.stride())).div_ceil(64);
-        let binds = [Bind::Plane(dbias), Bind::Weights(factor), kept, out];
         let entries = u64::from(panel.rows.div_ceil(4)) * u64::from(dbias.stride());
-        let variant = Variant::plain(b.placement);
-        let dispatch = b.gpu.dispatch(&GRADIENT, &variant, &params, &binds, groups, cost(entries, u.cols))?;
-        b.program.dispatch(dispatch);
+        let variant = Specialization::new(b.placement);
+        b.run(&call, &variant, groups, cost(entries, u.cols))?;
     }
     Ok(())
 }
@@ -157,6 +133,6 @@ fn cost(tiles: u64, rank: u32) -> Cost {
     Cost { flops: 32.0 * products, bytes: 32.0 * products + 64.0 * tiles as f64 }
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    vec![(&FORM, Variant::plain(placement)), (&GRADIENT, Variant::plain(placement))]
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    vec![(FormKernel::KERNEL, Specialization::new(placement)), (GradientKernel::KERNEL, Specialization::new(placement))]
 }

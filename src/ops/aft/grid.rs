@@ -2,7 +2,7 @@
 //! `grid_grad.wgsl`). The work is that of T S^2 taps; what lies outside of them comes from `grid_rest.rs`.
 
 use crate::error::Result;
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::aft::grid_rest;
 use crate::ops::aft::mix::{Mix, Mixed};
 use crate::ops::aft::pairs::Rows;
@@ -11,79 +11,44 @@ use crate::ops::aft::rest::Items;
 use crate::ops::aft::taps::Taps;
 use crate::ops::{Builder, trips};
 
-params! {
-    /// As in `shaders/aft/grid.wgsl`.
-    ForwardParams {
-        batch: u32, time: u32, cols: u32, width: u32, grid_rows: u32, grid_columns: u32, size: u32, head_channels: u32,
-        causal: u32, gated: u32, masked: u32, has_rest: u32, qkv_stride: u32, centre_stride: u32, y_stride: u32,
-        lr_stride: u32,
-    }
+kernel! {
+    /// `shaders/aft/grid.wgsl`.
+    struct ForwardKernel = "aft/grid", "forward";
+    fragments: ["grid", "run_time", "aft_bounds", "aft_sums", "aft_qkv", "aft_mask", "aft_gate", "aft_rest", "aft_mean", "aft_grid_taps"],
+    params: {
+        batch: u32, time: u32, cols: u32, width: u32, grid_rows: u32, grid_columns: u32, size: u32,
+        head_channels: u32, causal: u32, gated: u32,
+    },
+    operands: {
+        read qkv: &'a Plane = "[B T, 3 D]",
+        read mask: Option<Array<'a, u32>> = "[B, T]",
+        read centre: Option<&'a Plane> = "[B, D]",
+        read taps: Array<'a, f32> = "[H, S, S]",
+        read rest: Option<Array<'a, [f32; 4]>> = "[3 or 4, B T, D]",
+        write y: &'a Plane = "[B T, D]",
+        write lr: Option<&'a Plane> = "[B T, 2 D]",
+    },
 }
 
-params! {
-    /// As in `shaders/aft/grid_grad.wgsl`.
-    GradientParams {
-        batch: u32, time: u32, cols: u32, width: u32, grid_rows: u32, grid_columns: u32, size: u32, head_channels: u32,
-        causal: u32, masked: u32, has_rest: u32, qkv_stride: u32, centre_stride: u32, lr_stride: u32, g_stride: u32,
-        dqkv_stride: u32,
-    }
+kernel! {
+    /// `shaders/aft/grid_grad.wgsl`.
+    struct GradientKernel = "aft/grid_grad", "gradient";
+    fragments: ["grid", "run_time", "aft_bounds", "aft_sums", "aft_qkv", "aft_mask", "aft_rest", "aft_shares", "aft_grid_taps"],
+    params: {
+        batch: u32, time: u32, cols: u32, width: u32, grid_rows: u32, grid_columns: u32, size: u32,
+        head_channels: u32, causal: u32,
+    },
+    operands: {
+        read qkv: &'a Plane = "[B T, 3 D]",
+        read mask: Option<Array<'a, u32>> = "[B, T]",
+        read centre: &'a Plane = "[B, D]",
+        read taps: Array<'a, f32> = "[H, S, S]",
+        read lr: &'a Plane = "[B T, 2 D]",
+        read g: &'a Plane = "[B T, D]",
+        read rest: Option<Array<'a, [f32; 4]>> = "[3, B T, D]",
+        write dqkv: &'a Plane = "[B T, 3 D]",
+    },
 }
-
-static FORWARD: Kernel = Kernel {
-    stem: "aft/grid",
-    entry: "forward",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
-        include_str!("../../../shaders/lib/aft_sums.wgsl"),
-        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
-        include_str!("../../../shaders/lib/aft_mask.wgsl"),
-        include_str!("../../../shaders/lib/aft_gate.wgsl"),
-        include_str!("../../../shaders/lib/aft_rest.wgsl"),
-        include_str!("../../../shaders/lib/aft_mean.wgsl"),
-        include_str!("../../../shaders/lib/aft_grid_taps.wgsl"),
-        include_str!("../../../shaders/aft/grid.wgsl"),
-    ],
-    params: ForwardParams::FIELDS,
-    operands: &[
-        Operand::plane("qkv", "[B T, 3 D]"),
-        Operand::array("mask", "u32", "[B, T]"),
-        Operand::plane("centre", "[B, D]"),
-        Operand::array("taps", "f32", "[H, S, S]"),
-        Operand::array("rest", "vec4<f32>", "[3 or 4, B T, D]"),
-        Operand::plane_out("y", "[B T, D]"),
-        Operand::plane_out("lr", "[B T, 2 D]"),
-    ],
-};
-
-static GRADIENT: Kernel = Kernel {
-    stem: "aft/grid_grad",
-    entry: "gradient",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
-        include_str!("../../../shaders/lib/aft_sums.wgsl"),
-        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
-        include_str!("../../../shaders/lib/aft_mask.wgsl"),
-        include_str!("../../../shaders/lib/aft_rest.wgsl"),
-        include_str!("../../../shaders/lib/aft_shares.wgsl"),
-        include_str!("../../../shaders/lib/aft_grid_taps.wgsl"),
-        include_str!("../../../shaders/aft/grid_grad.wgsl"),
-    ],
-    params: GradientParams::FIELDS,
-    operands: &[
-        Operand::plane("qkv", "[B T, 3 D]"),
-        Operand::array("mask", "u32", "[B, T]"),
-        Operand::plane("centre", "[B, D]"),
-        Operand::array("taps", "f32", "[H, S, S]"),
-        Operand::plane("lr", "[B T, 2 D]"),
-        Operand::plane("g", "[B T, D]"),
-        Operand::array("rest", "vec4<f32>", "[3, B T, D]"),
-        Operand::plane_out("dqkv", "[B T, 3 D]"),
-    ],
-};
 
 /// Taps on a grid of `rows` x `columns` positions.
 #[derive(Clone, Copy)]
@@ -123,7 +88,7 @@ impl Grid<'_> {
         Cost { flops: 200.0 * threads * keys, bytes: threads * (bytes * keys + 400.0) }
     }
 
-    fn variant(&self, mix: &Mix<'_>, placement: Placement, centred: Option<bool>) -> Variant {
+    fn variant(&self, mix: &Mix<'_>, placement: Placement, centred: Option<bool>) -> Specialization {
         let several = self.taps.heads > 1;
         variant(placement, heads(several.then(|| self.taps.head_channels(mix))), centred)
     }
@@ -136,7 +101,7 @@ pub(crate) fn forward(b: &mut Builder, mix: &Mix<'_>, grid: &Grid<'_>, qkv: &Pla
     let (width, saved) = (out.y.stride(), out.saved.as_ref());
     let centre = saved.map(|saved| &saved.centre);
     let rest = grid_rest::sums(b, mix, grid, Items::Keys { qkv, centre })?;
-    let params = ForwardParams {
+    let call = ForwardKernel {
         batch,
         time,
         cols: out.y.cols,
@@ -147,27 +112,17 @@ pub(crate) fn forward(b: &mut Builder, mix: &Mix<'_>, grid: &Grid<'_>, qkv: &Pla
         head_channels: grid.taps.head_channels(mix),
         causal: causal.into(),
         gated: gated.into(),
-        masked: mix.masked(),
-        has_rest: rest.is_some().into(),
-        qkv_stride: qkv.stride(),
-        centre_stride: width,
-        y_stride: out.y.stride(),
-        lr_stride: 2 * width,
+        qkv,
+        mask: mask.map(Array::from),
+        centre,
+        taps: grid.taps.values.into(),
+        rest: rest.as_ref().map(Array::from),
+        y: &out.y,
+        lr: saved.map(|saved| &saved.lr),
     };
-    let binds = [
-        Bind::Plane(qkv),
-        mask.map_or(Bind::Absent, Bind::Buffer),
-        centre.map_or(Bind::Absent, Bind::Plane),
-        Bind::Buffer(grid.taps.values),
-        rest.as_ref().map_or(Bind::Absent, Bind::Buffer),
-        Bind::Plane(&out.y),
-        saved.map_or(Bind::Absent, |saved| Bind::Plane(&saved.lr)),
-    ];
     let variant = grid.variant(mix, b.placement, Some(saved.is_some()));
     let (groups, cost) = (grid.groups(mix, width), grid.cost(mix, width, 48.0));
-    let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
-    rest.into_iter().for_each(|rest| b.recycle_buffer(rest));
+    b.run(&call, &variant, groups, cost)?;
     Ok(())
 }
 
@@ -177,7 +132,7 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, grid: &Grid<'_>, rows: &R
     grid.check("aft conv: a key over the positions that see it", causal)?;
     let width = rows.g.stride();
     let rest: Option<Buffer> = grid_rest::sums(b, mix, grid, Items::Rows { lr: rows.lr, g: rows.g })?;
-    let params = GradientParams {
+    let call = GradientKernel {
         batch,
         time,
         cols: channels,
@@ -187,44 +142,35 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, grid: &Grid<'_>, rows: &R
         size: grid.taps.size,
         head_channels: grid.taps.head_channels(mix),
         causal: causal.into(),
-        masked: mix.masked(),
-        has_rest: rest.is_some().into(),
-        qkv_stride: rows.qkv.stride(),
-        centre_stride: width,
-        lr_stride: rows.lr.stride(),
-        g_stride: rows.g.stride(),
-        dqkv_stride: dqkv.stride(),
+        qkv: rows.qkv,
+        mask: mask.map(Array::from),
+        centre: rows.centre,
+        taps: grid.taps.values.into(),
+        lr: rows.lr,
+        g: rows.g,
+        rest: rest.as_ref().map(Array::from),
+        dqkv,
     };
-    let binds = [
-        Bind::Plane(rows.qkv),
-        mask.map_or(Bind::Absent, Bind::Buffer),
-        Bind::Plane(rows.centre),
-        Bind::Buffer(grid.taps.values),
-        Bind::Plane(rows.lr),
-        Bind::Plane(rows.g),
-        rest.as_ref().map_or(Bind::Absent, Bind::Buffer),
-        Bind::Plane(dqkv),
-    ];
     let variant = grid.variant(mix, b.placement, None);
     let (groups, cost) = (grid.groups(mix, width), grid.cost(mix, width, 64.0));
-    let dispatch = b.gpu.dispatch(&GRADIENT, &variant, &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
-    rest.into_iter().for_each(|rest| b.recycle_buffer(rest));
+    b.run(&call, &variant, groups, cost)?;
     Ok(())
 }
 
-fn variant(placement: Placement, heads: u32, centred: Option<bool>) -> Variant {
-    let mut constants = vec![("HEADS", heads)];
-    constants.extend(centred.map(|centred| ("CENTRED", u32::from(centred))));
-    Variant { placement, constants }
+fn variant(placement: Placement, heads: u32, centred: Option<bool>) -> Specialization {
+    let special = Specialization::new(placement).with("HEADS", heads);
+    match centred {
+        Some(centred) => special.with("CENTRED", centred),
+        None => special,
+    }
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
     let of_heads = |heads| {
         [
-            (&FORWARD, variant(placement, heads, Some(false))),
-            (&FORWARD, variant(placement, heads, Some(true))),
-            (&GRADIENT, variant(placement, heads, None)),
+            (ForwardKernel::KERNEL, variant(placement, heads, Some(false))),
+            (ForwardKernel::KERNEL, variant(placement, heads, Some(true))),
+            (GradientKernel::KERNEL, variant(placement, heads, None)),
         ]
     };
     (0..3).flat_map(of_heads).collect()

@@ -2,52 +2,32 @@
 //! pass, of rows in a gradient.
 
 use crate::error::Result;
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Variant, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::aft::grid::Grid;
 use crate::ops::aft::mix::Mix;
 use crate::ops::aft::rest::{self, Items, variants_of_items};
 use crate::ops::aft::strips::Strips;
 use crate::ops::{Builder, trips};
 
-params! {
-    /// As in `shaders/aft/grid_rest.wgsl`.
-    RestParams {
+kernel! {
+    /// `shaders/aft/grid_rest.wgsl`.
+    struct RestKernel = "aft/grid_rest", "rest_of_strip";
+    fragments: ["grid", "run_time", "aft_bounds", "aft_sums", "aft_columns", "aft_scanned", "aft_strip", "aft_mask", "aft_items_known", "aft_items", "aft_rest", "aft_rest_store"],
+    params: {
         batch: u32, time: u32, width: u32, backward: u32, joins: u32, strips: u32, strip_rows: u32, segments: u32,
         segment_columns: u32, carry_strips: u32, carry_rows: u32, grid_rows: u32, grid_columns: u32, gap: u32,
-        use_rows: u32, up: u32, down: u32, own: u32, masked: u32, items_stride: u32,
-        g_stride: u32, centre_stride: u32, carry_stride: u32, beside_stride: u32,
-    }
+        use_rows: u32, up: u32, down: u32, own: u32,
+    },
+    operands: {
+        read items: &'a Plane = "[B T, 3 D or 2 D]",
+        read g: Option<&'a Plane> = "[B T, D]",
+        read mask: Option<Array<'a, u32>> = "[B, T]",
+        read centre: Option<&'a Plane> = "[B, D]",
+        read carry: Option<&'a Plane> = "[4 B strips, D]",
+        read beside: Option<&'a Plane> = "[4 B rows segments, D]",
+        write rest: Array<'a, [f32; 4]> = "[3 or 4, B T, D]",
+    },
 }
-
-static REST: Kernel = Kernel {
-    stem: "aft/grid_rest",
-    entry: "rest_of_strip",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
-        include_str!("../../../shaders/lib/aft_sums.wgsl"),
-        include_str!("../../../shaders/lib/aft_columns.wgsl"),
-        include_str!("../../../shaders/lib/aft_scanned.wgsl"),
-        include_str!("../../../shaders/lib/aft_strip.wgsl"),
-        include_str!("../../../shaders/lib/aft_mask.wgsl"),
-        include_str!("../../../shaders/lib/aft_items_known.wgsl"),
-        include_str!("../../../shaders/lib/aft_items.wgsl"),
-        include_str!("../../../shaders/lib/aft_rest.wgsl"),
-        include_str!("../../../shaders/lib/aft_rest_store.wgsl"),
-        include_str!("../../../shaders/aft/grid_rest.wgsl"),
-    ],
-    params: RestParams::FIELDS,
-    operands: &[
-        Operand::plane("items", "[B T, 3 D or 2 D]"),
-        Operand::plane("g", "[B T, D]"),
-        Operand::array("mask", "u32", "[B, T]"),
-        Operand::plane("centre", "[B, D]"),
-        Operand::plane("carry", "[4 B strips, D]"),
-        Operand::plane("beside", "[4 B rows segments, D]"),
-        Operand::array_out("rest", "vec4<f32>", "[3 or 4, B T, D]"),
-    ],
-};
 
 /// Which rows of the grid hold items that count on one side of a position without a tap.
 struct Reach {
@@ -162,7 +142,7 @@ fn walk(
     let carry = rest::carry(b, mix, items, strips, reach.whole.then_some(0), backward)?;
     let row = Mix { batch: batch * grid.rows, time: grid.columns, ..*mix };
     let segments = rest::carry(b, &row, items, pieces.of_row(), Some(gap(grid)), backward)?;
-    let params = RestParams {
+    let call = RestKernel {
         batch,
         time,
         width,
@@ -181,28 +161,23 @@ fn walk(
         up: reach.up,
         down: reach.down,
         own: reach.own.into(),
-        masked: items.masked(mix),
-        items_stride: items.plane().stride(),
-        g_stride: width,
-        centre_stride: width,
-        carry_stride: width,
-        beside_stride: width,
+        items: items.plane(),
+        g: items.g(),
+        mask: items.mask(mix),
+        centre: items.centre(),
+        carry: carry.as_ref(),
+        beside: segments.as_ref(),
+        rest: rest.into(),
     };
-    let mut binds = items.binds(mix);
-    binds.extend([&carry, &segments].map(|plane| plane.as_ref().map_or(Bind::Absent, Bind::Plane)));
-    binds.push(Bind::Buffer(rest));
     let (variant, groups) = pieces.all().grid(b, batch, width);
     let elements = f64::from(mix.rows()) * f64::from(width);
     let steps = elements * (beside as f64 + 2.0);
     let cost = Cost { flops: 50.0 * steps + 200.0 * elements, bytes: 32.0 * steps + 200.0 * elements };
-    let dispatch = b.gpu.dispatch(&REST, &items.variant(variant), &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
-    [carry, segments].into_iter().flatten().for_each(|plane| b.recycle(plane));
-    Ok(())
+    b.run(&call, &items.variant(variant), groups, cost)
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    variants_of_items(&REST, placement)
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    variants_of_items(RestKernel::KERNEL, placement)
 }
 
 #[cfg(test)]

@@ -1,35 +1,31 @@
 //! Queries, keys and values of AFT-conv, whose keys belong to heads, from its projection (`shaders/aft/heads*.wgsl`).
 
 use crate::error::{Error, Result, expect_shape};
-use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, params};
+use crate::gpu::{Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::aft::qkv_cols;
 use crate::ops::{Builder, trips};
 
-params! {
-    /// As in `shaders/aft/heads.wgsl`.
-    SpreadParams { rows: u32, cols: u32, width: u32, head_channels: u32, x_stride: u32, qkv_stride: u32 }
+kernel! {
+    /// `shaders/aft/heads.wgsl`.
+    struct SpreadKernel = "aft/heads", "spread";
+    fragments: ["grid"],
+    params: { rows: u32, cols: u32, width: u32, head_channels: u32 },
+    operands: {
+        read x: &'a Plane = "[B T, 2 D + H]",
+        write qkv: &'a Plane = "[B T, 3 D]",
+    },
 }
 
-params! {
-    /// As in `shaders/aft/heads_grad.wgsl`.
-    GatherParams { rows: u32, cols: u32, width: u32, heads: u32, head_channels: u32, dqkv_stride: u32, dx_stride: u32 }
+kernel! {
+    /// `shaders/aft/heads_grad.wgsl`.
+    struct GatherKernel = "aft/heads_grad", "gather";
+    fragments: ["grid"],
+    params: { rows: u32, width: u32, heads: u32, head_channels: u32 },
+    operands: {
+        read dqkv: &'a Plane = "[B T, 3 D]",
+        write dx: &'a Plane = "[B T, 2 D + H]",
+    },
 }
-
-static SPREAD: Kernel = Kernel {
-    stem: "aft/heads",
-    entry: "spread",
-    source: &[include_str!("../../../shaders/lib/grid.wgsl"), include_str!("../../../shaders/aft/heads.wgsl")],
-    params: SpreadParams::FIELDS,
-    operands: &[Operand::plane("x", "[B T, 2 D + H]"), Operand::plane_out("qkv", "[B T, 3 D]")],
-};
-
-static GATHER: Kernel = Kernel {
-    stem: "aft/heads_grad",
-    entry: "gather",
-    source: &[include_str!("../../../shaders/lib/grid.wgsl"), include_str!("../../../shaders/aft/heads_grad.wgsl")],
-    params: GatherParams::FIELDS,
-    operands: &[Operand::plane("dqkv", "[B T, 3 D]"), Operand::plane_out("dx", "[B T, 2 D + H]")],
-};
 
 /// Columns of a projection for `channels` channels and `heads` heads: q from column 0, v from D4, k from 2 D4, where D4 is
 /// `channels` in whole vec4s.
@@ -56,20 +52,10 @@ fn check(channels: u32, heads: u32, x: &Plane, qkv: &Plane) -> Result<()> {
 pub fn spread(b: &mut Builder, channels: u32, heads: u32, x: &Plane, qkv: &Plane) -> Result<()> {
     check(channels, heads, x, qkv)?;
     let width = qkv.stride() / 3;
-    let params = SpreadParams {
-        rows: qkv.rows,
-        cols: channels,
-        width,
-        head_channels: channels / heads,
-        x_stride: x.stride(),
-        qkv_stride: qkv.stride(),
-    };
     let threads = u64::from(qkv.rows) * u64::from(width);
     let cost = Cost { flops: 16.0 * threads as f64, bytes: 128.0 * threads as f64 };
-    let binds = [Bind::Plane(x), Bind::Plane(qkv)];
-    let dispatch =
-        b.gpu.dispatch(&SPREAD, &Variant::plain(b.placement), &params, &binds, threads.div_ceil(64), cost)?;
-    b.program.dispatch(dispatch);
+    let call = SpreadKernel { rows: qkv.rows, cols: channels, width, head_channels: channels / heads, x, qkv };
+    b.run(&call, &b.special(), threads.div_ceil(64), cost)?;
     Ok(())
 }
 
@@ -80,25 +66,14 @@ pub fn spread(b: &mut Builder, channels: u32, heads: u32, x: &Plane, qkv: &Plane
 pub fn gather(b: &mut Builder, channels: u32, heads: u32, dqkv: &Plane, dx: &Plane) -> Result<()> {
     check(channels, heads, dx, dqkv)?;
     let width = dqkv.stride() / 3;
-    let params = GatherParams {
-        rows: dqkv.rows,
-        cols: channels,
-        width,
-        heads,
-        head_channels: channels / heads,
-        dqkv_stride: dqkv.stride(),
-        dx_stride: dx.stride(),
-    };
     let threads = u64::from(dqkv.rows) * u64::from(2 * width + heads.div_ceil(4));
     let elements = f64::from(dqkv.rows) * f64::from(channels);
     let cost = Cost { flops: elements, bytes: 24.0 * elements };
-    let binds = [Bind::Plane(dqkv), Bind::Plane(dx)];
-    let dispatch =
-        b.gpu.dispatch(&GATHER, &Variant::plain(b.placement), &params, &binds, threads.div_ceil(64), cost)?;
-    b.program.dispatch(dispatch);
+    let call = GatherKernel { rows: dqkv.rows, width, heads, head_channels: channels / heads, dqkv, dx };
+    b.run(&call, &b.special(), threads.div_ceil(64), cost)?;
     Ok(())
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    vec![(&SPREAD, Variant::plain(placement)), (&GATHER, Variant::plain(placement))]
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    vec![(SpreadKernel::KERNEL, Specialization::new(placement)), (GatherKernel::KERNEL, Specialization::new(placement))]
 }

@@ -1,54 +1,34 @@
 //! The re-parameterised kernel of AFT-conv (Eq. 8) and its gradients (`shaders/aft/kernel_norm*.wgsl`).
 
 use crate::error::{Error, Result, expect_shape};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Variant, Weights, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Specialization, Weights, kernel};
 use crate::ops::{Builder, Gradient, trips};
 
-params! {
-    /// As in `shaders/aft/kernel_norm.wgsl`.
-    ForwardParams { heads: u32, taps: u32, raw_base: u32, gamma_base: u32, beta_base: u32 }
+kernel! {
+    /// `shaders/aft/kernel_norm.wgsl`.
+    struct ForwardKernel = "aft/kernel_norm", "forward";
+    fragments: ["grid", "run_time", "aft_moments"],
+    params: { heads: u32, tap_count: u32 },
+    operands: {
+        read raw: &'a Weights = "[H, S]",
+        read gamma: &'a Weights = "[H]",
+        read beta: &'a Weights = "[H]",
+        write taps: Array<'a, [f32; 4]> = "[H, S]",
+    },
 }
 
-params! {
-    /// As in `shaders/aft/kernel_norm_grad.wgsl`.
-    GradientParams { heads: u32, taps: u32, accumulate: u32, gamma_offset: u32, beta_offset: u32, raw_base: u32, gamma_base: u32 }
+kernel! {
+    /// `shaders/aft/kernel_norm_grad.wgsl`.
+    struct GradientKernel = "aft/kernel_norm_grad", "gradient";
+    fragments: ["grid", "run_time", "aft_moments"],
+    params: { heads: u32, tap_count: u32, accumulate: u32, gamma_offset: u32, beta_offset: u32 },
+    operands: {
+        read raw: &'a Weights = "[H, S]",
+        read gamma: &'a Weights = "[H]",
+        read dtaps: Array<'a, [f32; 4]> = "[H, S]",
+        write out: Array<'a, [f32; 4]> = "[draw H S, dgamma H, dbeta H]",
+    },
 }
-
-static FORWARD: Kernel = Kernel {
-    stem: "aft/kernel_norm",
-    entry: "forward",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/aft_moments.wgsl"),
-        include_str!("../../../shaders/aft/kernel_norm.wgsl"),
-    ],
-    params: ForwardParams::FIELDS,
-    operands: &[
-        Operand::weights("raw", "[H, S]"),
-        Operand::weights("gamma", "[H]"),
-        Operand::weights("beta", "[H]"),
-        Operand::array_out("taps", "vec4<f32>", "[H, S]"),
-    ],
-};
-
-static GRADIENT: Kernel = Kernel {
-    stem: "aft/kernel_norm_grad",
-    entry: "gradient",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/aft_moments.wgsl"),
-        include_str!("../../../shaders/aft/kernel_norm_grad.wgsl"),
-    ],
-    params: GradientParams::FIELDS,
-    operands: &[
-        Operand::weights("raw", "[H, S]"),
-        Operand::weights("gamma", "[H]"),
-        Operand::array("dtaps", "vec4<f32>", "[H, S]"),
-        Operand::array_out("out", "vec4<f32>", "[draw H S, dgamma H, dbeta H]"),
-    ],
-};
 
 /// The parameters of a kernel.
 #[derive(Clone, Copy)]
@@ -85,17 +65,9 @@ impl Normed<'_> {
 pub fn forward(b: &mut Builder, normed: &Normed<'_>, taps: &Buffer) -> Result<()> {
     normed.check(taps)?;
     let Normed { raw, gamma, beta } = *normed;
-    let params = ForwardParams {
-        heads: raw.rows,
-        taps: raw.cols,
-        raw_base: raw.base(),
-        gamma_base: gamma.base(),
-        beta_base: beta.base(),
-    };
-    let binds = [Bind::Weights(raw), Bind::Weights(gamma), Bind::Weights(beta), Bind::Buffer(taps)];
+    let call = ForwardKernel { heads: raw.rows, tap_count: raw.cols, raw, gamma, beta, taps: taps.into() };
     let groups = u64::from(raw.rows.div_ceil(64));
-    let dispatch = b.gpu.dispatch(&FORWARD, &Variant::plain(b.placement), &params, &binds, groups, cost(raw))?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &b.special(), groups, cost(raw))?;
     Ok(())
 }
 
@@ -113,25 +85,20 @@ pub fn backward(b: &mut Builder, normed: &Normed<'_>, dtaps: &Buffer, out: &Grad
     let distance =
         distance.ok_or_else(|| Error::shape("kernel_norm: gamma and beta", "one page, in this order", "another"))?;
     let beta_offset = out.second_offset + (distance / 16) as u32;
-    let params = GradientParams {
+    let bytes = 16 * u64::from(beta_offset + beta.stride());
+    let call = GradientKernel {
         heads: raw.rows,
-        taps: raw.cols,
+        tap_count: raw.cols,
         accumulate: out.accumulate.into(),
         gamma_offset: out.second_offset,
         beta_offset,
-        raw_base: raw.base(),
-        gamma_base: gamma.base(),
+        raw,
+        gamma,
+        dtaps: dtaps.into(),
+        out: Array::slice(&out.page, out.offset_bytes, bytes),
     };
-    let bytes = 16 * u64::from(beta_offset + beta.stride());
-    let binds = [
-        Bind::Weights(raw),
-        Bind::Weights(gamma),
-        Bind::Buffer(dtaps),
-        Bind::Slice(&out.page, out.offset_bytes, bytes),
-    ];
     let groups = u64::from(raw.rows.div_ceil(4).div_ceil(64));
-    let dispatch = b.gpu.dispatch(&GRADIENT, &Variant::plain(b.placement), &params, &binds, groups, cost(raw))?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &b.special(), groups, cost(raw))?;
     Ok(())
 }
 
@@ -140,6 +107,9 @@ fn cost(raw: &Weights) -> Cost {
     Cost { flops: 20.0 * taps, bytes: 24.0 * taps }
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    vec![(&FORWARD, Variant::plain(placement)), (&GRADIENT, Variant::plain(placement))]
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    vec![
+        (ForwardKernel::KERNEL, Specialization::new(placement)),
+        (GradientKernel::KERNEL, Specialization::new(placement)),
+    ]
 }

@@ -1,46 +1,30 @@
 //! AFT with biases over a stream of tokens (`shaders/aft/local_stream.wgsl`).
 
 use crate::error::{Error, Result};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::Builder;
 use crate::ops::aft::biases::StreamBias;
 use crate::ops::aft::panels::heads;
 use crate::ops::aft::stream;
 use crate::ops::trips::{self, MAX_TRIPS};
 
-params! {
-    /// As in `shaders/aft/local_stream.wgsl`.
-    Params {
-        sequences: u32, chunk: u32, width: u32, cols: u32, time: u32, first_row: u32, causal: u32, reach: u32, slides: u32,
-        ahead: u32, period: u32, head_channels: u32, qkv_stride: u32, bias_stride: u32, y_stride: u32,
-    }
+kernel! {
+    /// `shaders/aft/local_stream.wgsl`.
+    struct StreamKernel = "aft/local_stream", "stream";
+    fragments: ["grid", "cursor", "aft_bounds", "aft_state", "aft_qkv", "aft_seen", "aft_biases", "aft_gate", "aft_stream"],
+    params: {
+        sequences: u32, chunk: u32, width: u32, cols: u32, time: u32, first_row: u32, causal: u32, reach: u32,
+        slides: u32, ahead: u32, period: u32, head_channels: u32,
+    },
+    operands: {
+        read qkv: &'a Plane = "[N C, 3 D]",
+        read bias: &'a Plane = "[heads period, columns]",
+        read cursor: Array<'a, u32> = "cursor",
+        write sums: Array<'a, [f32; 4]> = "[N, 5, D]",
+        write ring: Array<'a, [f32; 4]> = "[N, reach, 2, D]",
+        write y: &'a Plane = "[N C, D]",
+    },
 }
-
-static STREAM: Kernel = Kernel {
-    stem: "aft/local_stream",
-    entry: "stream",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/cursor.wgsl"),
-        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
-        include_str!("../../../shaders/lib/aft_state.wgsl"),
-        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
-        include_str!("../../../shaders/lib/aft_seen.wgsl"),
-        include_str!("../../../shaders/lib/aft_biases.wgsl"),
-        include_str!("../../../shaders/lib/aft_gate.wgsl"),
-        include_str!("../../../shaders/lib/aft_stream.wgsl"),
-        include_str!("../../../shaders/aft/local_stream.wgsl"),
-    ],
-    params: Params::FIELDS,
-    operands: &[
-        Operand::plane("qkv", "[N C, 3 D]"),
-        Operand::plane("bias", "[heads period, columns]"),
-        Operand::array("cursor", "u32", "cursor"),
-        Operand::array_out("sums", "vec4<f32>", "[N, 5, D]"),
-        Operand::array_out("ring", "vec4<f32>", "[N, reach, 2, D]"),
-        Operand::plane_out("y", "[N C, D]"),
-    ],
-};
 
 /// Operands of a pass over the next tokens of a stream.
 pub struct Forward<'a> {
@@ -98,7 +82,7 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
         return Err(Error::shape("aft stream: ring", expected, format!("{window}, {} bytes", ring.size())));
     }
     let width = y.stride();
-    let params = Params {
+    let call = StreamKernel {
         sequences,
         chunk,
         width,
@@ -111,31 +95,25 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
         ahead: layout.slide.unwrap_or(0),
         period: layout.period,
         head_channels: layout.head_channels.unwrap_or(1),
-        qkv_stride: qkv.stride(),
-        bias_stride: plane.stride(),
-        y_stride: width,
+        qkv,
+        bias: plane,
+        cursor: cursor.into(),
+        sums: sums.into(),
+        ring: ring.into(),
+        y,
     };
-    let binds = [
-        Bind::Plane(qkv),
-        Bind::Plane(plane),
-        Bind::Buffer(cursor),
-        Bind::Buffer(sums),
-        Bind::Buffer(ring),
-        Bind::Plane(y),
-    ];
     let elements = 4.0 * f64::from(y.rows) * f64::from(width);
     let window = f64::from(window);
     let cost = Cost { flops: (20.0 * window + 60.0) * elements, bytes: (8.0 * window + 28.0) * elements };
     let (mut variant, groups) = stream::grid(b, sequences, width);
     variant.constants.push(("HEADS", heads(layout.head_channels)));
-    let dispatch = b.gpu.dispatch(&STREAM, &variant, &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &variant, groups, cost)?;
     Ok(())
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
     let of_heads = |heads| {
-        stream::variants(&STREAM, placement).into_iter().map(move |(kernel, mut variant)| {
+        stream::variants(StreamKernel::KERNEL, placement).into_iter().map(move |(kernel, mut variant)| {
             variant.constants.push(("HEADS", heads));
             (kernel, variant)
         })

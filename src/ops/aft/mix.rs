@@ -2,7 +2,7 @@
 //! (`shaders/aft/mix_*.wgsl`, and the passes of `simple.rs`, `rest.rs`, `pairs.rs` and `grid.rs`).
 
 use crate::error::{Error, Result, expect_shape};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::aft::biases::{BiasGradient, Biases};
 use crate::ops::aft::grid;
 use crate::ops::aft::pairs::{self, Others, Rows};
@@ -11,59 +11,32 @@ use crate::ops::aft::rest::{self, Items, Outside};
 use crate::ops::aft::{simple, taps};
 use crate::ops::{Builder, trips};
 
-params! {
-    /// As in `shaders/aft/mix_centre.wgsl`.
-    CentreParams { batch: u32, time: u32, width: u32, masked: u32, qkv_stride: u32, centre_stride: u32 }
+kernel! {
+    /// `shaders/aft/mix_centre.wgsl`.
+    struct CentreKernel = "aft/mix_centre", "centre_of";
+    fragments: ["grid", "row_sum", "row_max", "aft_bounds", "aft_qkv", "aft_mask"],
+    params: { batch: u32, time: u32, width: u32 },
+    operands: {
+        read qkv: &'a Plane = "[B T, 3 D]",
+        read mask: Option<Array<'a, u32>> = "[B, T]",
+        write centre: &'a Plane = "[B, D]",
+    },
 }
 
-params! {
-    /// As in `shaders/aft/mix_rows.wgsl`.
-    RowsParams {
-        rows: u32, cols: u32, width: u32, gated: u32, qkv_stride: u32, dy_stride: u32, y_stride: u32, lr_stride: u32,
-        dqkv_stride: u32, g_stride: u32,
-    }
+kernel! {
+    /// `shaders/aft/mix_rows.wgsl`.
+    struct RowsKernel = "aft/mix_rows", "rows";
+    fragments: ["grid", "aft_bounds", "aft_qkv", "aft_gate"],
+    params: { rows: u32, cols: u32, width: u32, gated: u32 },
+    operands: {
+        read qkv: &'a Plane = "[B T, 3 D]",
+        read dy: &'a Plane = "[B T, D]",
+        read y: &'a Plane = "[B T, D]",
+        read lr: &'a Plane = "[B T, 2 D]",
+        write dqkv: &'a Plane = "[B T, 3 D]",
+        write g: &'a Plane = "[B T, D]",
+    },
 }
-
-static CENTRE: Kernel = Kernel {
-    stem: "aft/mix_centre",
-    entry: "centre_of",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/row_sum.wgsl"),
-        include_str!("../../../shaders/lib/row_max.wgsl"),
-        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
-        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
-        include_str!("../../../shaders/lib/aft_mask.wgsl"),
-        include_str!("../../../shaders/aft/mix_centre.wgsl"),
-    ],
-    params: CentreParams::FIELDS,
-    operands: &[
-        Operand::plane("qkv", "[B T, 3 D]"),
-        Operand::array("mask", "u32", "[B, T]"),
-        Operand::plane_out("centre", "[B, D]"),
-    ],
-};
-
-static ROWS: Kernel = Kernel {
-    stem: "aft/mix_rows",
-    entry: "rows",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
-        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
-        include_str!("../../../shaders/lib/aft_gate.wgsl"),
-        include_str!("../../../shaders/aft/mix_rows.wgsl"),
-    ],
-    params: RowsParams::FIELDS,
-    operands: &[
-        Operand::plane("qkv", "[B T, 3 D]"),
-        Operand::plane("dy", "[B T, D]"),
-        Operand::plane("y", "[B T, D]"),
-        Operand::plane("lr", "[B T, 2 D]"),
-        Operand::plane_out("dqkv", "[B T, 3 D]"),
-        Operand::plane_out("g", "[B T, D]"),
-    ],
-};
 
 /// Threads that share the mean of a channel's values, in the plans for processors and for GPUs.
 const CENTRE_LANES: [u32; 2] = [1, 64];
@@ -105,10 +78,6 @@ pub struct Saved {
 }
 
 impl Mix<'_> {
-    pub(crate) fn masked(&self) -> u32 {
-        self.mask.is_some().into()
-    }
-
     pub(crate) fn rows(&self) -> u32 {
         self.batch * self.time
     }
@@ -190,8 +159,6 @@ pub fn forward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, qkv: &Plane,
         biases.form(b, mix, &panel)?;
         pairs::forward(b, mix, &panel, rest.as_ref(), qkv, out)?;
     }
-    b.recycle(bias);
-    rest.into_iter().for_each(|rest| b.recycle_buffer(rest));
     Ok(())
 }
 
@@ -232,14 +199,12 @@ pub fn backward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, args: &Back
         if let Some(BiasGradient::Taps(target)) = dbiases {
             taps::gradient(b, mix, &grid.taps, &rows, target)?;
         }
-        b.recycle(g);
         return Ok(());
     }
     let cut = biases.cut(b, mix)?;
     let rest = match cut.outside {
         Some(0) => {
             simple::gradient(b, mix, &rows, dqkv)?;
-            b.recycle(g);
             return Ok(());
         }
         Some(gap) => {
@@ -270,32 +235,20 @@ pub fn backward(b: &mut Builder, mix: &Mix<'_>, biases: &Biases<'_>, args: &Back
             biases.gradient(b, mix, &panel, &rows, dbias, target)?;
         }
     }
-    dbias.into_iter().for_each(|dbias| dbias.recycle(b));
-    [bias, g].into_iter().for_each(|plane| b.recycle(plane));
-    [rest, sums].into_iter().flatten().for_each(|buffer| b.recycle_buffer(buffer));
     Ok(())
 }
 
 fn add_centre(b: &mut Builder, mix: &Mix<'_>, qkv: &Plane, centre: &Plane) -> Result<()> {
     let width = qkv.stride() / 3;
     let Mix { batch, time, mask, .. } = *mix;
-    let params = CentreParams {
-        batch,
-        time,
-        width,
-        masked: mix.masked(),
-        qkv_stride: qkv.stride(),
-        centre_stride: centre.stride(),
-    };
-    let binds = [Bind::Plane(qkv), mask.map_or(Bind::Absent, Bind::Buffer), Bind::Plane(centre)];
+    let call = CentreKernel { batch, time, width, qkv, mask: mask.map(Array::from), centre };
     let elements = f64::from(mix.rows()) * f64::from(width);
     let cost = Cost { flops: 24.0 * elements, bytes: 32.0 * elements };
     // Two walks over the positions, and the joins.
     let trips = |lanes: u64| 2 * u64::from(time).div_ceil(lanes) + 80;
     let lanes = trips::lanes(b.few_threads(), "aft: the mean of the values", &CENTRE_LANES, trips)?;
     let groups = (u64::from(batch) * u64::from(width) * u64::from(lanes)).div_ceil(64);
-    let dispatch = b.gpu.dispatch(&CENTRE, &centre_variant(b.placement, lanes), &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &centre_variant(b.placement, lanes), groups, cost)?;
     Ok(())
 }
 
@@ -304,32 +257,30 @@ fn add_rows(b: &mut Builder, mix: &Mix<'_>, args: &Backward<'_>, saved: &Saved, 
     expect_shape("aft: dy", (out.y.rows, out.y.cols), (dy.rows, dy.cols))?;
     expect_shape("aft: dqkv", (qkv.rows, qkv.cols), (dqkv.rows, dqkv.cols))?;
     let width = qkv.stride() / 3;
-    let params = RowsParams {
+    let call = RowsKernel {
         rows: mix.rows(),
         cols: mix.channels,
         width,
         gated: mix.gated.into(),
-        qkv_stride: qkv.stride(),
-        dy_stride: dy.stride(),
-        y_stride: out.y.stride(),
-        lr_stride: saved.lr.stride(),
-        dqkv_stride: dqkv.stride(),
-        g_stride: g.stride(),
+        qkv,
+        dy,
+        y: &out.y,
+        lr: &saved.lr,
+        dqkv,
+        g,
     };
-    let binds = [qkv, dy, &out.y, &saved.lr, dqkv, g].map(Bind::Plane);
     let elements = f64::from(mix.rows()) * f64::from(width);
     let cost = Cost { flops: 80.0 * elements, bytes: 96.0 * elements };
     let groups = (u64::from(mix.rows()) * u64::from(width)).div_ceil(64);
-    let dispatch = b.gpu.dispatch(&ROWS, &Variant::plain(b.placement), &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &b.special(), groups, cost)?;
     Ok(())
 }
 
-fn centre_variant(placement: Placement, lanes: u32) -> Variant {
-    Variant { placement, constants: vec![("LANES", lanes)] }
+fn centre_variant(placement: Placement, lanes: u32) -> Specialization {
+    Specialization::new(placement).with("LANES", lanes)
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let [few, many] = CENTRE_LANES.map(|lanes| (&CENTRE, centre_variant(placement, lanes)));
-    vec![few, many, (&ROWS, Variant::plain(placement))]
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    let [few, many] = CENTRE_LANES.map(|lanes| (CentreKernel::KERNEL, centre_variant(placement, lanes)));
+    vec![few, many, (RowsKernel::KERNEL, Specialization::new(placement))]
 }

@@ -20,7 +20,7 @@ mod strips;
 pub mod taps;
 
 use crate::error::Result;
-use crate::gpu::{Kernel, Placement, Variant};
+use crate::gpu::{Kernel, Placement, Specialization};
 use crate::ops::Builder;
 
 /// Columns of a plane `qkv` or `dqkv` [B T, 3 D4] of `channels` channels, where D4 is `channels` in whole vec4s: q from
@@ -40,7 +40,7 @@ pub fn check(b: &Builder, batch: u32, time: u32, channels: u32, reach: u32) -> R
 }
 
 /// Kernels of this room with each set of constants in use.
-pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
+pub(crate) fn catalogue() -> Vec<(&'static Kernel, Specialization)> {
     let mut all = Vec::new();
     for placement in [Placement::Buffer, Placement::Texture] {
         all.extend(simple_stream::catalogue(placement));

@@ -2,102 +2,56 @@
 //! window; and strip by strip, as `simple.rs` and `grid.rs` take them.
 
 use crate::error::Result;
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::Builder;
 use crate::ops::aft::mix::Mix;
 use crate::ops::aft::strips::{Strips, variants};
 
-params! {
-    /// As in `shaders/aft/rest.wgsl`.
-    RestParams {
-        batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, use_before: u32, before: u32, use_after: u32,
-        after: u32, keys: u32, centred: u32, masked: u32, items_stride: u32, g_stride: u32, centre_stride: u32,
-        carry_before_stride: u32, carry_after_stride: u32,
-    }
+kernel! {
+    /// `shaders/aft/rest.wgsl`.
+    struct RestKernel = "aft/rest", "rest_of_strip";
+    fragments: ["grid", "run_time", "aft_bounds", "aft_sums", "aft_columns", "aft_scanned", "aft_strip", "aft_mask", "aft_items", "aft_rest", "aft_rest_store"],
+    params: {
+        batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, use_before: u32, before: u32,
+        use_after: u32, after: u32, keys: u32, centred: u32,
+    },
+    operands: {
+        read items: &'a Plane = "[B T, 3 D or 2 D]",
+        read g: Option<&'a Plane> = "[B T, D]",
+        read mask: Option<Array<'a, u32>> = "[B, T]",
+        read centre: Option<&'a Plane> = "[B, D]",
+        read carry_before: Option<&'a Plane> = "[4 B strips, D]",
+        read carry_after: Option<&'a Plane> = "[4 B strips, D]",
+        write rest: Array<'a, [f32; 4]> = "[3 or 4, B T, D]",
+    },
 }
 
-params! {
-    /// As in `shaders/aft/rest_reduce.wgsl`.
-    ReduceParams {
-        batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, ahead: u32, back: u32, masked: u32,
-        items_stride: u32, g_stride: u32, centre_stride: u32, total_stride: u32, centre_share: u32,
-    }
+kernel! {
+    /// `shaders/aft/rest_reduce.wgsl`.
+    struct ReduceKernel = "aft/rest_reduce", "reduce";
+    fragments: ["grid", "aft_bounds", "aft_sums", "aft_columns", "aft_strip", "aft_mask", "aft_items_known", "aft_items", "aft_leave"],
+    params: {
+        batch: u32, time: u32, width: u32, strip_rows: u32, strips: u32, ahead: u32, back: u32, centre_share: u32,
+    },
+    operands: {
+        read items: &'a Plane = "[B T, 3 D or 2 D]",
+        read g: Option<&'a Plane> = "[B T, D]",
+        read mask: Option<Array<'a, u32>> = "[B, T]",
+        read centre: Option<&'a Plane> = "[B, D]",
+        write total: &'a Plane = "[4 B strips, D]",
+    },
 }
 
-params! {
-    /// As in `shaders/aft/rest_scan.wgsl`.
-    ScanParams {
-        batch: u32, width: u32, strips: u32, backward: u32, whole: u32, total_stride: u32, carry_stride: u32,
-    }
+kernel! {
+    /// `shaders/aft/rest_scan.wgsl`.
+    struct ScanKernel = "aft/rest_scan", "scan";
+    fragments: ["grid", "run_time", "aft_bounds", "aft_sums"],
+    params: { batch: u32, width: u32, strips: u32, backward: u32, whole: u32 },
+    operands: {
+        read total: &'a Plane = "[4 B strips, D]",
+        write carry: &'a Plane = "[4 B strips or 4 B, D]",
+    },
 }
-
-static REST: Kernel = Kernel {
-    stem: "aft/rest",
-    entry: "rest_of_strip",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
-        include_str!("../../../shaders/lib/aft_sums.wgsl"),
-        include_str!("../../../shaders/lib/aft_columns.wgsl"),
-        include_str!("../../../shaders/lib/aft_scanned.wgsl"),
-        include_str!("../../../shaders/lib/aft_strip.wgsl"),
-        include_str!("../../../shaders/lib/aft_mask.wgsl"),
-        include_str!("../../../shaders/lib/aft_items.wgsl"),
-        include_str!("../../../shaders/lib/aft_rest.wgsl"),
-        include_str!("../../../shaders/lib/aft_rest_store.wgsl"),
-        include_str!("../../../shaders/aft/rest.wgsl"),
-    ],
-    params: RestParams::FIELDS,
-    operands: &[
-        Operand::plane("items", "[B T, 3 D or 2 D]"),
-        Operand::plane("g", "[B T, D]"),
-        Operand::array("mask", "u32", "[B, T]"),
-        Operand::plane("centre", "[B, D]"),
-        Operand::plane("carry_before", "[4 B strips, D]"),
-        Operand::plane("carry_after", "[4 B strips, D]"),
-        Operand::array_out("rest", "vec4<f32>", "[3 or 4, B T, D]"),
-    ],
-};
-
-static REDUCE: Kernel = Kernel {
-    stem: "aft/rest_reduce",
-    entry: "reduce",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
-        include_str!("../../../shaders/lib/aft_sums.wgsl"),
-        include_str!("../../../shaders/lib/aft_columns.wgsl"),
-        include_str!("../../../shaders/lib/aft_strip.wgsl"),
-        include_str!("../../../shaders/lib/aft_mask.wgsl"),
-        include_str!("../../../shaders/lib/aft_items_known.wgsl"),
-        include_str!("../../../shaders/lib/aft_items.wgsl"),
-        include_str!("../../../shaders/lib/aft_leave.wgsl"),
-        include_str!("../../../shaders/aft/rest_reduce.wgsl"),
-    ],
-    params: ReduceParams::FIELDS,
-    operands: &[
-        Operand::plane("items", "[B T, 3 D or 2 D]"),
-        Operand::plane("g", "[B T, D]"),
-        Operand::array("mask", "u32", "[B, T]"),
-        Operand::plane("centre", "[B, D]"),
-        Operand::plane_out("total", "[4 B strips, D]"),
-    ],
-};
-
-static SCAN: Kernel = Kernel {
-    stem: "aft/rest_scan",
-    entry: "scan",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
-        include_str!("../../../shaders/lib/aft_sums.wgsl"),
-        include_str!("../../../shaders/aft/rest_scan.wgsl"),
-    ],
-    params: ScanParams::FIELDS,
-    operands: &[Operand::plane("total", "[4 B strips, D]"), Operand::plane_out("carry", "[4 B strips or 4 B, D]")],
-};
 
 /// What is summed.
 #[derive(Clone, Copy)]
@@ -138,13 +92,29 @@ impl Items<'_> {
     }
 
     /// The variant of a kernel for such items.
-    pub(crate) fn variant(&self, variant: Variant) -> Variant {
+    pub(crate) fn variant(&self, variant: Specialization) -> Specialization {
         with_items(variant, [self.keys(), self.centred().into()])
     }
 
-    /// Whether a mask applies: rows are all there.
-    pub(crate) fn masked(&self, mix: &Mix<'_>) -> u32 {
-        self.keys() * mix.masked()
+    /// The mask of keys; rows are all there.
+    pub(crate) fn mask<'a>(&self, mix: &Mix<'a>) -> Option<Array<'a, u32>> {
+        mix.mask.filter(|_| self.keys() != 0).map(Array::from)
+    }
+
+    /// G, of rows.
+    pub(crate) fn g(&self) -> Option<&Plane> {
+        match *self {
+            Self::Keys { .. } => None,
+            Self::Rows { g, .. } => Some(g),
+        }
+    }
+
+    /// The centre of values, of centred keys.
+    pub(crate) fn centre(&self) -> Option<&Plane> {
+        match *self {
+            Self::Keys { centre, .. } => centre,
+            Self::Rows { .. } => None,
+        }
     }
 
     /// Sequences that share a row of the centre, where the rows of a grid are taken for sequences.
@@ -153,16 +123,6 @@ impl Items<'_> {
             Self::Keys { centre: Some(centre), .. } => sequences / centre.rows,
             _ => 1,
         }
-    }
-
-    pub(crate) fn binds<'a>(&'a self, mix: &Mix<'a>) -> Vec<Bind<'a>> {
-        let (g, centre) = match *self {
-            Self::Keys { centre, .. } => (None, centre),
-            Self::Rows { g, .. } => (Some(g), None),
-        };
-        let mask = mix.mask.filter(|_| self.keys() != 0);
-        let plane = |plane: Option<&'a Plane>| plane.map_or(Bind::Absent, Bind::Plane);
-        vec![Bind::Plane(self.plane()), plane(g), mask.map_or(Bind::Absent, Bind::Buffer), plane(centre)]
     }
 }
 
@@ -215,7 +175,7 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
     let after = carry(b, mix, items, strips, outside.after, true)?;
     let elements = f64::from(batch) * f64::from(time) * f64::from(width);
     let rest = room(b, mix, items)?;
-    let params = RestParams {
+    let call = RestKernel {
         batch,
         time,
         width,
@@ -227,21 +187,17 @@ pub(crate) fn sums(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, outside: Ou
         after: outside.after.unwrap_or(0),
         keys: items.keys(),
         centred: items.centred().into(),
-        masked: items.masked(mix),
-        items_stride: items.plane().stride(),
-        g_stride: width,
-        centre_stride: width,
-        carry_before_stride: width,
-        carry_after_stride: width,
+        items: items.plane(),
+        g: items.g(),
+        mask: items.mask(mix),
+        centre: items.centre(),
+        carry_before: before.as_ref(),
+        carry_after: after.as_ref(),
+        rest: (&rest).into(),
     };
-    let mut binds = items.binds(mix);
-    binds.extend([&before, &after].map(|carry| carry.as_ref().map_or(Bind::Absent, Bind::Plane)));
-    binds.push(Bind::Buffer(&rest));
     let (variant, groups) = strips.grid(b, batch, width);
     let cost = Cost { flops: 160.0 * elements, bytes: 96.0 * elements };
-    let dispatch = b.gpu.dispatch(&REST, &variant, &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
-    [before, after].into_iter().flatten().for_each(|plane| b.recycle(plane));
+    b.run(&call, &variant, groups, cost)?;
     Ok(rest)
 }
 
@@ -254,7 +210,7 @@ fn totals(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, gap:
     let Mix { batch, time, .. } = *mix;
     let width = items.width();
     let total = states(b, mix, items, strips.count)?;
-    let params = ReduceParams {
+    let call = ReduceKernel {
         batch,
         time,
         width,
@@ -262,20 +218,17 @@ fn totals(b: &mut Builder, mix: &Mix<'_>, items: Items<'_>, strips: Strips, gap:
         strips: strips.count,
         ahead: if backward { gap } else { 0 },
         back: if backward { 0 } else { gap },
-        masked: items.masked(mix),
-        items_stride: items.plane().stride(),
-        g_stride: width,
-        centre_stride: width,
-        total_stride: width,
         centre_share: items.centre_share(batch),
+        items: items.plane(),
+        g: items.g(),
+        mask: items.mask(mix),
+        centre: items.centre(),
+        total: &total,
     };
-    let mut binds = items.binds(mix);
-    binds.push(Bind::Plane(&total));
     let elements = f64::from(batch) * f64::from(time) * f64::from(width);
     let (variant, groups) = strips.grid(b, batch, width);
     let cost = Cost { flops: 50.0 * elements, bytes: 32.0 * elements };
-    let dispatch = b.gpu.dispatch(&REDUCE, &items.variant(variant), &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &items.variant(variant), groups, cost)?;
     Ok(total)
 }
 
@@ -293,32 +246,32 @@ enum Scan {
 fn scan(b: &mut Builder, total: Plane, mix: &Mix<'_>, items: Items<'_>, strips: Strips, scan: Scan) -> Result<Plane> {
     let width = items.width();
     let carry = states(b, mix, items, if scan == Scan::Whole { 1 } else { strips.count })?;
-    let params = ScanParams {
+    let values = f64::from(total.rows) * f64::from(width);
+    let cost = Cost { flops: 40.0 * values, bytes: 32.0 * values };
+    let groups = (u64::from(mix.batch) * u64::from(width)).div_ceil(64);
+    let call = ScanKernel {
         batch: mix.batch,
         width,
         strips: strips.count,
         backward: u32::from(scan == Scan::After),
         whole: u32::from(scan == Scan::Whole),
-        total_stride: width,
-        carry_stride: width,
+        total: &total,
+        carry: &carry,
     };
-    let values = f64::from(total.rows) * f64::from(width);
-    let cost = Cost { flops: 40.0 * values, bytes: 32.0 * values };
-    let groups = (u64::from(mix.batch) * u64::from(width)).div_ceil(64);
-    let binds = [Bind::Plane(&total), Bind::Plane(&carry)];
-    let dispatch = b.gpu.dispatch(&SCAN, &Variant::plain(b.placement), &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
-    b.recycle(total);
+    b.run(&call, &b.special(), groups, cost)?;
     Ok(carry)
 }
 
-fn with_items(mut variant: Variant, [keys, centred]: [u32; 2]) -> Variant {
+fn with_items(mut variant: Specialization, [keys, centred]: [u32; 2]) -> Specialization {
     variant.constants.extend([("KEYS", keys), ("CENTRED", centred)]);
     variant
 }
 
 /// The variants of a kernel over strips for keys, centred or not, and for rows.
-pub(crate) fn variants_of_items(kernel: &'static Kernel, placement: Placement) -> Vec<(&'static Kernel, Variant)> {
+pub(crate) fn variants_of_items(
+    kernel: &'static Kernel,
+    placement: Placement,
+) -> Vec<(&'static Kernel, Specialization)> {
     // As [KEYS, CENTRED].
     let items = [[1, 1], [1, 0], [0, 0]];
     variants(kernel, placement)
@@ -327,8 +280,9 @@ pub(crate) fn variants_of_items(kernel: &'static Kernel, placement: Placement) -
         .collect()
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let mut all = [variants(&REST, placement).to_vec(), variants_of_items(&REDUCE, placement)].concat();
-    all.push((&SCAN, Variant::plain(placement)));
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    let mut all =
+        [variants(RestKernel::KERNEL, placement).to_vec(), variants_of_items(ReduceKernel::KERNEL, placement)].concat();
+    all.push((ScanKernel::KERNEL, Specialization::new(placement)));
     all
 }

@@ -1,36 +1,22 @@
 //! AFT-simple over a stream of tokens (`shaders/aft/simple_stream.wgsl`).
 
 use crate::error::Result;
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::aft::stream;
 use crate::ops::{Builder, trips};
 
-params! {
-    /// As in `shaders/aft/simple_stream.wgsl`.
-    Params { sequences: u32, chunk: u32, width: u32, qkv_stride: u32, y_stride: u32 }
+kernel! {
+    /// `shaders/aft/simple_stream.wgsl`.
+    struct StreamKernel = "aft/simple_stream", "stream";
+    fragments: ["grid", "cursor", "aft_bounds", "aft_state", "aft_qkv", "aft_gate", "aft_stream"],
+    params: { sequences: u32, chunk: u32, width: u32 },
+    operands: {
+        read qkv: &'a Plane = "[N C, 3 D]",
+        read cursor: Array<'a, u32> = "cursor",
+        write sums: Array<'a, [f32; 4]> = "[N, 5, D]",
+        write y: &'a Plane = "[N C, D]",
+    },
 }
-
-static STREAM: Kernel = Kernel {
-    stem: "aft/simple_stream",
-    entry: "stream",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/cursor.wgsl"),
-        include_str!("../../../shaders/lib/aft_bounds.wgsl"),
-        include_str!("../../../shaders/lib/aft_state.wgsl"),
-        include_str!("../../../shaders/lib/aft_qkv.wgsl"),
-        include_str!("../../../shaders/lib/aft_gate.wgsl"),
-        include_str!("../../../shaders/lib/aft_stream.wgsl"),
-        include_str!("../../../shaders/aft/simple_stream.wgsl"),
-    ],
-    params: Params::FIELDS,
-    operands: &[
-        Operand::plane("qkv", "[N C, 3 D]"),
-        Operand::array("cursor", "u32", "cursor"),
-        Operand::array_out("sums", "vec4<f32>", "[N, 5, D]"),
-        Operand::plane_out("y", "[N C, D]"),
-    ],
-};
 
 /// Operands of a pass over the next tokens of a stream.
 pub struct Forward<'a> {
@@ -60,16 +46,14 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     stream::check("aft simple stream", sequences, chunk, qkv, sums, y)?;
     trips::check("aft simple stream: a chunk", u64::from(chunk))?;
     let width = y.stride();
-    let params = Params { sequences, chunk, width, qkv_stride: qkv.stride(), y_stride: width };
-    let binds = [Bind::Plane(qkv), Bind::Buffer(cursor), Bind::Buffer(sums), Bind::Plane(y)];
+    let call = StreamKernel { sequences, chunk, width, qkv, cursor: cursor.into(), sums: sums.into(), y };
     let elements = 4.0 * f64::from(y.rows) * f64::from(width);
     let cost = Cost { flops: 30.0 * elements, bytes: 20.0 * elements };
     let (variant, groups) = stream::grid(b, sequences, width);
-    let dispatch = b.gpu.dispatch(&STREAM, &variant, &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &variant, groups, cost)?;
     Ok(())
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    stream::variants(&STREAM, placement).into()
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    stream::variants(StreamKernel::KERNEL, placement).into()
 }

@@ -1,7 +1,7 @@
 //! How time is cut into strips that run in parallel (`shaders/lib/aft_strip.wgsl`).
 
 use crate::error::{Error, Result};
-use crate::gpu::{Kernel, Placement, Variant};
+use crate::gpu::{Kernel, Placement, Specialization};
 use crate::ops::Builder;
 
 /// The longest sequence.
@@ -52,7 +52,7 @@ impl Strips {
     }
 
     /// Workgroups of a kernel with threads for each strip, and its variant.
-    pub(crate) fn grid(&self, b: &Builder, batch: u32, width: u32) -> (Variant, u64) {
+    pub(crate) fn grid(&self, b: &Builder, batch: u32, width: u32) -> (Specialization, u64) {
         let strips = u64::from(batch) * u64::from(self.count);
         let threads = b.planned([Threads::of_processor(width, strips), Threads::GPU]);
         let all = strips * u64::from(threads.of_row(width));
@@ -100,14 +100,14 @@ impl Threads {
         width.div_ceil(self.columns * self.piece) * self.piece
     }
 
-    fn variant(self, placement: Placement) -> Variant {
+    fn variant(self, placement: Placement) -> Specialization {
         let Self { group, columns, piece } = self;
-        Variant { placement, constants: vec![("STRIP_GROUP", group), ("COLUMNS", columns), ("PIECE", piece)] }
+        Specialization::new(placement).with("STRIP_GROUP", group).with("COLUMNS", columns).with("PIECE", piece)
     }
 }
 
 /// The variants of a kernel with threads for each strip.
-pub(crate) fn variants(kernel: &'static Kernel, placement: Placement) -> [(&'static Kernel, Variant); 4] {
+pub(crate) fn variants(kernel: &'static Kernel, placement: Placement) -> [(&'static Kernel, Specialization); 4] {
     Threads::ALL.map(|threads| (kernel, threads.variant(placement)))
 }
 

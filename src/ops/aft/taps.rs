@@ -1,51 +1,37 @@
 //! The taps of AFT-conv on a line or a grid, and their gradient (`shaders/aft/taps_grad.wgsl`).
 
 use crate::error::{Error, Result};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Variant, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Fragment, Kernel, Placement, Plane, Specialization, fragment, kernel};
 use crate::ops::aft::dense::Rowed;
 use crate::ops::aft::mix::Mix;
 use crate::ops::aft::pairs::Rows;
 use crate::ops::{Builder, Gradient, trips};
 
-params! {
-    /// As in `shaders/aft/taps_grad.wgsl`.
-    GradientParams {
-        batch: u32, time: u32, width: u32, causal: u32, masked: u32, size: u32, taps: u32, grid_columns: u32,
-        heads: u32, padded_heads: u32, head_channels: u32, rows_per_slice: u32, slice_stride: u32, accumulate: u32,
-        qkv_stride: u32, centre_stride: u32, lr_stride: u32, g_stride: u32,
-    }
+kernel! {
+    /// `shaders/aft/taps_grad.wgsl`, with the body [`place`].
+    struct GradientKernel = "aft/taps_grad", "gradient_taps";
+    fragments: ["grid", "row_sum", "aft_bounds", "aft_qkv", "aft_mask"],
+    params: {
+        batch: u32, time: u32, width: u32, causal: u32, size: u32, tap_count: u32, grid_columns: u32, heads: u32,
+        /// Heads with those that only pad the output, which get 0.
+        padded_heads: u32,
+        head_channels: u32, rows_per_slice: u32, slice_stride: u32, accumulate: u32,
+    },
+    operands: {
+        read qkv: &'a Plane = "[B T, 3 D]",
+        read mask: Option<Array<'a, u32>> = "[B, T]",
+        read centre: &'a Plane = "[B, D]",
+        read taps: Array<'a, f32> = "[H, S]",
+        read lr: &'a Plane = "[B T, 2 D]",
+        read g: &'a Plane = "[B T, D]",
+        write out: Array<'a, [f32; 4]> = "[slices, H, S]",
+    },
 }
 
-macro_rules! gradient {
-    ($place:literal) => {
-        Kernel {
-            stem: "aft/taps_grad",
-            entry: "gradient_taps",
-            source: &[
-                include_str!("../../../shaders/lib/grid.wgsl"),
-                include_str!("../../../shaders/lib/row_sum.wgsl"),
-                include_str!("../../../shaders/lib/aft_bounds.wgsl"),
-                include_str!("../../../shaders/lib/aft_qkv.wgsl"),
-                include_str!("../../../shaders/lib/aft_mask.wgsl"),
-                include_str!(concat!("../../../shaders/lib/", $place, ".wgsl")),
-                include_str!("../../../shaders/aft/taps_grad.wgsl"),
-            ],
-            params: GradientParams::FIELDS,
-            operands: &[
-                Operand::plane("qkv", "[B T, 3 D]"),
-                Operand::array("mask", "u32", "[B, T]"),
-                Operand::plane("centre", "[B, D]"),
-                Operand::array("taps", "f32", "[H, S]"),
-                Operand::plane("lr", "[B T, 2 D]"),
-                Operand::plane("g", "[B T, D]"),
-                Operand::array_out("out", "vec4<f32>", "[slices, H, S]"),
-            ],
-        }
-    };
+/// How a tap's key is found: on a line, or on a grid.
+fn place(grid: bool) -> Fragment {
+    if grid { fragment!("lib/aft_grid") } else { fragment!("lib/aft_line") }
 }
-
-/// On a line, and on a grid.
-static GRADIENT: [Kernel; 2] = [gradient!("aft_line"), gradient!("aft_grid")];
 
 /// The kernel of AFT-conv: taps [H, S] on a line, [H, S, S] on a grid.
 #[derive(Debug, Clone, Copy)]
@@ -132,14 +118,13 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, taps: &Taps<'_>, rows: &R
     let rows_per_slice = u64::from(all).div_ceil(parallel.max(cached)).min(longest).max(64) as u32;
     trips::check("aft conv: a row's channels of a head", 64 + inner * u64::from(rows_per_slice.div_ceil(64)))?;
     let sliced = out.slices(b, all.div_ceil(rows_per_slice))?;
-    let params = GradientParams {
+    let call = GradientKernel {
         batch,
         time,
         width: rows.g.stride(),
         causal: causal.into(),
-        masked: mix.masked(),
         size: taps.size,
-        taps: taps.count(),
+        tap_count: taps.count(),
         grid_columns: taps.grid.unwrap_or(1),
         heads: taps.heads,
         padded_heads,
@@ -147,33 +132,25 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, taps: &Taps<'_>, rows: &R
         rows_per_slice,
         slice_stride: sliced.stride,
         accumulate: sliced.accumulate,
-        qkv_stride: rows.qkv.stride(),
-        centre_stride: rows.centre.stride(),
-        lr_stride: rows.lr.stride(),
-        g_stride: rows.g.stride(),
+        qkv: rows.qkv,
+        mask: mask.map(Array::from),
+        centre: rows.centre,
+        taps: taps.values.into(),
+        lr: rows.lr,
+        g: rows.g,
+        out: sliced.array(),
     };
-    let binds = [
-        Bind::Plane(rows.qkv),
-        mask.map_or(Bind::Absent, Bind::Buffer),
-        Bind::Plane(rows.centre),
-        Bind::Buffer(taps.values),
-        Bind::Plane(rows.lr),
-        Bind::Plane(rows.g),
-        sliced.bind(),
-    ];
     let groups = u64::from(sliced.slices) * u64::from(padded_heads) * u64::from(quads);
     let terms = f64::from(all) * f64::from(channels) * f64::from(taps.count());
     let cost = Cost { flops: 16.0 * terms, bytes: 12.0 * terms };
-    let kernel = &GRADIENT[usize::from(taps.grid.is_some())];
-    let dispatch = b.gpu.dispatch(kernel, &variant(b.placement), &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &special(b.placement, taps.grid.is_some()), groups, cost)?;
     sliced.finish(b)
 }
 
-fn variant(placement: Placement) -> Variant {
-    Variant { placement, constants: vec![("LANES", 64)] }
+fn special(placement: Placement, grid: bool) -> Specialization {
+    Specialization::new(placement).body(place(grid)).with("LANES", 64u32)
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    GRADIENT.iter().map(|kernel| (kernel, variant(placement))).collect()
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    [false, true].map(|grid| (GradientKernel::KERNEL, special(placement, grid))).into()
 }

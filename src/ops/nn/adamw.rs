@@ -1,35 +1,26 @@
 //! AdamW over pages of parameters (`shaders/nn/adamw.wgsl`).
 
 use crate::error::{Error, Result};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Page, Placement, Variant, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Page, Placement, Specialization, kernel};
 use crate::ops::Builder;
 use crate::ops::nn::gradient_norm::check_page;
-
-params! {
-    /// As in `shaders/nn/adamw.wgsl`.
-    Params { len: u32, decayed: u32, beta1: f32, beta2: f32, eps: f32, weight_decay: f32 }
-}
 
 /// vec4s of a workgroup.
 const GROUP_SPAN: u32 = 64 * 4;
 
-static UPDATE: Kernel = Kernel {
-    stem: "nn/adamw",
-    entry: "update",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/train_state.wgsl"),
-        include_str!("../../../shaders/nn/adamw.wgsl"),
-    ],
-    params: Params::FIELDS,
-    operands: &[
-        Operand::array("grad", "vec4<f32>", "[N]"),
-        Operand::array("state", "u32", "training state"),
-        Operand::array_out("param", "vec4<f32>", "[N]"),
-        Operand::array_out("m", "vec4<f32>", "[N]"),
-        Operand::array_out("v", "vec4<f32>", "[N]"),
-    ],
-};
+kernel! {
+    /// `shaders/nn/adamw.wgsl`.
+    struct UpdateKernel = "nn/adamw", "update";
+    fragments: ["grid", "train_state"],
+    params: { len: u32, decayed: u32, beta1: f32, beta2: f32, eps: f32, weight_decay: f32 },
+    operands: {
+        read grad: Array<'a, [f32; 4]> = "[N]",
+        read state: Array<'a, u32> = "training state",
+        write param: Array<'a, [f32; 4]> = "[N]",
+        write m: Array<'a, [f32; 4]> = "[N]",
+        write v: Array<'a, [f32; 4]> = "[N]",
+    },
+}
 
 /// What is constant over a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -77,26 +68,28 @@ pub fn update(b: &mut Builder, args: &Update<'_>) -> Result<()> {
     if hyper.eps.is_nan() || hyper.eps < f32::MIN_POSITIVE {
         return Err(Error::Config(format!("AdamW's eps is positive, not {}", hyper.eps)));
     }
-    let params = Params {
+    let call = UpdateKernel {
         len: vec4s,
         decayed,
         beta1: hyper.beta1,
         beta2: hyper.beta2,
         eps: hyper.eps,
         weight_decay: hyper.weight_decay,
+        grad: grad.into(),
+        state: state.into(),
+        param: (&param.buffer).into(),
+        m: m.into(),
+        v: v.into(),
     };
-    let binds =
-        [Bind::Buffer(grad), Bind::Buffer(state), Bind::Buffer(&param.buffer), Bind::Buffer(m), Bind::Buffer(v)];
     let groups = u64::from(vec4s.div_ceil(GROUP_SPAN));
     let cost = Cost { flops: 60.0 * f64::from(vec4s), bytes: 112.0 * f64::from(vec4s) };
-    let dispatch = b.gpu.dispatch(&UPDATE, &Variant::plain(b.placement), &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &b.special(), groups, cost)?;
     if let Some(refresh) = param.refresh() {
         b.program.push(refresh);
     }
     Ok(())
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    vec![(&UPDATE, Variant::plain(placement))]
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    vec![(UpdateKernel::KERNEL, Specialization::new(placement))]
 }

@@ -2,39 +2,41 @@
 //! running maximum: what is held of the pairs of rows and keys does not grow with T.
 
 use crate::error::{Error, Result, expect_shape};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::aft::qkv_cols;
 pub use crate::ops::nn::attention_grad::{Backward, backward};
 use crate::ops::nn::attention_heads::{self, Layout};
-use crate::ops::nn::attention_walk::{self, Kept, Params, Pieces, Walk, kernel, masked_or_not, products};
+use crate::ops::nn::attention_walk::{self, Kept, Pieces, Walk, WalkParams, masked_or_not};
 use crate::ops::nn::{LANES, attention_grad};
 use crate::ops::{Builder, trips};
 
-static SOFTMAX: Kernel = kernel!(
-    "nn/attention_softmax",
-    "softmax",
-    ["row_sum", "row_max"],
-    &[
-        Operand::plane("scores", "[B strip, H panel]"),
-        Operand::plane_out("weights", "[B strip, H panel]"),
-        Operand::array_out("totals", "vec4<f32>", "[B, strip, H]"),
-        Operand::array_out("log_den", "f32", "[B T, H]"),
-    ]
-);
+kernel! {
+    /// Weights of a strip of rows and a panel of keys, from their scores and a running maximum.
+    struct SoftmaxKernel = "nn/attention_softmax", "softmax";
+    fragments: ["grid", "run_time", "row_sum", "row_max", "attention"],
+    params: { walk: WalkParams },
+    operands: {
+        read scores: &'a Plane = "[B strip, H panel]",
+        write weights: &'a Plane = "[B strip, H panel]",
+        write totals: Array<'a, [f32; 4]> = "[B, strip, H]",
+        write log_den: Array<'a, f32> = "[B T, H]",
+    },
+}
 
-static FORWARD: [Kernel; 2] = products!(
-    "nn/attention",
-    "forward",
-    ["attention_head", "attention_qkv", "attention_keys"],
-    &[
-        Operand::plane("qkv", "[B T, 3 D]"),
-        Operand::array("mask", "u32", "[B, T]"),
-        Operand::plane("weights", "[B strip, H panel]"),
-        Operand::array("totals", "vec4<f32>", "[B, strip, H]"),
-        Operand::plane("before", "[B strip, D]"),
-        Operand::plane_out("out", "[B T, D] or [B strip, D]"),
-    ]
-);
+kernel! {
+    /// Sums of values under these weights.
+    struct ForwardKernel = "nn/attention", "forward";
+    fragments: ["grid", "run_time", "attention_head", "attention_qkv", "attention_keys", "attention"],
+    params: { walk: WalkParams },
+    operands: {
+        read qkv: &'a Plane = "[B T, 3 D]",
+        read mask: Option<Array<'a, u32>> = "[B, T]",
+        read weights: &'a Plane = "[B strip, H panel]",
+        read totals: Array<'a, [f32; 4]> = "[B, strip, H]",
+        read before: Option<&'a Plane> = "[B strip, D]",
+        write out: &'a Plane = "[B T, D] or [B strip, D]",
+    },
+}
 
 /// What attends to what.
 #[derive(Clone, Copy)]
@@ -73,12 +75,6 @@ impl Attended {
         let y = b.plane("attention y", rows, attention.channels)?;
         let log_den = b.scratch("attention log_den", 4 * u64::from(rows) * u64::from(attention.heads))?;
         Ok(Self { y, log_den })
-    }
-
-    /// Gives it back to a builder.
-    pub fn recycle(self, b: &mut Builder) {
-        b.recycle(self.y);
-        b.recycle_buffer(self.log_den);
     }
 }
 
@@ -158,7 +154,6 @@ pub fn forward(b: &mut Builder, attention: &Attention<'_>, qkv: &Plane, out: &At
     let y = b.plane("attention heads", out.y.rows, layout.spread_cols())?;
     forward_whole(b, attention, layout.head_width(), &spread, &y, &out.log_den)?;
     attention_heads::gather(b, layout, 1, &y, &out.y)?;
-    [spread, y].into_iter().for_each(|plane| b.recycle(plane));
     Ok(())
 }
 
@@ -182,48 +177,48 @@ fn forward_whole(
         for (i, panel) in panels.enumerate() {
             kept.turn();
             let between = kept.between(i == 0, i + 1 == count, y);
-            let params = between.params(&walk.params(strip, panel));
-            walk.scores(b, &params, qkv, &scores)?;
-            softmax(b, &params, &scores, &weights, &totals, log_den)?;
-            let params = Params { qkv_stride: qkv.stride(), weights_stride: weights.stride(), ..params };
-            let [before, out] = between.binds();
-            let binds = [Bind::Plane(qkv), walk.mask(), Bind::Plane(&weights), Bind::Buffer(&totals), before, out];
-            walk.product(b, &FORWARD, true, &params, &binds, [params.rows, params.keys, walk.channels()])?;
+            let params = between.params(walk.params(strip, panel));
+            walk.scores(b, params, qkv, &scores)?;
+            softmax(b, params, &scores, &weights, &totals, log_den)?;
+            let call = ForwardKernel {
+                walk: params,
+                qkv,
+                mask: walk.mask(),
+                weights: &weights,
+                totals: (&totals).into(),
+                before: between.before,
+                out: between.out,
+            };
+            walk.product(b, &call, true, [params.rows, params.keys, walk.channels()])?;
         }
     }
-    [scores, weights].into_iter().chain(kept.planes()).for_each(|plane| b.recycle(plane));
-    b.recycle_buffer(totals);
     Ok(())
 }
 
 fn softmax(
     b: &mut Builder,
-    params: &Params,
+    walk: WalkParams,
     scores: &Plane,
     weights: &Plane,
     totals: &Buffer,
     log_den: &Buffer,
 ) -> Result<()> {
-    let params = Params { scores_stride: scores.stride(), weights_stride: weights.stride(), ..*params };
-    let binds = [Bind::Plane(scores), Bind::Plane(weights), Bind::Buffer(totals), Bind::Buffer(log_den)];
-    let blocks = u64::from(params.keys.div_ceil(4));
+    let call = SoftmaxKernel { walk, scores, weights, totals: totals.into(), log_den: log_den.into() };
+    let blocks = u64::from(walk.keys.div_ceil(4));
     // Two walks over the keys, and the joins.
     let lanes =
         trips::lanes(b.few_threads(), "attention: a row's weights", &LANES, |lanes| 2 * blocks.div_ceil(lanes) + 24)?;
-    let items = f64::from(params.batch * params.heads) * f64::from(params.rows);
-    let cost = Cost { flops: 20.0 * items * f64::from(params.keys), bytes: 12.0 * items * f64::from(params.keys) };
-    let groups = (u64::from(params.batch * params.heads) * u64::from(params.rows) * u64::from(lanes)).div_ceil(64);
-    let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
-    let dispatch = b.gpu.dispatch(&SOFTMAX, &variant, &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
-    Ok(())
+    let items = f64::from(walk.batch * walk.heads) * f64::from(walk.rows);
+    let cost = Cost { flops: 20.0 * items * f64::from(walk.keys), bytes: 12.0 * items * f64::from(walk.keys) };
+    let groups = (u64::from(walk.batch * walk.heads) * u64::from(walk.rows) * u64::from(lanes)).div_ceil(64);
+    b.run(&call, &b.special().with("LANES", lanes), groups, cost)
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let softmax = |lanes| (&SOFTMAX, Variant { placement, constants: vec![("LANES", lanes)] });
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    let softmax = |lanes| (SoftmaxKernel::KERNEL, Specialization::new(placement).with("LANES", lanes));
     let mut all = attention_walk::catalogue(placement);
     all.extend(LANES.map(softmax));
-    all.extend(masked_or_not(&FORWARD, placement));
+    all.extend(masked_or_not(ForwardKernel::KERNEL, placement));
     all.extend(attention_grad::catalogue(placement));
     all.extend(attention_heads::catalogue(placement));
     all

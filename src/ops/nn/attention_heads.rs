@@ -1,24 +1,31 @@
 //! Channels of heads in whole vec4s (`shaders/nn/attention_heads.wgsl`), for heads of a size that is no multiple of 4.
 
 use crate::error::Result;
-use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, params};
+use crate::gpu::{Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::Builder;
 
-params! {
-    /// As in `shaders/nn/attention_heads.wgsl`.
-    Params {
-        rows: u32, width: u32, parts: u32, heads: u32, head_channels: u32, x_part: u32, x_head: u32, out_part: u32, out_head: u32,
-        x_stride: u32, out_stride: u32,
-    }
+kernel! {
+    /// `shaders/nn/attention_heads.wgsl`.
+    struct LayOutKernel = "nn/attention_heads", "lay_out";
+    fragments: ["grid"],
+    params: {
+        rows: u32,
+        /// vec4s of a row of out
+        width: u32,
+        parts: u32,
+        heads: u32,
+        head_channels: u32,
+        /// channels from part to part, and from head to head
+        x_part: u32,
+        x_head: u32,
+        out_part: u32,
+        out_head: u32,
+    },
+    operands: {
+        read x: &'a Plane = "[B T, parts part]",
+        write out: &'a Plane = "[B T, parts part]",
+    },
 }
-
-static LAY_OUT: Kernel = Kernel {
-    stem: "nn/attention_heads",
-    entry: "lay_out",
-    source: &[include_str!("../../../shaders/lib/grid.wgsl"), include_str!("../../../shaders/nn/attention_heads.wgsl")],
-    params: Params::FIELDS,
-    operands: &[Operand::plane("x", "[B T, parts part]"), Operand::plane_out("out", "[B T, parts part]")],
-};
 
 /// How D channels belong to H heads.
 #[derive(Debug, Clone, Copy)]
@@ -78,27 +85,14 @@ fn lay_out(
 ) -> Result<()> {
     let Layout { heads, head_channels, .. } = layout;
     let width = out.stride();
-    let params = Params {
-        rows: out.rows,
-        width,
-        parts,
-        heads,
-        head_channels,
-        x_part,
-        x_head,
-        out_part,
-        out_head,
-        x_stride: x.stride(),
-        out_stride: width,
-    };
     let vec4s = u64::from(out.rows) * u64::from(width);
     let cost = Cost { flops: 40.0 * vec4s as f64, bytes: 32.0 * vec4s as f64 };
-    let binds = [Bind::Plane(x), Bind::Plane(out)];
-    let dispatch = b.gpu.dispatch(&LAY_OUT, &Variant::plain(b.placement), &params, &binds, vec4s.div_ceil(64), cost)?;
-    b.program.dispatch(dispatch);
+    let call =
+        LayOutKernel { rows: out.rows, width, parts, heads, head_channels, x_part, x_head, out_part, out_head, x, out };
+    b.run(&call, &b.special(), vec4s.div_ceil(64), cost)?;
     Ok(())
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    vec![(&LAY_OUT, Variant::plain(placement))]
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    vec![(LayOutKernel::KERNEL, Specialization::new(placement))]
 }

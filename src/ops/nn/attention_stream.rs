@@ -2,56 +2,44 @@
 //! (`shaders/nn/attention_stream.wgsl`, `attention_append.wgsl`).
 
 use crate::error::{Error, Result, expect_shape};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::aft::qkv_cols;
 use crate::ops::{Builder, trips};
 
-params! {
-    /// As in `shaders/nn/attention_stream.wgsl`.
-    StreamParams {
-        rows: u32, chunk: u32, time: u32, heads: u32, head_width: u32, parts: u32, scale: f32, qkv_stride: u32, y_stride: u32,
-    }
+kernel! {
+    /// `shaders/nn/attention_stream.wgsl`.
+    struct StreamKernel = "nn/attention_stream", "stream";
+    fragments: ["grid", "cursor", "row_sum", "row_max"],
+    params: {
+        rows: u32,
+        chunk: u32,
+        time: u32,
+        heads: u32,
+        /// vec4s
+        head_width: u32,
+        /// of a head, 64 vec4s each
+        parts: u32,
+        scale: f32,
+    },
+    operands: {
+        read qkv: &'a Plane = "[N C, 3 D]",
+        read cursor: Array<'a, u32> = "cursor",
+        read cache: Array<'a, [f32; 4]> = "[N, T, 2, D]",
+        write y: &'a Plane = "[N C, D]",
+    },
 }
 
-params! {
-    /// As in `shaders/nn/attention_append.wgsl`.
-    AppendParams { rows: u32, chunk: u32, time: u32, width: u32, qkv_stride: u32 }
+kernel! {
+    /// `shaders/nn/attention_append.wgsl`.
+    struct AppendKernel = "nn/attention_append", "append";
+    fragments: ["grid", "cursor"],
+    params: { rows: u32, chunk: u32, time: u32, width: u32 },
+    operands: {
+        read qkv: &'a Plane = "[N C, 3 D]",
+        read cursor: Array<'a, u32> = "cursor",
+        write cache: Array<'a, [f32; 4]> = "[N, T, 2, D]",
+    },
 }
-
-static STREAM: Kernel = Kernel {
-    stem: "nn/attention_stream",
-    entry: "stream",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/cursor.wgsl"),
-        include_str!("../../../shaders/lib/row_sum.wgsl"),
-        include_str!("../../../shaders/lib/row_max.wgsl"),
-        include_str!("../../../shaders/nn/attention_stream.wgsl"),
-    ],
-    params: StreamParams::FIELDS,
-    operands: &[
-        Operand::plane("qkv", "[N C, 3 D]"),
-        Operand::array("cursor", "u32", "cursor"),
-        Operand::array("cache", "vec4<f32>", "[N, T, 2, D]"),
-        Operand::plane_out("y", "[N C, D]"),
-    ],
-};
-
-static APPEND: Kernel = Kernel {
-    stem: "nn/attention_append",
-    entry: "append",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/cursor.wgsl"),
-        include_str!("../../../shaders/nn/attention_append.wgsl"),
-    ],
-    params: AppendParams::FIELDS,
-    operands: &[
-        Operand::plane("qkv", "[N C, 3 D]"),
-        Operand::array("cursor", "u32", "cursor"),
-        Operand::array_out("cache", "vec4<f32>", "[N, T, 2, D]"),
-    ],
-};
 
 /// Operands of a pass over the next tokens of a stream.
 pub struct Forward<'a> {
@@ -105,16 +93,14 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let tile = u64::from(head_width) + 14 + u64::from(GROUP) + 1;
     trips::check("attention stream: a row", u64::from(time.div_ceil(GROUP)) * tile)?;
 
-    let params = AppendParams { rows, chunk, time, width, qkv_stride: qkv.stride() };
     let numbers = 2.0 * 4.0 * f64::from(rows) * f64::from(width);
     let cost = Cost { flops: numbers, bytes: 8.0 * numbers };
-    let binds = [Bind::Plane(qkv), Bind::Buffer(cursor), Bind::Buffer(cache)];
     let groups = (u64::from(rows) * 2 * u64::from(width)).div_ceil(64);
-    let append = b.gpu.dispatch(&APPEND, &Variant::plain(b.placement), &params, &binds, groups, cost)?;
-    b.program.dispatch(append);
+    let append = AppendKernel { rows, chunk, time, width, qkv, cursor: cursor.into(), cache: cache.into() };
+    b.run(&append, &b.special(), groups, cost)?;
 
     let parts = head_width.div_ceil(GROUP);
-    let params = StreamParams {
+    let stream = StreamKernel {
         rows,
         chunk,
         time,
@@ -122,18 +108,17 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
         head_width,
         parts,
         scale: f64::from(4 * head_width).sqrt().recip() as f32,
-        qkv_stride: qkv.stride(),
-        y_stride: width,
+        qkv,
+        cursor: cursor.into(),
+        cache: cache.into(),
+        y,
     };
     let numbers = 4.0 * f64::from(rows) * f64::from(width) * f64::from(time);
     let cost = Cost { flops: 4.0 * numbers, bytes: 8.0 * numbers };
-    let binds = [Bind::Plane(qkv), Bind::Buffer(cursor), Bind::Buffer(cache), Bind::Plane(y)];
     let groups = u64::from(rows) * u64::from(heads) * u64::from(parts);
-    let stream = b.gpu.dispatch(&STREAM, &Variant::plain(b.placement), &params, &binds, groups, cost)?;
-    b.program.dispatch(stream);
-    Ok(())
+    b.run(&stream, &b.special(), groups, cost)
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    [&STREAM, &APPEND].map(|kernel| (kernel, Variant::plain(placement))).into()
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    [StreamKernel::KERNEL, AppendKernel::KERNEL].map(|kernel| (kernel, Specialization::new(placement))).into()
 }

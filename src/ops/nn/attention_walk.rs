@@ -1,60 +1,37 @@
 //! How attention walks over pairs of rows and keys (`shaders/lib/attention*.wgsl`): a strip of rows and a panel of keys at a time.
 
 use crate::error::Result;
-use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, params};
+use crate::gpu::{Array, Call, Cost, Kernel, Placement, Plane, Specialization, kernel, shared_params};
 use crate::ops::Builder;
 use crate::ops::nn::attention::Attention;
 use crate::ops::nn::linear::Plan;
 
-params! {
-    /// As in `shaders/lib/attention.wgsl`.
-    Params {
-        batch: u32, time: u32, heads: u32, head_width: u32, first_row: u32, rows: u32, strip: u32, first_key: u32, keys: u32,
-        panel: u32, causal: u32, first: u32, last: u32, out_column: u32, scale: f32, qkv_stride: u32, scores_stride: u32,
-        weights_stride: u32, slopes_stride: u32, x_stride: u32, y_stride: u32, dy_stride: u32, before_stride: u32, out_stride: u32,
+shared_params! {
+    /// What the kernels of attention share (`shaders/lib/attention.wgsl`).
+    pub(super) struct WalkParams {
+        batch: u32, time: u32, heads: u32,
+        /// vec4s of a head.
+        head_width: u32,
+        first_row: u32, rows: u32, strip: u32, first_key: u32, keys: u32,
+        /// vec4s of keys of a head in a plane of pairs.
+        panel: u32,
+        causal: u32, first: u32, last: u32, out_column: u32,
+        /// 1 / sqrt(channels of a head).
+        scale: f32,
     }
 }
 
-macro_rules! kernel {
-    ($stem:literal, $entry:literal, [$($part:literal),*], $operands:expr) => {
-        Kernel {
-            stem: $stem,
-            entry: $entry,
-            source: &[
-                include_str!("../../../shaders/lib/grid.wgsl"),
-                include_str!("../../../shaders/lib/run_time.wgsl"),
-                $(include_str!(concat!("../../../shaders/lib/", $part, ".wgsl")),)*
-                include_str!("../../../shaders/lib/attention.wgsl"),
-                include_str!(concat!("../../../shaders/", $stem, ".wgsl")),
-            ],
-            params: Params::FIELDS,
-            operands: $operands,
-        }
-    };
+kernel! {
+    /// Scores of a strip of rows and a panel of keys.
+    struct ScoresKernel = "nn/attention_scores", "scores_of";
+    fragments: ["grid", "run_time", "attention_head", "attention_qkv", "attention_keys", "attention"],
+    params: { walk: WalkParams },
+    operands: {
+        read qkv: &'a Plane = "[B T, 3 D]",
+        read mask: Option<Array<'a, u32>> = "[B, T]",
+        write scores: &'a Plane = "[B strip, H panel]",
+    },
 }
-
-/// A matrix product in both of its bodies, for processors and for GPUs.
-macro_rules! products {
-    ($stem:literal, $entry:literal, [$($part:literal),*], $operands:expr) => {
-        [
-            kernel!($stem, $entry, ["gemm_direct", $($part),*], $operands),
-            kernel!($stem, $entry, ["gemm_tiled", $($part),*], $operands),
-        ]
-    };
-}
-
-pub(super) use {kernel, products};
-
-static SCORES: [Kernel; 2] = products!(
-    "nn/attention_scores",
-    "scores_of",
-    ["attention_head", "attention_qkv", "attention_keys"],
-    &[
-        Operand::plane("qkv", "[B T, 3 D]"),
-        Operand::array("mask", "u32", "[B, T]"),
-        Operand::plane_out("scores", "[B strip, H panel]"),
-    ]
-);
 
 /// Rows and keys that are at hand at once.
 #[derive(Clone, Copy)]
@@ -112,10 +89,10 @@ pub(super) struct Walk<'a> {
 
 impl Walk<'_> {
     /// Rows from `first_row` on against keys from `first_key` on: of these as many as the last row sees.
-    pub(super) fn params(&self, (first_row, rows): (u32, u32), (first_key, keys): (u32, u32)) -> Params {
+    pub(super) fn params(&self, (first_row, rows): (u32, u32), (first_key, keys): (u32, u32)) -> WalkParams {
         let Attention { batch, time, channels, heads, causal, .. } = *self.attention;
         let seen = if causal { keys.min(first_row + rows - first_key) } else { keys };
-        Params {
+        WalkParams {
             batch,
             time,
             heads,
@@ -127,8 +104,10 @@ impl Walk<'_> {
             keys: seen,
             panel: self.pieces.panel / 4,
             causal: causal.into(),
+            first: 0,
+            last: 0,
+            out_column: 0,
             scale: (f64::from(channels) / f64::from(heads)).sqrt().recip() as f32,
-            ..Default::default()
         }
     }
 
@@ -143,46 +122,40 @@ impl Walk<'_> {
         b.plane(label, batch * self.pieces.strip, heads * self.pieces.panel)
     }
 
-    fn masked(&self) -> (&'static str, u32) {
+    /// The constant MASKED (`shaders/lib/attention_keys.wgsl`).
+    pub(super) fn masked(&self) -> (&'static str, u32) {
         ("MASKED", self.attention.mask.is_some().into())
     }
 
-    pub(super) fn mask(&self) -> Bind<'_> {
-        self.attention.mask.map_or(Bind::Absent, Bind::Buffer)
+    pub(super) fn mask(&self) -> Option<Array<'_, u32>> {
+        self.attention.mask.map(Array::from)
     }
 
     /// Adds a matrix product [rows, inner, cols] of each head.
-    pub(super) fn product(
+    pub(super) fn product<C: Call>(
         &self,
         b: &mut Builder,
-        kernels: &'static [Kernel; 2],
+        call: &C,
         masked: bool,
-        params: &Params,
-        binds: &[Bind<'_>],
         [rows, inner, cols]: [u32; 3],
     ) -> Result<()> {
         let plan = Plan::new(b);
         let slices = self.attention.batch * self.attention.heads;
-        let mut constants = vec![("COLUMN_SUMS", 0)];
-        constants.extend(masked.then(|| self.masked()));
+        let mut special = plan.special(b.placement).with("COLUMN_SUMS", 0u32);
+        special.constants.extend(masked.then(|| self.masked()));
         let [n, m, k] = [slices, rows, cols].map(f64::from);
         let inner = f64::from(inner);
         let cost = Cost { flops: 2.0 * n * m * k * inner, bytes: 4.0 * n * (m * inner + inner * k + m * k) };
-        let variant = Variant { placement: b.placement, constants };
-        let kernel = &kernels[plan as usize];
-        let dispatch = b.gpu.dispatch(kernel, &variant, params, binds, plan.groups([rows, 0, cols], slices), cost)?;
-        b.program.dispatch(dispatch);
-        Ok(())
+        b.run(call, &special, plan.groups([rows, 0, cols], slices), cost)
     }
 
     pub(super) fn channels(&self) -> u32 {
         4 * self.head_width
     }
 
-    pub(super) fn scores(&self, b: &mut Builder, params: &Params, qkv: &Plane, scores: &Plane) -> Result<()> {
-        let params = Params { qkv_stride: qkv.stride(), scores_stride: scores.stride(), ..*params };
-        let binds = [Bind::Plane(qkv), self.mask(), Bind::Plane(scores)];
-        self.product(b, &SCORES, true, &params, &binds, [params.rows, self.channels(), params.keys])
+    pub(super) fn scores(&self, b: &mut Builder, walk: WalkParams, qkv: &Plane, scores: &Plane) -> Result<()> {
+        let call = ScoresKernel { walk, qkv, mask: self.mask(), scores };
+        self.product(b, &call, true, [walk.rows, self.channels(), walk.keys])
     }
 }
 
@@ -194,8 +167,8 @@ pub(super) struct Kept {
 
 /// What a dispatch reads, unless it is the first, and where it stores.
 pub(super) struct Between<'a> {
-    before: Option<&'a Plane>,
-    out: &'a Plane,
+    pub(super) before: Option<&'a Plane>,
+    pub(super) out: &'a Plane,
     last: bool,
 }
 
@@ -219,37 +192,31 @@ impl Kept {
         let out = if last { end } else { plane(self.turn).unwrap_or(end) };
         Between { before, out, last }
     }
-
-    pub(super) fn planes(self) -> impl Iterator<Item = Plane> {
-        self.planes.into_iter().flatten()
-    }
 }
 
 impl Between<'_> {
-    pub(super) fn params(&self, params: &Params) -> Params {
-        Params {
-            first: self.before.is_none().into(),
-            last: self.last.into(),
-            before_stride: self.before.map_or(0, Plane::stride),
-            out_stride: self.out.stride(),
-            ..*params
-        }
-    }
-
-    pub(super) fn binds(&self) -> [Bind<'_>; 2] {
-        [self.before.map_or(Bind::Absent, Bind::Plane), Bind::Plane(self.out)]
+    pub(super) fn params(&self, walk: WalkParams) -> WalkParams {
+        WalkParams { first: self.before.is_none().into(), last: self.last.into(), ..walk }
     }
 }
 
-/// The variants of a matrix product that may have a mask.
+/// A matrix product in both of its bodies, without and with a mask.
 pub(super) fn masked_or_not(
-    kernels: &'static [Kernel; 2],
+    kernel: &'static Kernel,
     placement: Placement,
-) -> impl Iterator<Item = (&'static Kernel, Variant)> {
-    let variant = move |masked| Variant { placement, constants: vec![("COLUMN_SUMS", 0), ("MASKED", masked)] };
-    kernels.iter().flat_map(move |kernel| [0, 1].map(|masked| (kernel, variant(masked))))
+) -> impl Iterator<Item = (&'static Kernel, Specialization)> {
+    products(kernel, placement)
+        .flat_map(|(kernel, special)| [0u32, 1].map(|masked| (kernel, special.clone().with("MASKED", masked))))
 }
 
-pub(super) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    masked_or_not(&SCORES, placement).collect()
+/// A matrix product in both of its bodies.
+pub(super) fn products(
+    kernel: &'static Kernel,
+    placement: Placement,
+) -> impl Iterator<Item = (&'static Kernel, Specialization)> {
+    Plan::ALL.into_iter().map(move |plan| (kernel, plan.special(placement).with("COLUMN_SUMS", 0u32)))
+}
+
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    masked_or_not(ScoresKernel::KERNEL, placement).collect()
 }

@@ -1,7 +1,7 @@
 //! Where a stream of tokens is, on the device (`shaders/nn/cursor.wgsl`): any number of passes can be recorded ahead.
 
 use crate::error::{Error, Result};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Variant, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Specialization, kernel};
 use crate::ops::Builder;
 
 /// The words of a cursor (`shaders/lib/cursor.wgsl`). Tokens are counted from the start of the stream, modulo 2^32.
@@ -18,18 +18,15 @@ pub struct Cursor {
     pub end: u32,
 }
 
-params! {
-    /// As in `shaders/nn/cursor.wgsl`.
-    Params { chunk: u32, leave: u32, made: u32, length: u32, keep: u32 }
+kernel! {
+    /// `shaders/nn/cursor.wgsl`.
+    struct OpenKernel = "nn/cursor", "open";
+    fragments: ["cursor"],
+    params: { chunk: u32, leave: u32, made: u32, length: u32, keep: u32 },
+    operands: {
+        write cursor: Array<'a, u32> = "cursor",
+    },
 }
-
-static OPEN: Kernel = Kernel {
-    stem: "nn/cursor",
-    entry: "open",
-    source: &[include_str!("../../../shaders/lib/cursor.wgsl"), include_str!("../../../shaders/nn/cursor.wgsl")],
-    params: Params::FIELDS,
-    operands: &[Operand::array_out("cursor", "u32", "cursor")],
-};
 
 /// A pass over a stream.
 #[derive(Debug, Clone, Copy)]
@@ -59,13 +56,11 @@ pub fn open(b: &mut Builder, cursor: &Buffer, pass: &Open) -> Result<()> {
     if length == 0 || keep > length {
         return Err(Error::Config(format!("of {length} positions, {keep} cannot be kept")));
     }
-    let params = Params { chunk, leave, made, length, keep };
+    let call = OpenKernel { chunk, leave, made, length, keep, cursor: cursor.into() };
     let cost = Cost { flops: 10.0, bytes: 32.0 };
-    let dispatch = b.gpu.dispatch(&OPEN, &Variant::plain(b.placement), &params, &[Bind::Buffer(cursor)], 1, cost)?;
-    b.program.dispatch(dispatch);
-    Ok(())
+    b.run(&call, &b.special(), 1, cost)
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    vec![(&OPEN, Variant::plain(placement))]
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    vec![(OpenKernel::KERNEL, Specialization::new(placement))]
 }

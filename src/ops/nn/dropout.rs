@@ -1,36 +1,22 @@
 //! Dropout, alone or as what is added to a residual (`shaders/nn/dropout.wgsl`).
 
 use crate::error::{Error, Result, expect_shape};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::nn::LANES;
 use crate::ops::{Builder, trips};
 
-params! {
-    /// As in `shaders/nn/dropout.wgsl`.
-    Params {
-        rows: u32, width: u32, x_stride: u32, residual_stride: u32, y_stride: u32, has_residual: u32, site: u32,
-        threshold: u32, scale: f32,
-    }
+kernel! {
+    /// `shaders/nn/dropout.wgsl`.
+    struct DropoutKernel = "nn/dropout", "dropout";
+    fragments: ["grid", "run_time", "random", "train_state"],
+    params: { rows: u32, width: u32, site: u32, threshold: u32, scale: f32 },
+    operands: {
+        read x: &'a Plane = "[M, D]",
+        read residual: Option<&'a Plane> = "[M, D]",
+        read state: Option<Array<'a, u32>> = "training state",
+        write y: &'a Plane = "[M, D]",
+    },
 }
-
-static DROPOUT: Kernel = Kernel {
-    stem: "nn/dropout",
-    entry: "dropout",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/random.wgsl"),
-        include_str!("../../../shaders/lib/train_state.wgsl"),
-        include_str!("../../../shaders/nn/dropout.wgsl"),
-    ],
-    params: Params::FIELDS,
-    operands: &[
-        Operand::plane("x", "[M, D]"),
-        Operand::plane("residual", "[M, D]"),
-        Operand::array("state", "u32", "training state"),
-        Operand::plane_out("y", "[M, D]"),
-    ],
-};
 
 /// Operands of a dropout. The gradient is the same call with the gradient of y as `x`.
 pub struct Dropout<'a> {
@@ -67,35 +53,28 @@ pub fn forward(b: &mut Builder, args: &Dropout<'_>) -> Result<()> {
     if state.is_none() && rate > 0.0 {
         return Err(Error::Config("dropout needs a training state, which chooses what is dropped".into()));
     }
-    let params = Params {
+    let call = DropoutKernel {
         rows: x.rows,
         width: x.stride(),
-        x_stride: x.stride(),
-        residual_stride: residual.map_or(0, Plane::stride),
-        y_stride: y.stride(),
-        has_residual: u32::from(residual.is_some()),
         site,
         threshold: (f64::from(rate) * 4_294_967_296.0) as u32,
         scale: 1.0 / (1.0 - rate),
+        x,
+        residual,
+        state: state.map(Array::from),
+        y,
     };
-    let binds = [
-        Bind::Plane(x),
-        residual.map_or(Bind::Absent, Bind::Plane),
-        state.map_or(Bind::Absent, Bind::Buffer),
-        Bind::Plane(y),
-    ];
     let width = u64::from(x.stride());
     let lanes = trips::lanes(b.few_threads(), "dropout", &LANES, |lanes| width.div_ceil(lanes))?;
-    let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
+    let variant = b.special().with("LANES", lanes);
     let groups = (u64::from(x.rows) * u64::from(lanes)).div_ceil(64);
     let elements = f64::from(x.rows) * f64::from(x.cols);
     let cost = Cost { flops: 40.0 * elements, bytes: 12.0 * elements };
-    let dispatch = b.gpu.dispatch(&DROPOUT, &variant, &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &variant, groups, cost)?;
     Ok(())
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let variant = |lanes| Variant { placement, constants: vec![("LANES", lanes)] };
-    LANES.map(|lanes| (&DROPOUT, variant(lanes))).into()
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    let variant = |lanes| Specialization::new(placement).with("LANES", lanes);
+    LANES.map(|lanes| (DropoutKernel::KERNEL, variant(lanes))).into()
 }

@@ -1,7 +1,7 @@
 //! Token and position embeddings and their gradients (`shaders/nn/embedding*.wgsl`).
 
 use crate::error::{Error, Result, expect_shape};
-use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
+use crate::gpu::{Array, Call, Cost, Kernel, Placement, Plane, Specialization, Weights, kernel};
 use crate::ops::nn::LANES;
 use crate::ops::nn::batch::Batch;
 use crate::ops::{Builder, Gradient, trips};
@@ -9,60 +9,35 @@ use crate::ops::{Builder, Gradient, trips};
 /// Threads that share a sum of the gradient: in the plans for processors and for GPUs, and for sums of many rows.
 const SUM_LANES: [u32; 3] = [1, 8, 64];
 
-params! {
-    /// As in `shaders/nn/embedding.wgsl`.
-    ForwardParams {
-        rows: u32, length: u32, width: u32, x_stride: u32, token_base: u32, position_base: u32, slots: u32, slot_len: u32,
-        micro: u32,
-    }
+kernel! {
+    /// `shaders/nn/embedding.wgsl`.
+    struct ForwardKernel = "nn/embedding", "forward";
+    fragments: ["grid", "run_time", "train_state", "batch"],
+    params: { rows: u32, length: u32, width: u32, slots: u32, slot_len: u32, micro: u32 },
+    operands: {
+        read token: &'a Weights = "[V, D]",
+        read position: &'a Weights = "[T, D]",
+        read data: Array<'a, u32> = "[slots] batches",
+        read state: Array<'a, u32> = "training state",
+        write x: &'a Plane = "[B, T, D]",
+    },
 }
 
-params! {
-    /// As in `shaders/nn/embedding_grad.wgsl`.
-    GradientParams {
-        rows: u32, length: u32, vocabulary: u32, positions: u32, width: u32, dx_stride: u32, slots: u32, slot_len: u32,
-        micro: u32, position_offset: u32, accumulate: u32,
-    }
+kernel! {
+    /// `shaders/nn/embedding_grad.wgsl`.
+    struct GradientKernel = "nn/embedding_grad", "gradient";
+    fragments: ["grid", "run_time", "train_state", "batch"],
+    params: {
+        rows: u32, length: u32, vocabulary: u32, positions: u32, width: u32, slots: u32, slot_len: u32, micro: u32,
+        position_offset: u32, accumulate: u32,
+    },
+    operands: {
+        read data: Array<'a, u32> = "[slots] batches",
+        read state: Array<'a, u32> = "training state",
+        read dx: &'a Plane = "[B, T, D]",
+        write out: Array<'a, [f32; 4]> = "[d_token V D, d_position T D]",
+    },
 }
-
-static FORWARD: Kernel = Kernel {
-    stem: "nn/embedding",
-    entry: "forward",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/train_state.wgsl"),
-        include_str!("../../../shaders/lib/batch.wgsl"),
-        include_str!("../../../shaders/nn/embedding.wgsl"),
-    ],
-    params: ForwardParams::FIELDS,
-    operands: &[
-        Operand::weights("token", "[V, D]"),
-        Operand::weights("position", "[T, D]"),
-        Operand::array("data", "u32", "[slots] batches"),
-        Operand::array("state", "u32", "training state"),
-        Operand::plane_out("x", "[B, T, D]"),
-    ],
-};
-
-static GRADIENT: Kernel = Kernel {
-    stem: "nn/embedding_grad",
-    entry: "gradient",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/train_state.wgsl"),
-        include_str!("../../../shaders/lib/batch.wgsl"),
-        include_str!("../../../shaders/nn/embedding_grad.wgsl"),
-    ],
-    params: GradientParams::FIELDS,
-    operands: &[
-        Operand::array("data", "u32", "[slots] batches"),
-        Operand::array("state", "u32", "training state"),
-        Operand::plane("dx", "[B, T, D]"),
-        Operand::array_out("out", "vec4<f32>", "[d_token V D, d_position T D]"),
-    ],
-};
 
 /// Operands of the forward pass.
 pub struct Forward<'a> {
@@ -101,30 +76,24 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     check(&batch, length, position.rows, x)?;
     expect_shape("embedding: tables", (x.cols, x.cols), (token.cols, position.cols))?;
     expect_shape("embedding: token table", batch.layout.vocabulary, token.rows)?;
-    let params = ForwardParams {
+    let call = ForwardKernel {
         rows: x.rows,
         length,
         width: x.stride(),
-        x_stride: x.stride(),
-        token_base: token.base(),
-        position_base: position.base(),
         slots: batch.slots,
         slot_len: batch.layout.words(),
         micro: batch.micro,
+        token,
+        position,
+        data: batch.data.into(),
+        state: batch.state.into(),
+        x,
     };
-    let binds = [
-        Bind::Weights(token),
-        Bind::Weights(position),
-        Bind::Buffer(batch.data),
-        Bind::Buffer(batch.state),
-        Bind::Plane(x),
-    ];
     let width = u64::from(x.stride());
     let lanes = trips::lanes(b.few_threads(), "embedding", &LANES, |lanes| width.div_ceil(lanes))?;
-    let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
+    let variant = b.special().with("LANES", lanes);
     let groups = (u64::from(x.rows) * u64::from(lanes)).div_ceil(64);
-    let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, groups, cost(x, 1.0, 3.0))?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &variant, groups, cost(x, 1.0, 3.0))?;
     Ok(())
 }
 
@@ -144,24 +113,25 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
         return Err(Error::shape("embedding: gradients of the tables", expected, got));
     }
     let lanes = sum_lanes(b.few_threads(), dx.rows)?;
-    let params = GradientParams {
+    let call = GradientKernel {
         rows: dx.rows,
         length,
         vocabulary,
         positions,
         width,
-        dx_stride: width,
         slots: batch.slots,
         slot_len: batch.layout.words(),
         micro: batch.micro,
         position_offset: out.second_offset,
         accumulate: out.accumulate,
+        data: batch.data.into(),
+        state: batch.state.into(),
+        dx,
+        out: out.array(),
     };
-    let binds = [Bind::Buffer(batch.data), Bind::Buffer(batch.state), Bind::Plane(dx), out.bind()];
-    let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
+    let variant = b.special().with("LANES", lanes);
     let groups = (u64::from(vocabulary + positions) * u64::from(width) * u64::from(lanes)).div_ceil(64);
-    let dispatch = b.gpu.dispatch(&GRADIENT, &variant, &params, &binds, groups, cost(dx, 2.0, 2.0))?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &variant, groups, cost(dx, 2.0, 2.0))?;
     out.finish(b)
 }
 
@@ -188,10 +158,10 @@ fn cost(x: &Plane, flops: f64, planes: f64) -> Cost {
     Cost { flops: flops * elements, bytes: 4.0 * planes * elements }
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let variant = |lanes| Variant { placement, constants: vec![("LANES", lanes)] };
-    let forward = LANES.map(|lanes| (&FORWARD, variant(lanes)));
-    forward.into_iter().chain(SUM_LANES.map(|lanes| (&GRADIENT, variant(lanes)))).collect()
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    let variant = |lanes| Specialization::new(placement).with("LANES", lanes);
+    let forward = LANES.map(|lanes| (ForwardKernel::KERNEL, variant(lanes)));
+    forward.into_iter().chain(SUM_LANES.map(|lanes| (GradientKernel::KERNEL, variant(lanes)))).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Sums of squares of a page of gradients, for the global norm (`shaders/nn/gradient_norm.wgsl`).
 
 use crate::error::{Error, Result};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Variant, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Specialization, kernel};
 use crate::ops::{Builder, trips};
 
 /// The most partial sums that a page gives.
@@ -12,22 +12,16 @@ const ROW_GROUP: u32 = 64;
 /// Lanes that share a partial sum, in the plans for processors and for GPUs.
 const SUM_LANES: [u32; 2] = [1, 64];
 
-params! {
-    /// As in `shaders/nn/gradient_norm.wgsl`.
-    Params { len: u32, span: u32, spans: u32, offset: u32 }
+kernel! {
+    /// `shaders/nn/gradient_norm.wgsl`.
+    struct SumSquaresKernel = "nn/gradient_norm", "sum_squares";
+    fragments: ["grid", "row_sum"],
+    params: { len: u32, span: u32, spans: u32, offset: u32 },
+    operands: {
+        read grad: Array<'a, [f32; 4]> = "[N]",
+        write partials: Array<'a, f32> = "[P]",
+    },
 }
-
-static SUM_SQUARES: Kernel = Kernel {
-    stem: "nn/gradient_norm",
-    entry: "sum_squares",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/row_sum.wgsl"),
-        include_str!("../../../shaders/nn/gradient_norm.wgsl"),
-    ],
-    params: Params::FIELDS,
-    operands: &[Operand::array("grad", "vec4<f32>", "[N]"), Operand::array_out("partials", "f32", "[P]")],
-};
 
 /// Operands of the sums.
 pub struct SumSquares<'a> {
@@ -56,16 +50,14 @@ pub fn forward(b: &mut Builder, args: &SumSquares<'_>) -> Result<u32> {
     if partials.size() < 4 * u64::from(next) {
         return Err(Error::shape("gradient_norm: partial sums", format!("{} bytes", 4 * next), partials.size()));
     }
-    let params = Params { len: vec4s, span, spans, offset };
     // A lane's vec4s, its blocks of 64, and the sum over lanes.
     let trips = |lanes| u64::from(span).div_ceil(lanes) + u64::from(span).div_ceil(64 * lanes) + 6;
     let lanes = trips::lanes(b.few_threads(), "gradient_norm", &SUM_LANES, trips)?;
-    let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
+    let variant = b.special().with("LANES", lanes);
     let groups = (u64::from(spans) * u64::from(lanes)).div_ceil(ROW_GROUP.into());
     let cost = Cost { flops: 8.0 * f64::from(vec4s), bytes: 16.0 * f64::from(vec4s) };
-    let binds = [Bind::Buffer(grad), Bind::Buffer(partials)];
-    let dispatch = b.gpu.dispatch(&SUM_SQUARES, &variant, &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
+    let call = SumSquaresKernel { len: vec4s, span, spans, offset, grad: grad.into(), partials: partials.into() };
+    b.run(&call, &variant, groups, cost)?;
     Ok(next)
 }
 
@@ -83,9 +75,9 @@ pub(crate) fn check_page(what: &str, page: &Buffer, vec4s: u32) -> Result<()> {
     Err(Error::shape(format!("{what}: page"), format!("{vec4s} vec4s, at least 1"), format!("{} bytes", page.size())))
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let variant = |lanes| Variant { placement, constants: vec![("LANES", lanes)] };
-    SUM_LANES.map(|lanes| (&SUM_SQUARES, variant(lanes))).into()
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    let variant = |lanes| Specialization::new(placement).with("LANES", lanes);
+    SUM_LANES.map(|lanes| (SumSquaresKernel::KERNEL, variant(lanes))).into()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Layer normalisation and its gradients (`shaders/nn/layer_norm*.wgsl`).
 
 use crate::error::{Result, expect_shape};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, Weights, kernel};
 use crate::ops::nn::LANES;
 use crate::ops::{Builder, Gradient, trips};
 
@@ -10,80 +10,50 @@ const ROW_GROUP: u32 = 64;
 /// Slices of rows in the gradients of gamma and beta, which one thread adds up.
 const MAX_SLICES: u32 = 4096;
 
-params! {
-    /// As in `shaders/nn/layer_norm.wgsl`.
-    ForwardParams { rows: u32, cols: u32, x_stride: u32, y_stride: u32, gamma_base: u32, beta_base: u32, eps: f32 }
+kernel! {
+    /// `shaders/nn/layer_norm.wgsl`.
+    struct ForwardKernel = "nn/layer_norm", "forward";
+    fragments: ["grid", "row_sum"],
+    params: { rows: u32, cols: u32, eps: f32 },
+    operands: {
+        read x: &'a Plane = "[M, D]",
+        read gamma: &'a Weights = "[D]",
+        read beta: &'a Weights = "[D]",
+        write y: &'a Plane = "[M, D]",
+        write stats: Array<'a, [f32; 2]> = "[M] (mean, rstd)",
+    },
 }
 
-params! {
-    /// As in `shaders/nn/layer_norm_grad.wgsl`.
-    GradientParams {
-        rows: u32, cols: u32, x_stride: u32, dy_stride: u32, skip_stride: u32, dx_stride: u32, gamma_base: u32, has_skip: u32,
-    }
+kernel! {
+    /// `shaders/nn/layer_norm_grad.wgsl`.
+    struct GradientKernel = "nn/layer_norm_grad", "gradient";
+    fragments: ["grid", "run_time", "row_sum"],
+    params: { rows: u32, cols: u32 },
+    operands: {
+        read x: &'a Plane = "[M, D]",
+        read dy: &'a Plane = "[M, D]",
+        read skip: Option<&'a Plane> = "[M, D]",
+        read gamma: &'a Weights = "[D]",
+        read stats: Array<'a, [f32; 2]> = "[M] (mean, rstd)",
+        write dx: &'a Plane = "[M, D]",
+    },
 }
 
-params! {
-    /// As in `shaders/nn/layer_norm_grad_affine.wgsl`.
-    AffineParams {
-        rows: u32, rows_per_slice: u32, slices: u32, width: u32, x_stride: u32, dy_stride: u32, slice_stride: u32,
-        beta_offset: u32, accumulate: u32,
-    }
+kernel! {
+    /// `shaders/nn/layer_norm_grad_affine.wgsl`.
+    struct GradientAffineKernel = "nn/layer_norm_grad_affine", "gradient_affine";
+    fragments: ["grid", "run_time"],
+    params: {
+        rows: u32, rows_per_slice: u32, slices: u32, width: u32, slice_stride: u32, beta_offset: u32,
+        accumulate: u32,
+    },
+    operands: {
+        read x: &'a Plane = "[M, D]",
+        read dy: &'a Plane = "[M, D]",
+        read stats: Array<'a, [f32; 2]> = "[M] (mean, rstd)",
+        write out: Array<'a, [f32; 4]> = "[S, dgamma D, dbeta D]",
+    },
 }
-
-static FORWARD: Kernel = Kernel {
-    stem: "nn/layer_norm",
-    entry: "forward",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/row_sum.wgsl"),
-        include_str!("../../../shaders/nn/layer_norm.wgsl"),
-    ],
-    params: ForwardParams::FIELDS,
-    operands: &[
-        Operand::plane("x", "[M, D]"),
-        Operand::weights("gamma", "[D]"),
-        Operand::weights("beta", "[D]"),
-        Operand::plane_out("y", "[M, D]"),
-        Operand::array_out("stats", "vec2<f32>", "[M] (mean, rstd)"),
-    ],
-};
-
-static GRADIENT: Kernel = Kernel {
-    stem: "nn/layer_norm_grad",
-    entry: "gradient",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/row_sum.wgsl"),
-        include_str!("../../../shaders/nn/layer_norm_grad.wgsl"),
-    ],
-    params: GradientParams::FIELDS,
-    operands: &[
-        Operand::plane("x", "[M, D]"),
-        Operand::plane("dy", "[M, D]"),
-        Operand::plane("skip", "[M, D]"),
-        Operand::weights("gamma", "[D]"),
-        Operand::array("stats", "vec2<f32>", "[M] (mean, rstd)"),
-        Operand::plane_out("dx", "[M, D]"),
-    ],
-};
-
-static GRADIENT_AFFINE: Kernel = Kernel {
-    stem: "nn/layer_norm_grad_affine",
-    entry: "gradient_affine",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/nn/layer_norm_grad_affine.wgsl"),
-    ],
-    params: AffineParams::FIELDS,
-    operands: &[
-        Operand::plane("x", "[M, D]"),
-        Operand::plane("dy", "[M, D]"),
-        Operand::array("stats", "vec2<f32>", "[M] (mean, rstd)"),
-        Operand::array_out("out", "vec4<f32>", "[S, dgamma D, dbeta D]"),
-    ],
-};
 
 /// Operands of the forward pass.
 pub struct Forward<'a> {
@@ -132,20 +102,10 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let Forward { x, gamma, beta, eps, y, stats } = *args;
     expect_shape("layer_norm: y", (x.rows, x.cols), (y.rows, y.cols))?;
     expect_shape("layer_norm: gamma and beta", (x.cols, x.cols), (gamma.cols, beta.cols))?;
-    let params = ForwardParams {
-        rows: x.rows,
-        cols: x.cols,
-        x_stride: x.stride(),
-        y_stride: y.stride(),
-        gamma_base: gamma.base(),
-        beta_base: beta.base(),
-        eps,
-    };
-    let binds = [Bind::Plane(x), Bind::Weights(gamma), Bind::Weights(beta), Bind::Plane(y), Bind::Buffer(stats)];
+    let call = ForwardKernel { rows: x.rows, cols: x.cols, eps, x, gamma, beta, y, stats: stats.into() };
     // The mean, the variance, y.
     let (variant, groups) = plan(b, x, 3)?;
-    let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, groups, cost(x, 10.0, 2.0))?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &variant, groups, cost(x, 10.0, 2.0))?;
     Ok(())
 }
 
@@ -157,28 +117,10 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     let Backward { x, dy, skip, gamma, stats, dx, affine } = *args;
     expect_shape("layer_norm: dy", (x.rows, x.cols), (dy.rows, dy.cols))?;
     expect_shape("layer_norm: dx", (x.rows, x.cols), (dx.rows, dx.cols))?;
-    let params = GradientParams {
-        rows: x.rows,
-        cols: x.cols,
-        x_stride: x.stride(),
-        dy_stride: dy.stride(),
-        skip_stride: skip.map_or(0, Plane::stride),
-        dx_stride: dx.stride(),
-        gamma_base: gamma.base(),
-        has_skip: u32::from(skip.is_some()),
-    };
-    let binds = [
-        Bind::Plane(x),
-        Bind::Plane(dy),
-        skip.map_or(Bind::Absent, Bind::Plane),
-        Bind::Weights(gamma),
-        Bind::Buffer(stats),
-        Bind::Plane(dx),
-    ];
+    let call = GradientKernel { rows: x.rows, cols: x.cols, x, dy, skip, gamma, stats: stats.into(), dx };
     // The means, dx.
     let (variant, groups) = plan(b, x, 2)?;
-    let dispatch = b.gpu.dispatch(&GRADIENT, &variant, &params, &binds, groups, cost(x, 14.0, 4.0))?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &variant, groups, cost(x, 14.0, 4.0))?;
     affine_gradient(b, args, affine)
 }
 
@@ -190,31 +132,31 @@ fn affine_gradient(b: &mut Builder, args: &Backward<'_>, affine: &Gradient) -> R
     let trips = rows_per_slice + rows_per_slice.div_ceil(64);
     trips::check("layer_norm: gradients of gamma and beta", trips.max(slices).into())?;
     let out = affine.slices(b, slices)?;
-    let params = AffineParams {
+    let call = GradientAffineKernel {
         rows: x.rows,
         rows_per_slice,
         slices: out.slices,
         width: x.stride(),
-        x_stride: x.stride(),
-        dy_stride: dy.stride(),
         slice_stride: out.stride,
         beta_offset: out.second_offset,
         accumulate: out.accumulate,
+        x,
+        dy,
+        stats: stats.into(),
+        out: out.array(),
     };
-    let binds = [Bind::Plane(x), Bind::Plane(dy), Bind::Buffer(stats), out.bind()];
     let groups = (u64::from(out.slices) * u64::from(x.stride())).div_ceil(64);
-    let variant = Variant::plain(b.placement);
-    let dispatch = b.gpu.dispatch(&GRADIENT_AFFINE, &variant, &params, &binds, groups, cost(x, 6.0, 2.0))?;
-    b.program.dispatch(dispatch);
+    let variant = Specialization::new(b.placement);
+    b.run(&call, &variant, groups, cost(x, 6.0, 2.0))?;
     out.finish(b)
 }
 
 /// Few lanes a row where threads are few, many where a row's loads should be neighbours.
-fn plan(b: &Builder, x: &Plane, passes: u64) -> Result<(Variant, u64)> {
+fn plan(b: &Builder, x: &Plane, passes: u64) -> Result<(Specialization, u64)> {
     // Each pass over a row, and the sums over lanes.
     let trips = |lanes| passes * u64::from(x.stride()).div_ceil(lanes) + 18;
     let lanes = trips::lanes(b.few_threads(), "layer_norm", &LANES, trips)?;
-    let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
+    let variant = b.special().with("LANES", lanes);
     Ok((variant, (u64::from(x.rows) * u64::from(lanes)).div_ceil(ROW_GROUP.into())))
 }
 
@@ -228,11 +170,11 @@ fn cost(x: &Plane, flops: f64, planes: f64) -> Cost {
     Cost { flops: flops * elements, bytes: 4.0 * planes * elements }
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let mut all = vec![(&GRADIENT_AFFINE, Variant::plain(placement))];
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    let mut all = vec![(GradientAffineKernel::KERNEL, Specialization::new(placement))];
     for lanes in LANES {
-        let variant = Variant { placement, constants: vec![("LANES", lanes)] };
-        all.extend([(&FORWARD, variant.clone()), (&GRADIENT, variant)]);
+        let variant = Specialization::new(placement).with("LANES", lanes);
+        all.extend([(ForwardKernel::KERNEL, variant.clone()), (GradientKernel::KERNEL, variant)]);
     }
     all
 }

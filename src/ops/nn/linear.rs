@@ -2,119 +2,65 @@
 //! the store.
 
 use crate::error::{Result, expect_shape};
-use crate::gpu::{Bind, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
+use crate::gpu::{Array, Call, Cost, Kernel, Placement, Plane, Specialization, Weights, fragment, kernel};
 use crate::ops::{Builder, Gradient, trips};
 
-params! {
-    /// As in `shaders/nn/linear.wgsl`.
-    ForwardParams {
-        rows: u32, inner: u32, cols: u32, x_stride: u32, residual_stride: u32, y_stride: u32, pre_stride: u32, w_base: u32,
-        bias_base: u32, has_bias: u32, has_residual: u32, has_gelu: u32,
-    }
+kernel! {
+    /// `shaders/nn/linear.wgsl`.
+    struct ForwardKernel = "nn/linear", "forward";
+    fragments: ["grid", "run_time", "gelu"],
+    params: { rows: u32, inner: u32, cols: u32 },
+    operands: {
+        read x: &'a Plane = "[M, K]",
+        read w: &'a Weights = "[K, N]",
+        read bias: Option<&'a Weights> = "[N]",
+        read residual: Option<&'a Plane> = "[M, N]",
+        write y: &'a Plane = "[M, N]",
+        write pre: Option<&'a Plane> = "[M, N]",
+    },
 }
 
-params! {
-    /// As in `shaders/nn/linear_grad_x.wgsl`.
-    InputParams {
-        rows: u32, inner: u32, cols: u32, dy_stride: u32, pre_stride: u32, skip_stride: u32, dx_stride: u32, w_base: u32,
-        has_pre: u32, has_skip: u32,
-    }
+kernel! {
+    /// `shaders/nn/linear_grad_x.wgsl`.
+    struct GradientXKernel = "nn/linear_grad_x", "gradient_x";
+    fragments: ["grid", "run_time", "gelu"],
+    params: {
+        rows: u32,
+        /// N.
+        inner: u32,
+        /// K.
+        cols: u32,
+    },
+    operands: {
+        read dy: &'a Plane = "[M, N]",
+        read w: &'a Weights = "[K, N]",
+        read pre: Option<&'a Plane> = "[M, K]",
+        read skip: Option<&'a Plane> = "[M, K]",
+        write dx: &'a Plane = "[M, K]",
+    },
 }
 
-params! {
-    /// As in `shaders/nn/linear_grad_w.wgsl`.
-    WeightParams {
-        rows: u32, inner: u32, cols: u32, inner_per_slice: u32, slices: u32, x_stride: u32, dy_stride: u32, slice_stride: u32,
-        bias_offset: u32, accumulate: u32,
-    }
+kernel! {
+    /// `shaders/nn/linear_grad_w.wgsl`.
+    struct GradientWKernel = "nn/linear_grad_w", "gradient_w";
+    fragments: ["grid", "run_time"],
+    params: {
+        /// K, padded to a multiple of 4.
+        rows: u32,
+        /// M.
+        inner: u32,
+        /// N.
+        cols: u32,
+        /// A multiple of 4.
+        inner_per_slice: u32,
+        slices: u32, slice_stride: u32, bias_offset: u32, accumulate: u32,
+    },
+    operands: {
+        read x: &'a Plane = "[M, K]",
+        read dy: &'a Plane = "[M, N]",
+        write out: Array<'a, [f32; 4]> = "[S, dW K x N, dbias N]",
+    },
 }
-
-macro_rules! gemm_kernel {
-    ($stem:literal, $entry:literal, $gemm:literal, $params:ident, $operands:expr) => {
-        Kernel {
-            stem: $stem,
-            entry: $entry,
-            source: &[
-                include_str!("../../../shaders/lib/grid.wgsl"),
-                include_str!("../../../shaders/lib/run_time.wgsl"),
-                include_str!("../../../shaders/lib/gelu.wgsl"),
-                include_str!(concat!("../../../shaders/lib/", $gemm, ".wgsl")),
-                include_str!(concat!("../../../shaders/", $stem, ".wgsl")),
-            ],
-            params: $params::FIELDS,
-            operands: $operands,
-        }
-    };
-}
-
-/// A matrix product in both of its bodies.
-struct Bodies {
-    direct: Kernel,
-    tiled: Kernel,
-}
-
-impl Bodies {
-    fn of(&self, plan: Plan) -> &Kernel {
-        match plan {
-            Plan::Direct => &self.direct,
-            Plan::Tiled => &self.tiled,
-        }
-    }
-}
-
-/// Constants of a kernel. What a store does rarely but at a price is a constant; the rest are flags in the params, which keep
-/// the number of pipelines small.
-type Flags<'a> = &'a [(&'static str, u32)];
-
-/// Without and with the sums of the columns.
-const SUMS: [(&str, u32); 2] = [("COLUMN_SUMS", 0), ("COLUMN_SUMS", 1)];
-
-macro_rules! bodies {
-    ($stem:literal, $entry:literal, $params:ident, $operands:expr) => {
-        Bodies {
-            direct: gemm_kernel!($stem, $entry, "gemm_direct", $params, $operands),
-            tiled: gemm_kernel!($stem, $entry, "gemm_tiled", $params, $operands),
-        }
-    };
-}
-
-static FORWARD: Bodies = bodies!(
-    "nn/linear",
-    "forward",
-    ForwardParams,
-    &[
-        Operand::plane("x", "[M, K]"),
-        Operand::weights("w", "[K, N]"),
-        Operand::weights("bias", "[N]"),
-        Operand::plane("residual", "[M, N]"),
-        Operand::plane_out("y", "[M, N]"),
-        Operand::plane_out("pre", "[M, N]"),
-    ]
-);
-
-static GRADIENT_X: Bodies = bodies!(
-    "nn/linear_grad_x",
-    "gradient_x",
-    InputParams,
-    &[
-        Operand::plane("dy", "[M, N]"),
-        Operand::weights("w", "[K, N]"),
-        Operand::plane("pre", "[M, K]"),
-        Operand::plane("skip", "[M, K]"),
-        Operand::plane_out("dx", "[M, K]"),
-    ]
-);
-
-static GRADIENT_W: Bodies = bodies!(
-    "nn/linear_grad_w",
-    "gradient_w",
-    WeightParams,
-    &[
-        Operand::plane("x", "[M, K]"),
-        Operand::plane("dy", "[M, N]"),
-        Operand::array_out("out", "vec4<f32>", "[S, dW K x N, dbias N]"),
-    ]
-);
 
 /// Operands of the forward pass.
 pub struct Forward<'a> {
@@ -164,30 +110,8 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
         expect_shape(name, (y.rows, y.cols), shape)?;
     }
     expect_shape("linear: bias", y.cols, bias.map_or(y.cols, |v| v.cols))?;
-    let params = ForwardParams {
-        rows: x.rows,
-        inner: x.cols,
-        cols: y.cols,
-        x_stride: x.stride(),
-        residual_stride: residual.map_or(0, Plane::stride),
-        y_stride: y.stride(),
-        pre_stride: pre.map_or(0, Plane::stride),
-        w_base: w.base(),
-        bias_base: bias.map_or(0, Weights::base),
-        has_bias: u32::from(bias.is_some()),
-        has_residual: u32::from(residual.is_some()),
-        has_gelu: u32::from(pre.is_some()),
-    };
-    let binds = [
-        Bind::Plane(x),
-        Bind::Weights(w),
-        bias.map_or(Bind::Absent, Bind::Weights),
-        residual.map_or(Bind::Absent, Bind::Plane),
-        Bind::Plane(y),
-        pre.map_or(Bind::Absent, Bind::Plane),
-    ];
-    let plan = Plan::new(b);
-    plan.dispatch(b, &FORWARD, &[SUMS[0]], &params, &binds, [x.rows, x.cols, y.cols], 1)
+    let call = ForwardKernel { rows: x.rows, inner: x.cols, cols: y.cols, x, w, bias, residual, y, pre };
+    Plan::new(b).run(b, &call, false, [x.rows, x.cols, y.cols], 1)
 }
 
 /// Adds the gradients of the input (unless `dx` is none) and of the parameters. 4 M K N flops.
@@ -207,27 +131,8 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
 
 fn gradient_x(b: &mut Builder, args: &Backward<'_>, dx: &Plane) -> Result<()> {
     let Backward { w, dy, pre, skip, .. } = *args;
-    let params = InputParams {
-        rows: dy.rows,
-        inner: dy.cols,
-        cols: dx.cols,
-        dy_stride: dy.stride(),
-        pre_stride: pre.map_or(0, Plane::stride),
-        skip_stride: skip.map_or(0, Plane::stride),
-        dx_stride: dx.stride(),
-        w_base: w.base(),
-        has_pre: u32::from(pre.is_some()),
-        has_skip: u32::from(skip.is_some()),
-    };
-    let binds = [
-        Bind::Plane(dy),
-        Bind::Weights(w),
-        pre.map_or(Bind::Absent, Bind::Plane),
-        skip.map_or(Bind::Absent, Bind::Plane),
-        Bind::Plane(dx),
-    ];
-    let plan = Plan::new(b);
-    plan.dispatch(b, &GRADIENT_X, &[SUMS[0]], &params, &binds, [dy.rows, dy.cols, dx.cols], 1)
+    let call = GradientXKernel { rows: dy.rows, inner: dy.cols, cols: dx.cols, dy, w, pre, skip, dx };
+    Plan::new(b).run(b, &call, false, [dy.rows, dy.cols, dx.cols], 1)
 }
 
 fn gradient_w(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
@@ -236,21 +141,21 @@ fn gradient_w(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     let inner_per_slice = plan.inner_per_slice([w.rows, x.rows, w.cols]);
     let slices = x.rows.div_ceil(inner_per_slice);
     let out = parameters.slices(b, slices)?;
-    let params = WeightParams {
+    let call = GradientWKernel {
         rows: w.padded_rows(),
         inner: x.rows,
         cols: w.cols,
         inner_per_slice,
         slices: out.slices,
-        x_stride: x.stride(),
-        dy_stride: dy.stride(),
         slice_stride: out.stride,
         bias_offset: out.second_offset,
         accumulate: out.accumulate,
+        x,
+        dy,
+        out: out.array(),
     };
-    let binds = [Bind::Plane(x), Bind::Plane(dy), out.bind()];
-    let sums = SUMS[usize::from(parameters.second_len > 0)];
-    plan.dispatch(b, &GRADIENT_W, &[sums], &params, &binds, [w.padded_rows(), x.rows, w.cols], out.slices)?;
+    let sums = parameters.second_len > 0;
+    plan.run(b, &call, sums, [w.padded_rows(), x.rows, w.cols], out.slices)?;
     out.finish(b)
 }
 
@@ -264,10 +169,18 @@ pub(super) enum Plan {
 }
 
 impl Plan {
-    const ALL: [Self; 2] = [Self::Direct, Self::Tiled];
+    pub(super) const ALL: [Self; 2] = [Self::Direct, Self::Tiled];
 
     pub(super) fn new(b: &Builder) -> Self {
         b.planned(Self::ALL)
+    }
+
+    /// A product with this body.
+    pub(super) fn special(self, placement: Placement) -> Specialization {
+        Specialization::new(placement).body(match self {
+            Self::Direct => fragment!("lib/gemm_direct"),
+            Self::Tiled => fragment!("lib/gemm_tiled"),
+        })
     }
 
     /// How much of the inner index one slice sums: few slices for few threads; on a GPU enough to fill it; and no more slices
@@ -302,39 +215,25 @@ impl Plan {
         }
     }
 
-    /// Adds the product of shape [rows, inner, cols].
-    #[allow(clippy::too_many_arguments, reason = "one private seam of three callers")]
-    fn dispatch<P: bytemuck::Pod>(
-        self,
-        b: &mut Builder,
-        bodies: &'static Bodies,
-        flags: Flags<'_>,
-        params: &P,
-        binds: &[Bind<'_>],
-        shape: [u32; 3],
-        slices: u32,
-    ) -> Result<()> {
-        let kernel = bodies.of(self);
+    /// Adds the product of shape [rows, inner, cols]; `sums` asks for the sums of B's columns, too.
+    fn run<C: Call>(self, b: &mut Builder, call: &C, sums: bool, shape: [u32; 3], slices: u32) -> Result<()> {
         let products = shape[1].div_ceil(slices);
-        trips::check(&format!("{}: a sum of {products} products", kernel.stem), self.trips(products))?;
+        trips::check(&format!("{}: a sum of {products} products", C::KERNEL.stem), self.trips(products))?;
         let [m, k, n] = shape.map(f64::from);
         let cost = Cost { flops: 2.0 * m * k * n, bytes: 4.0 * (m * k + k * n + m * n) };
-        let variant = Variant { placement: b.placement, constants: flags.to_vec() };
-        let dispatch = b.gpu.dispatch(kernel, &variant, params, binds, self.groups(shape, slices), cost)?;
-        b.program.dispatch(dispatch);
-        Ok(())
+        b.run(call, &self.special(b.placement).with("COLUMN_SUMS", sums), self.groups(shape, slices), cost)
     }
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let flags: [(&Bodies, Vec<_>); 4] = [
-        (&FORWARD, vec![SUMS[0]]),
-        (&GRADIENT_X, vec![SUMS[0]]),
-        (&GRADIENT_W, vec![SUMS[0]]),
-        (&GRADIENT_W, vec![SUMS[1]]),
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    // What a store does rarely but at a price is a constant; the rest are flags in the params, which keep the number of
+    // pipelines small.
+    let all = [
+        (ForwardKernel::KERNEL, false),
+        (GradientXKernel::KERNEL, false),
+        (GradientWKernel::KERNEL, false),
+        (GradientWKernel::KERNEL, true),
     ];
-    let variants = flags.into_iter().flat_map(|(bodies, constants)| {
-        Plan::ALL.map(|plan| (bodies.of(plan), Variant { placement, constants: constants.clone() }))
-    });
-    variants.collect()
+    let bodies = |(kernel, sums)| Plan::ALL.map(|plan| (kernel, plan.special(placement).with("COLUMN_SUMS", sums)));
+    all.into_iter().flat_map(bodies).collect()
 }

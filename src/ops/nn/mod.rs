@@ -18,16 +18,16 @@ pub mod sample;
 pub mod stream_embedding;
 pub mod train_state;
 
-use crate::gpu::{Kernel, Placement, Variant};
+use crate::gpu::{Call, Kernel, Placement, Specialization};
 
 /// Lanes that share a row, in the plans for processors and for GPUs.
 pub(crate) const LANES: [u32; 2] = [1, 32];
 
 /// Kernels of this room with each set of constants in use.
-pub(crate) fn catalogue() -> Vec<(&'static Kernel, Variant)> {
+pub(crate) fn catalogue() -> Vec<(&'static Kernel, Specialization)> {
     let mut all = Vec::new();
     for placement in [Placement::Buffer, Placement::Texture] {
-        all.push((&super::gradient::SUM_SLICES, Variant::plain(placement)));
+        all.push((super::gradient::SumSlicesKernel::KERNEL, Specialization::new(placement)));
         all.extend(adamw::catalogue(placement));
         all.extend(attention::catalogue(placement));
         all.extend(attention_stream::catalogue(placement));

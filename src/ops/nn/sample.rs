@@ -1,7 +1,7 @@
 //! The draw of a stream's next token (`shaders/nn/sample.wgsl`).
 
 use crate::error::{Error, Result, expect_shape};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::Builder;
 use crate::ops::nn::stream_embedding::TokenRing;
 
@@ -24,29 +24,18 @@ pub struct Settings {
     pub seed: [u32; 2],
 }
 
-params! {
-    /// As in `shaders/nn/sample.wgsl`.
-    Params { sequences: u32, vocabulary: u32, mask: u32, logits_stride: u32 }
+kernel! {
+    /// `shaders/nn/sample.wgsl`.
+    struct SampleKernel = "nn/sample", "sample";
+    fragments: ["grid", "run_time", "random", "cursor"],
+    params: { sequences: u32, vocabulary: u32, mask: u32 },
+    operands: {
+        read logits: &'a Plane = "[N, V]",
+        read cursor: Array<'a, u32> = "cursor",
+        read sampling: Array<'a, u32> = "settings",
+        write tokens: Array<'a, u32> = "[ring, N]",
+    },
 }
-
-static SAMPLE: Kernel = Kernel {
-    stem: "nn/sample",
-    entry: "sample",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/random.wgsl"),
-        include_str!("../../../shaders/lib/cursor.wgsl"),
-        include_str!("../../../shaders/nn/sample.wgsl"),
-    ],
-    params: Params::FIELDS,
-    operands: &[
-        Operand::plane("logits", "[N, V]"),
-        Operand::array("cursor", "u32", "cursor"),
-        Operand::array("sampling", "u32", "settings"),
-        Operand::array_out("tokens", "u32", "[ring, N]"),
-    ],
-};
 
 /// Operands of a draw.
 pub struct Sample<'a> {
@@ -86,21 +75,22 @@ pub fn sample(b: &mut Builder, args: &Sample<'_>) -> Result<()> {
             advice: "a smaller vocabulary".into(),
         });
     }
-    let params = Params {
+    let call = SampleKernel {
         sequences: tokens.sequences,
         vocabulary: logits.cols,
         mask: tokens.mask(),
-        logits_stride: logits.stride(),
+        logits,
+        cursor: cursor.into(),
+        sampling: settings.into(),
+        tokens: (&tokens.buffer).into(),
     };
-    let binds = [Bind::Plane(logits), Bind::Buffer(cursor), Bind::Buffer(settings), Bind::Buffer(&tokens.buffer)];
     let values = f64::from(logits.rows) * f64::from(logits.cols);
     let cost = Cost { flops: 4.0 * values * f64::from(logits.cols), bytes: 4.0 * values };
-    let variant = Variant::plain(b.placement);
-    let dispatch = b.gpu.dispatch(&SAMPLE, &variant, &params, &binds, tokens.sequences.into(), cost)?;
-    b.program.dispatch(dispatch);
+    let variant = Specialization::new(b.placement);
+    b.run(&call, &variant, tokens.sequences.into(), cost)?;
     Ok(())
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    vec![(&SAMPLE, Variant::plain(placement))]
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    vec![(SampleKernel::KERNEL, Specialization::new(placement))]
 }

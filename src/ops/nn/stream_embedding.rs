@@ -1,35 +1,23 @@
 //! Token and position embeddings of a stream's next tokens (`shaders/nn/stream_embedding.wgsl`).
 
 use crate::error::{Error, Result, expect_shape};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Plane, Variant, Weights, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, Weights, kernel};
 use crate::ops::nn::LANES;
 use crate::ops::{Builder, trips};
 
-params! {
-    /// As in `shaders/nn/stream_embedding.wgsl`.
-    Params {
-        sequences: u32, chunk: u32, width: u32, mask: u32, x_stride: u32, token_base: u32, position_base: u32,
-    }
+kernel! {
+    /// `shaders/nn/stream_embedding.wgsl`.
+    struct ForwardKernel = "nn/stream_embedding", "forward";
+    fragments: ["grid", "run_time", "cursor"],
+    params: { sequences: u32, chunk: u32, width: u32, mask: u32 },
+    operands: {
+        read token: &'a Weights = "[V, D]",
+        read position: &'a Weights = "[T, D]",
+        read tokens: Array<'a, u32> = "[ring, N]",
+        read cursor: Array<'a, u32> = "cursor",
+        write x: &'a Plane = "[N C, D]",
+    },
 }
-
-static FORWARD: Kernel = Kernel {
-    stem: "nn/stream_embedding",
-    entry: "forward",
-    source: &[
-        include_str!("../../../shaders/lib/grid.wgsl"),
-        include_str!("../../../shaders/lib/run_time.wgsl"),
-        include_str!("../../../shaders/lib/cursor.wgsl"),
-        include_str!("../../../shaders/nn/stream_embedding.wgsl"),
-    ],
-    params: Params::FIELDS,
-    operands: &[
-        Operand::weights("token", "[V, D]"),
-        Operand::weights("position", "[T, D]"),
-        Operand::array("tokens", "u32", "[ring, N]"),
-        Operand::array("cursor", "u32", "cursor"),
-        Operand::plane_out("x", "[N C, D]"),
-    ],
-};
 
 /// The tokens of a stream on the device: token number i of sequence n at word i % slots * N + n.
 #[derive(Debug, Clone)]
@@ -86,33 +74,27 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     expect_shape(&format!("{op}: x"), u64::from(tokens.sequences) * u64::from(chunk), x.rows.into())?;
     expect_shape(&format!("{op}: tables"), (x.cols, x.cols), (token.cols, position.cols))?;
     let width = u64::from(x.stride());
-    let params = Params {
+    let call = ForwardKernel {
         sequences: tokens.sequences,
         chunk,
         width: x.stride(),
         mask: tokens.mask(),
-        x_stride: x.stride(),
-        token_base: token.base(),
-        position_base: position.base(),
+        token,
+        position,
+        tokens: (&tokens.buffer).into(),
+        cursor: cursor.into(),
+        x,
     };
-    let binds = [
-        Bind::Weights(token),
-        Bind::Weights(position),
-        Bind::Buffer(&tokens.buffer),
-        Bind::Buffer(cursor),
-        Bind::Plane(x),
-    ];
     let lanes = trips::lanes(b.few_threads(), op, &LANES, |lanes| width.div_ceil(lanes))?;
-    let variant = Variant { placement: b.placement, constants: vec![("LANES", lanes)] };
+    let variant = b.special().with("LANES", lanes);
     let groups = (u64::from(x.rows) * u64::from(lanes)).div_ceil(64);
     let elements = f64::from(x.rows) * f64::from(x.cols);
     let cost = Cost { flops: elements, bytes: 12.0 * elements };
-    let dispatch = b.gpu.dispatch(&FORWARD, &variant, &params, &binds, groups, cost)?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &variant, groups, cost)?;
     Ok(())
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    let variant = |lanes| Variant { placement, constants: vec![("LANES", lanes)] };
-    LANES.map(|lanes| (&FORWARD, variant(lanes))).into()
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    let variant = |lanes| Specialization::new(placement).with("LANES", lanes);
+    LANES.map(|lanes| (ForwardKernel::KERNEL, variant(lanes))).into()
 }

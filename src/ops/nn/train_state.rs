@@ -1,7 +1,7 @@
 //! What changes from step to step, on the device, and the kernel that closes a step (`shaders/nn/train_state.wgsl`).
 
 use crate::error::{Error, Result};
-use crate::gpu::{Bind, Buffer, Cost, Kernel, Operand, Placement, Variant, params};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Specialization, kernel};
 use crate::ops::{Builder, trips};
 
 /// The training state, word for word as in `shaders/lib/train_state.wgsl`. A checkpoint keeps it; a run starts from
@@ -68,29 +68,21 @@ pub struct Schedule {
     pub steps: u32,
 }
 
-params! {
-    /// As in `shaders/nn/train_state.wgsl`.
-    Params {
-        partials: u32, rows: u32, accumulate: u32, ring: u32, warmup: u32, steps: u32, peak: f32, floor: f32, max_norm: f32,
-        loss_scale: f32, beta1: f32, beta2: f32,
-    }
+kernel! {
+    /// `shaders/nn/train_state.wgsl`.
+    struct CloseStepKernel = "nn/train_state", "close_step";
+    fragments: ["train_state"],
+    params: {
+        partial_count: u32, rows: u32, accumulate: u32, ring: u32, warmup: u32, steps: u32, peak: f32, floor: f32,
+        max_norm: f32, loss_scale: f32, beta1: f32, beta2: f32,
+    },
+    operands: {
+        read partials: Array<'a, f32> = "[P]",
+        read losses: Array<'a, f32> = "[M]",
+        write state: Array<'a, u32> = "training state",
+        write metrics: Array<'a, u32> = "[ring] records",
+    },
 }
-
-static CLOSE_STEP: Kernel = Kernel {
-    stem: "nn/train_state",
-    entry: "close_step",
-    source: &[
-        include_str!("../../../shaders/lib/train_state.wgsl"),
-        include_str!("../../../shaders/nn/train_state.wgsl"),
-    ],
-    params: Params::FIELDS,
-    operands: &[
-        Operand::array("partials", "f32", "[P]"),
-        Operand::array("losses", "f32", "[M]"),
-        Operand::array_out("state", "u32", "training state"),
-        Operand::array_out("metrics", "u32", "[ring] records"),
-    ],
-};
 
 /// What closes a step.
 pub struct CloseStep<'a> {
@@ -146,8 +138,8 @@ pub fn close_step(b: &mut Builder, args: &CloseStep<'_>) -> Result<()> {
     // 64 threads add up both; six more trips join them.
     let trips = [partials.1, losses.1].map(|len| u64::from(len.div_ceil(64)));
     trips::check("train_state: sums of losses and squares", trips[0] + trips[1] + 6)?;
-    let params = Params {
-        partials: partials.1,
+    let call = CloseStepKernel {
+        partial_count: partials.1,
         rows: losses.1,
         accumulate: micro_batches,
         ring: (metrics.size() / metrics_bytes(1)) as u32,
@@ -159,16 +151,18 @@ pub fn close_step(b: &mut Builder, args: &CloseStep<'_>) -> Result<()> {
         loss_scale,
         beta1: betas.0,
         beta2: betas.1,
+        partials: partials.0.into(),
+        losses: losses.0.into(),
+        state: state.into(),
+        metrics: metrics.into(),
     };
-    let binds = [Bind::Buffer(partials.0), Bind::Buffer(losses.0), Bind::Buffer(state), Bind::Buffer(metrics)];
     let words = f64::from(partials.1) + f64::from(losses.1);
-    let variant = Variant::plain(b.placement);
+    let variant = Specialization::new(b.placement);
     let cost = Cost { flops: words, bytes: 4.0 * words };
-    let dispatch = b.gpu.dispatch(&CLOSE_STEP, &variant, &params, &binds, 1, cost)?;
-    b.program.dispatch(dispatch);
+    b.run(&call, &variant, 1, cost)?;
     Ok(())
 }
 
-pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Variant)> {
-    vec![(&CLOSE_STEP, Variant::plain(placement))]
+pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
+    vec![(CloseStepKernel::KERNEL, Specialization::new(placement))]
 }
