@@ -24,6 +24,6 @@ started=$SECONDS
 cargo test --test kernels "$@"
 # Every form once, as this adapter plans it. What costs minutes here and is no matter of the driver is left to Mesa's: the plan for
 # GPUs, which the kernels above are tried with, sequences of 131,072, and the program.
-cargo test --test forms -- --skip "(GPU plan)" --skip long:: --skip memory:: --skip program::
+cargo test --test forms -- --skip "(GPU tuning)" --skip long:: --skip memory:: --skip program::
 .ci/bench.sh
 echo "SwiftShader: $((SECONDS - started)) s"

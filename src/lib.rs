@@ -66,6 +66,7 @@
 //! src/apply              one AFT layer on host data, in every form: on a device, over a stream, by the reference, from a file
 //! src/bench              the benchmark: an adapter's limits in plain kernels, and what share of them ours reach
 //! src/check              compares every form and kernel on an adapter with the reference, in units of a tolerance
+//! src/catalogue.rs       every kernel in use, with every specialization
 //! src/train              the training loop, its settings, evaluation, checkpoints
 //! src/generate           generation: prompts in, tokens out; sampling; states saved, loaded and forked
 //! src/bin/aft            the program, one file a subcommand
@@ -107,6 +108,7 @@
 //! `tests/kernels/aft_kernel_norm.rs`.
 pub mod apply;
 pub mod bench;
+pub mod catalogue;
 pub mod check;
 pub mod data;
 mod error;

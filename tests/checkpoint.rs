@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aft_wgpu::data::{DataError, MemoryText, Text};
-use aft_wgpu::gpu::{AdapterClass, Gpu};
+use aft_wgpu::gpu::{Gpu, Tuning};
 use aft_wgpu::models::language::{Language, LanguageConfig};
 use aft_wgpu::nn::Variant;
 use aft_wgpu::train::{Checkpoint, TrainConfig, Trainer};
@@ -73,7 +73,7 @@ fn resumed_equals_uninterrupted(gpu: &Gpu) {
             assert!(run(gpu, model, config, 23, breaks) == whole, "{model:?} {config:?} {breaks:?}");
         }
     }
-    let gpus = gpu.plan_as(AdapterClass::Discrete);
+    let gpus = gpu.with_tuning(Tuning::GPU);
     assert!(run(&gpus, &small(), &settings(), 9, &[4]) == run(&gpus, &small(), &settings(), 9, &[]));
 }
 

@@ -36,7 +36,7 @@ fn borrowed_device(gpu: &Gpu) {
         block_on(trainer.advance(5)).unwrap();
         block_on(trainer.save()).unwrap()
     };
-    assert!(run(&borrowed) == run(&gpu.plan_as(borrowed.planned_as())), "a borrowed device gives other bits");
+    assert!(run(&borrowed) == run(&gpu.with_tuning(*borrowed.tuning())), "a borrowed device gives other bits");
     let count = || seen.load(std::sync::atomic::Ordering::SeqCst);
     assert_eq!(count(), 0);
     let bad =

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use aft_wgpu::Error;
 use aft_wgpu::generate::{Generator, Sampling, StreamState};
-use aft_wgpu::gpu::{AdapterClass, Gpu, Recorder};
+use aft_wgpu::gpu::{Gpu, Recorder, Tuning};
 use aft_wgpu::models::language::{Language, LanguageConfig};
 use aft_wgpu::models::stream::StreamPass;
 use aft_wgpu::nn::{Pass, Variant};
@@ -127,8 +127,8 @@ fn streamed(gpu: &Gpu, model: &Language, text: &[u8], chunk: u32) -> Vec<f32> {
 }
 
 fn logits(gpu: &Gpu) {
-    for class in [AdapterClass::Software, AdapterClass::Discrete] {
-        let gpu = &gpu.plan_as(class);
+    for tuning in Tuning::ALL {
+        let gpu = &gpu.with_tuning(tuning);
         for (variant, window, projection) in [
             (Variant::Local, 5, true),
             (Variant::Local, 1, false),
@@ -153,7 +153,11 @@ fn logits(gpu: &Gpu) {
                 let parts = streamed(gpu, &model, &text, chunk);
                 let worst = whole.iter().zip(&parts).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
                 // 2e-6 a layer of AFT (typical tier), of two layers, and their sums over channels.
-                assert!(worst <= 1e-5 * largest, "{class:?} {variant} {window} {chunk}: {worst} of {largest}");
+                assert!(
+                    worst <= 1e-5 * largest,
+                    "{:?} {variant} {window} {chunk}: {worst} of {largest}",
+                    tuning.target
+                );
                 let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
                 assert_eq!(bits(&parts), bits(&streamed(gpu, &model, &text, chunk)));
             }
@@ -400,7 +404,7 @@ fn nonsense(gpu: &Gpu) {
 
 fn a_token_allocates_nothing(gpu: &Gpu) {
     // A device of its own: other tests allocate on the shared one.
-    let gpu = &Gpu::request_blocking(&Default::default()).unwrap().plan_as(gpu.planned_as());
+    let gpu = &Gpu::request_blocking(&Default::default()).unwrap().with_tuning(*gpu.tuning());
     let model = model(gpu, &small());
     let mut generator = generator(gpu, &model, 2);
     let sampling = Sampling::default();
@@ -414,7 +418,7 @@ fn a_token_allocates_nothing(gpu: &Gpu) {
 }
 
 fn lost(gpu: &Gpu) {
-    let gpu = &Gpu::request_blocking(&Default::default()).unwrap().plan_as(gpu.planned_as());
+    let gpu = &Gpu::request_blocking(&Default::default()).unwrap().with_tuning(*gpu.tuning());
     let model = model(gpu, &small());
     let mut generator = generator(gpu, &model, 1);
     let mut count = 0;
@@ -435,11 +439,11 @@ fn lost(gpu: &Gpu) {
 }
 
 fn catalogue(_: &Gpu) {
-    let listed: Vec<String> = aft_wgpu::ops::catalogue().iter().map(|(kernel, variant)| kernel.wgsl(variant)).collect();
+    let listed: Vec<String> = aft_wgpu::catalogue::all().iter().map(|(kernel, variant)| kernel.wgsl(variant)).collect();
     let gpu = Gpu::request_blocking(&Default::default()).unwrap();
-    for class in [AdapterClass::Software, AdapterClass::Discrete] {
+    for tuning in Tuning::ALL {
         for variant in [Variant::Local, Variant::Simple, Variant::Full, Variant::Conv, Variant::Attention] {
-            let gpu = &gpu.plan_as(class);
+            let gpu = &gpu.with_tuning(tuning);
             let model = model(gpu, &LanguageConfig { variant, ..small() });
             made(&mut generator(gpu, &model, 2), 30, &Sampling::default());
         }

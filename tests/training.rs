@@ -11,7 +11,7 @@ use std::sync::Arc;
 use aft_wgpu::Error;
 use aft_wgpu::data::{MemoryText, Text};
 use aft_wgpu::generate::{Generator, Sampling};
-use aft_wgpu::gpu::{AdapterClass, Gpu};
+use aft_wgpu::gpu::{Gpu, Tuning};
 use aft_wgpu::models::language::{Language, LanguageConfig};
 use aft_wgpu::nn::Variant;
 use aft_wgpu::random::normal_pair;
@@ -45,7 +45,7 @@ fn main() {
 
 fn a_step_allocates_nothing(gpu: &Gpu) {
     // A device of its own: other tests allocate on the shared one.
-    let gpu = &Gpu::request_blocking(&Default::default()).unwrap().plan_as(gpu.planned_as());
+    let gpu = &Gpu::request_blocking(&Default::default()).unwrap().with_tuning(*gpu.tuning());
     let mut trainer = trainer(gpu, &small(), &settings());
     block_on(trainer.advance(2)).unwrap();
     let before = gpu.memory();
@@ -55,7 +55,7 @@ fn a_step_allocates_nothing(gpu: &Gpu) {
 
 fn pipelines(_: &Gpu) {
     let gpu = &Gpu::request_blocking(&Default::default()).unwrap();
-    let class = gpu.planned_as();
+    let class = gpu.caps().adapter.class;
     let mut trainer = trainer(gpu, &LanguageConfig::for_adapter(class), &TrainConfig::for_adapter(class));
     block_on(trainer.advance(1)).unwrap();
     let made = gpu.memory().pipelines;
@@ -153,15 +153,15 @@ fn gradient_predicts_loss(gpu: &Gpu) {
 }
 
 fn both_plans_agree(gpu: &Gpu) {
-    let losses = |class| {
-        let mut trainer = trainer(&gpu.plan_as(class), &small(), &settings());
+    let losses = |tuning| {
+        let mut trainer = trainer(&gpu.with_tuning(tuning), &small(), &settings());
         let records = block_on(trainer.advance(10)).unwrap();
         records.iter().map(|r| r.loss).collect::<Vec<_>>()
     };
-    let (processor, gpu_plan) = (losses(AdapterClass::Software), losses(AdapterClass::Discrete));
-    for (a, b) in processor.iter().zip(&gpu_plan) {
+    let (cpu, gpu) = (losses(Tuning::CPU), losses(Tuning::GPU));
+    for (a, b) in cpu.iter().zip(&gpu) {
         // Sums in another order, then ten steps of a nonlinear system: measured below 1e-6.
-        assert!((a - b).abs() < 1e-4 * a.abs(), "{processor:?} against {gpu_plan:?}");
+        assert!((a - b).abs() < 1e-4 * a.abs(), "{cpu:?} against {gpu:?}");
     }
 }
 
@@ -269,7 +269,7 @@ fn generation(gpu: &Gpu) {
 
 fn limits(gpu: &Gpu) {
     // A device of its own: other tests allocate on the shared one.
-    let gpu = &Gpu::request_blocking(&Default::default()).unwrap().plan_as(gpu.planned_as());
+    let gpu = &Gpu::request_blocking(&Default::default()).unwrap().with_tuning(*gpu.tuning());
     let before = gpu.memory();
     let refused = |model: LanguageConfig, config: TrainConfig, word: &str| {
         let error = block_on(Trainer::new(gpu, &model, &config, text())).err().unwrap();
@@ -322,9 +322,9 @@ fn accumulation(gpu: &Gpu) {
 }
 
 fn catalogue(_: &Gpu) {
-    let listed: Vec<String> = aft_wgpu::ops::catalogue().iter().map(|(kernel, variant)| kernel.wgsl(variant)).collect();
+    let listed: Vec<String> = aft_wgpu::catalogue::all().iter().map(|(kernel, variant)| kernel.wgsl(variant)).collect();
     let gpu = Gpu::request_blocking(&Default::default()).unwrap();
-    for class in [AdapterClass::Software, AdapterClass::Discrete] {
+    for tuning in Tuning::ALL {
         for (variant, length, heads) in [
             (Variant::Local, 24, 1),
             (Variant::Local, 300, 1),
@@ -336,7 +336,7 @@ fn catalogue(_: &Gpu) {
             (Variant::Attention, 300, 1),
         ] {
             let model = LanguageConfig { variant, length, heads, dropout: 0.1, projection: false, ..small() };
-            let mut trainer = trainer(&gpu.plan_as(class), &model, &TrainConfig { accumulate: 2, ..settings() });
+            let mut trainer = trainer(&gpu.with_tuning(tuning), &model, &TrainConfig { accumulate: 2, ..settings() });
             block_on(trainer.advance(1)).unwrap();
         }
     }

@@ -188,12 +188,12 @@ impl Plain {
 /// How often a thread goes through its loop, so that a run lasts about a millisecond; less on an adapter that does not say what it is,
 /// which may be a processor that is planned for as a GPU.
 fn turns(b: &Builder) -> u32 {
-    if b.gpu.planned_as() == AdapterClass::Unknown { 64 } else { 512 }
+    if b.gpu.caps().adapter.class == AdapterClass::Unknown { 64 } else { 512 }
 }
 
 /// Adds a kernel on registers; gives the operations of a run.
 fn arithmetic(b: &mut Builder, limit: Limit) -> Result<f64> {
-    let groups = b.planned([32, 4096]);
+    let groups = b.tuning().bench_workgroups;
     let (threads, rounds) = (64 * groups, turns(b));
     let out = b.gpu.storage("sums", 16 * u64::from(threads))?;
     let runs = f64::from(threads) * f64::from(rounds);
@@ -215,7 +215,7 @@ fn arithmetic(b: &mut Builder, limit: Limit) -> Result<f64> {
 
 /// Adds a kernel that reads a uniform; gives the bytes of a run.
 fn reads_of_uniform(b: &mut Builder) -> Result<f64> {
-    let groups = b.planned([32, 4096]);
+    let groups = b.tuning().bench_workgroups;
     let (threads, rounds) = (64 * groups, turns(b));
     let out = b.gpu.storage("sums", 16 * u64::from(threads))?;
     let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
@@ -229,7 +229,7 @@ fn reads_of_uniform(b: &mut Builder) -> Result<f64> {
 
 /// Adds a kernel on planes of 8 MiB for processors, 64 MiB for GPUs, or of `most` bytes in all; gives the bytes of a run.
 fn bandwidth(b: &mut Builder, limit: Limit, most: f64) -> Result<(f64, Vec<Plane>)> {
-    let (full, cols) = b.planned([(2048, 1024), (4096, 4096)]);
+    let [full, cols] = b.tuning().bench_plane;
     let count = if matches!(limit, Limit::Copy(_)) { 2 } else { 4 };
     // A workgroup moves four rows at most.
     let rows = (most / f64::from(4 * count * cols)).clamp(8.0, f64::from(full)) as u32 / 4 * 4;

@@ -11,7 +11,7 @@ use super::result::{self, Row};
 use super::run::Effort;
 use crate::check::ExpError;
 use crate::error::Result;
-use crate::gpu::{AdapterClass, Gpu, Placement, Program};
+use crate::gpu::{Gpu, Placement, Program};
 
 /// A program that is timed, and the row that tells of it.
 pub(super) struct Timed {
@@ -169,15 +169,11 @@ pub(super) fn fill_percents(row: &mut Row, paired: &Paired, work: f64, limit_wor
 
 /// By which plan kernels run, in words.
 pub(super) fn plan(gpu: &Gpu, placement: Placement) -> String {
-    let kernels = match gpu.planned_as() {
-        AdapterClass::Software => "processor",
-        AdapterClass::Discrete | AdapterClass::Integrated | AdapterClass::Unknown => "gpu",
-    };
     let operands = match placement {
         Placement::Buffer => "buffers",
         Placement::Texture => "textures",
     };
-    format!("{kernels}, {operands}")
+    format!("{}, {operands}", gpu.tuning().target.name())
 }
 
 /// Microseconds of single submissions, each waited for, by the host's clock.

@@ -86,7 +86,7 @@ impl Effort {
 /// [`Error::Config`] if there are none, with what there is to ask for.
 pub(super) fn chosen(gpu: &Gpu, Options { effort, filter, .. }: &Options) -> Result<Vec<Case>> {
     let cases = |effort, filter: &Filter| {
-        let mut cases = cases::all(gpu.planned_as(), effort);
+        let mut cases = cases::all(gpu.caps().adapter.class, effort);
         cases.retain(|case| case.is_in(filter));
         cases
     };

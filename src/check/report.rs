@@ -6,7 +6,7 @@ use super::exp::Exponential;
 use super::judge::Verdict;
 use super::{around, forms, streams};
 use crate::error::Result;
-use crate::gpu::{AdapterClass, Gpu, Placement};
+use crate::gpu::{Gpu, Placement};
 
 /// What was found about one form of AFT, or one kernel around it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -79,11 +79,12 @@ impl Line {
     }
 }
 
-/// Both homes of planes, that of the adapter's class first.
+/// Both homes of planes, that of the device's tuning first.
 pub(super) fn placements(gpu: &Gpu) -> [Placement; 2] {
-    match gpu.planned_as() {
-        AdapterClass::Software => [Placement::Texture, Placement::Buffer],
-        _ => [Placement::Buffer, Placement::Texture],
+    if gpu.tuning().textures {
+        [Placement::Texture, Placement::Buffer]
+    } else {
+        [Placement::Buffer, Placement::Texture]
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::adapter::{AdapterClass, AdapterSummary, choose, summary};
+use super::adapter::{AdapterSummary, choose, summary};
 use super::dispatch::Dummies;
 use super::fault::Fault;
 use super::inject::Injector;
@@ -11,6 +11,7 @@ use super::memory::{Ledger, MemoryUse};
 use super::pipeline::Pipelines;
 use super::program::Cost;
 use super::readback::Staging;
+use super::tuning::{Tuning, trusted_rates};
 use crate::error::{Error, Result};
 
 /// How a device is chosen and made.
@@ -36,13 +37,8 @@ pub struct Capabilities {
 impl Capabilities {
     /// A pessimistic guess of how long work takes, in milliseconds: only for cutting submissions.
     pub fn estimate_ms(&self, cost: Cost) -> f64 {
-        let (gflops, gbytes) = match self.adapter.class {
-            AdapterClass::Discrete => (500.0, 50.0),
-            AdapterClass::Integrated => (80.0, 10.0),
-            AdapterClass::Unknown => (40.0, 5.0),
-            AdapterClass::Software => (10.0, 2.0),
-        };
-        (cost.flops / gflops).max(cost.bytes / gbytes) * 1e-6
+        let [flops, bytes] = trusted_rates(self.adapter.class);
+        (cost.flops / flops).max(cost.bytes / bytes)
     }
 }
 
@@ -50,7 +46,7 @@ impl Capabilities {
 #[derive(Debug, Clone)]
 pub struct Gpu {
     inner: Arc<Inner>,
-    planned_as: AdapterClass,
+    tuning: Tuning,
 }
 
 #[derive(Debug)]
@@ -73,7 +69,7 @@ impl Gpu {
     /// Chooses an adapter and makes a device of its own, with errors outside of scopes recorded instead of panicking.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`], [`Error::UnknownAdapter`], [`Error::NoDevice`].
+    /// [`Error::NoAdapter`], [`Error::UnknownAdapter`], [`Error::NoDevice`]; [`Error::Config`] if `AFT_TUNING` names no tuning.
     pub async fn request(options: &GpuOptions) -> Result<Self> {
         let adapter = choose(options.adapter.as_deref()).await?;
         let (limits, features) = if options.floor {
@@ -99,7 +95,8 @@ impl Gpu {
     /// for is not seen: run builds inside [`Gpu::checked`].
     ///
     /// # Errors
-    /// [`Error::LimitExceeded`] if the device grants less than the specification's floor for a dummy buffer.
+    /// [`Error::LimitExceeded`] if the device grants less than the specification's floor for a dummy buffer;
+    /// [`Error::Config`] if `AFT_TUNING` names no tuning.
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
         Self::assemble(device, queue, Fault::default())
     }
@@ -111,7 +108,7 @@ impl Gpu {
             features: device.features(),
         };
         let gpu = Self {
-            planned_as: caps.adapter.class,
+            tuning: Tuning::forced()?.unwrap_or(Tuning::of(caps.adapter.class)),
             inner: Arc::new(Inner {
                 device,
                 queue,
@@ -153,21 +150,19 @@ impl Gpu {
         &self.inner.caps
     }
 
-    /// The class of adapter that kernels and sizes are planned for.
-    pub fn planned_as(&self) -> AdapterClass {
-        self.planned_as
+    /// How kernels are shaped and where planes live: by the adapter's class, unless `AFT_TUNING` says cpu or gpu.
+    pub fn tuning(&self) -> &Tuning {
+        &self.tuning
     }
 
-    /// Where planes are best kept that have no more than `side` rows, nor vec4s in a row: in textures where shaders run on a
-    /// processor, which loads from them at up to twice the speed, if they fit; else in buffers.
+    /// The same device with another tuning.
+    pub fn with_tuning(&self, tuning: Tuning) -> Self {
+        Self { tuning, ..self.clone() }
+    }
+
+    /// Where planes live that have no more than `side` rows, nor vec4s in a row.
     pub fn placement(&self, side: u32) -> Placement {
-        let fits = side <= self.caps().limits.max_texture_dimension_2d;
-        if self.planned_as == AdapterClass::Software && fits { Placement::Texture } else { Placement::Buffer }
-    }
-
-    /// The same device with kernels and sizes planned for another class of adapter, for tests and comparisons.
-    pub fn plan_as(&self, class: AdapterClass) -> Self {
-        Self { planned_as: class, ..self.clone() }
+        self.tuning.placement(side, self.caps().limits.max_texture_dimension_2d)
     }
 
     /// Memory given, and objects made, through this handle and its clones.

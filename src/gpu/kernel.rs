@@ -292,15 +292,19 @@ mod tests {
 
     #[test]
     fn a_line_is_found_again_in_its_file() {
-        let file = |stem, text| Fragment { stem, text };
+        const BODY: Fragment = Fragment { stem: "lib/body", text: "fn b() {}" };
+        const FILES: &[Fragment] = &[
+            Fragment { stem: "lib/g", text: "fn f() {}\n\nfn g() {}\n" },
+            Fragment { stem: "aft/none", text: "fn h() {}\nfn i() {}" },
+        ];
         let kernel = Kernel {
             stem: "aft/none",
             entry: "h",
-            fragments: &[file("lib/g", "fn f() {}\n\nfn g() {}\n"), file("aft/none", "fn h() {}\nfn i() {}")],
+            fragments: FILES,
             params: &[("rows", ParamType::Number("u32"))],
             operands: &[],
         };
-        let special = Specialization::new(Placement::Buffer).with("ONE", 1u32).body(file("lib/body", "fn b() {}"));
+        let special = Specialization::new(Placement::Buffer).with("ONE", 1u32).body(BODY);
         let wgsl = kernel.wgsl(&special);
         let origin = |text: &str| {
             let at = wgsl.lines().position(|l| l.trim_start().starts_with(text));

@@ -31,6 +31,7 @@ mod readback;
 mod recorder;
 pub(crate) mod stamps;
 mod timing;
+mod tuning;
 
 pub use adapter::{AdapterClass, AdapterSummary, adapters};
 pub(crate) use call::{Array, Bind, Call, Param, Resource, Table, kernel, shared_params};
@@ -48,3 +49,4 @@ pub use program::{Command, Cost, Program};
 pub use recorder::Recorder;
 pub use timing::{Clock, KernelTime, profile};
 pub(crate) use timing::{profile_by, timed};
+pub use tuning::{Product, Target, Tuning};

@@ -36,7 +36,7 @@ impl Gpu {
         made
     }
 
-    /// The sources of the pipelines in use, for the test that holds them against [`crate::ops::catalogue`].
+    /// The sources of the pipelines in use, for the test that holds them against [`crate::catalogue`].
     pub fn sources(&self) -> Vec<String> {
         self.pipelines().keys().map(|(_, source)| source.clone()).collect()
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::gpu::{AdapterClass, Buffer, Call, Cost, Gpu, Placement, Plane, Pool, Program, Specialization};
+use crate::gpu::{Buffer, Call, Cost, Gpu, Placement, Plane, Pool, Program, Specialization, Tuning};
 
 /// Collects dispatches, in the order in which they will run, and hands out planes and buffers.
 ///
@@ -61,13 +61,8 @@ impl Builder {
         Specialization::new(self.placement)
     }
 
-    /// Whether the adapter runs shaders on a few processor cores: fewer, longer threads are better there.
-    pub(crate) fn few_threads(&self) -> bool {
-        self.gpu.planned_as() == AdapterClass::Software
-    }
-
-    /// What is planned for the adapter, of a choice for processors and one for GPUs.
-    pub(crate) fn planned<T>(&self, [processor, gpu]: [T; 2]) -> T {
-        if self.few_threads() { processor } else { gpu }
+    /// How kernels are shaped.
+    pub(crate) fn tuning(&self) -> &Tuning {
+        self.gpu.tuning()
     }
 }

@@ -21,13 +21,13 @@ pub(crate) fn check(what: &str, trips: u64) -> Result<()> {
     })
 }
 
-/// How many lanes share a sum or a row: the first of `choices` on a processor, the second on a GPU, or more of them where an
+/// How many lanes share a sum or a row: the first of `choices`, the second if they are `shared`, or more of them where an
 /// invocation would take too many trips; `trips` counts them for a number of lanes.
 ///
 /// # Errors
 /// [`Error::LimitExceeded`] if the most lanes are too few.
-pub(crate) fn lanes(few_threads: bool, what: &str, choices: &[u32], trips: impl Fn(u64) -> u64) -> Result<u32> {
-    let planned = &choices[usize::from(!few_threads)..];
+pub(crate) fn lanes(shared: bool, what: &str, choices: &[u32], trips: impl Fn(u64) -> u64) -> Result<u32> {
+    let planned = &choices[usize::from(shared)..];
     let serves = |lanes: &&u32| trips(u64::from(**lanes)) <= MAX_TRIPS;
     match planned.iter().find(serves) {
         Some(&lanes) => Ok(lanes),
@@ -52,9 +52,9 @@ mod tests {
 
     #[test]
     fn lanes_grow_with_the_work_until_there_are_no_more() {
-        let lanes = |few, work: u64| lanes(few, "a sum", &[1, 8, 64], |lanes| work.div_ceil(lanes)).ok();
-        assert_eq!([MAX_TRIPS, MAX_TRIPS + 1].map(|work| lanes(true, work)), [Some(1), Some(8)]);
-        assert_eq!([1, 8 * MAX_TRIPS, 8 * MAX_TRIPS + 1].map(|work| lanes(false, work)), [Some(8), Some(8), Some(64)]);
-        assert_eq!([64 * MAX_TRIPS, 64 * MAX_TRIPS + 1].map(|work| lanes(true, work)), [Some(64), None]);
+        let lanes = |shared, work: u64| lanes(shared, "a sum", &[1, 8, 64], |lanes| work.div_ceil(lanes)).ok();
+        assert_eq!([MAX_TRIPS, MAX_TRIPS + 1].map(|work| lanes(false, work)), [Some(1), Some(8)]);
+        assert_eq!([1, 8 * MAX_TRIPS, 8 * MAX_TRIPS + 1].map(|work| lanes(true, work)), [Some(8), Some(8), Some(64)]);
+        assert_eq!([64 * MAX_TRIPS, 64 * MAX_TRIPS + 1].map(|work| lanes(false, work)), [Some(64), None]);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::data::{Text, TextMark, Windows};
 use crate::error::{Error, Result};
-use crate::gpu::{AdapterClass, Buffer, Clock, Gpu, KernelTime, Placement, Program, Recorder, profile};
+use crate::gpu::{Buffer, Clock, Gpu, KernelTime, Placement, Program, Recorder, profile};
 use crate::models::feed::{Feed, rows};
 use crate::models::language::{Language, LanguageConfig, Losses, VOCABULARY};
 use crate::nn::{Dropout, Pass};
@@ -342,15 +342,11 @@ impl Trainer {
 
     /// By which plan kernels run, in words: it depends on the class of the adapter and on the model's sizes alone.
     pub fn plan(&self) -> String {
-        let kernels = match self.gpu.planned_as() {
-            AdapterClass::Software => "processor",
-            AdapterClass::Discrete | AdapterClass::Integrated | AdapterClass::Unknown => "gpu",
-        };
         let operands = match self.model.placement {
             Placement::Buffer => "buffers",
             Placement::Texture => "textures",
         };
-        format!("{kernels}, {operands}")
+        format!("{}, {operands}", self.gpu.tuning().target.name())
     }
 
     /// Runs the forward and the backward pass of a step over a caller's batch [B, T], and returns the loss of each row in nats, [B T];

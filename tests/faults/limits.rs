@@ -23,7 +23,7 @@ fn refused(gpu: &Gpu, model: &LanguageConfig, config: &TrainConfig, parts: &[&st
 
 fn limits_of_the_floor(like: &Gpu) {
     let options = GpuOptions { floor: true, ..Default::default() };
-    let gpu = &Gpu::request_blocking(&options).unwrap().plan_as(like.planned_as());
+    let gpu = &Gpu::request_blocking(&options).unwrap().with_tuning(*like.tuning());
     let one = TrainConfig { batch: 1, ..settings() };
     // The floor binds 128 MiB: 131,072 positions of 300 biases are more.
     let band = LanguageConfig { length: 131_072, window: 300, ..small() };
@@ -43,7 +43,7 @@ fn limits_of_a_caller(like: &Gpu) {
         ..Default::default()
     };
     let (device, queue) = block_on(adapter.request_device(&descriptor)).unwrap();
-    let gpu = &Gpu::from_device(device, queue).unwrap().plan_as(like.planned_as());
+    let gpu = &Gpu::from_device(device, queue).unwrap().with_tuning(*like.tuning());
     assert_eq!(gpu.caps().limits.max_storage_buffer_binding_size, granted);
     let batch = TrainConfig { batch: 100, ..settings() };
     refused(gpu, &small(), &batch, &["an activation", "1048576", "--batch"]);

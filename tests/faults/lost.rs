@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aft_wgpu::data::{DataError, Text};
 use aft_wgpu::generate::Generator;
-use aft_wgpu::gpu::{Gpu, Placement, Variant};
+use aft_wgpu::gpu::{Gpu, Placement, Specialization};
 use aft_wgpu::models::language::Language;
 use aft_wgpu::random::pcg4d;
 use aft_wgpu::train::{Checkpoint, Trainer};
@@ -67,7 +67,7 @@ fn lost(like: &Gpu) {
         let model = block_on(trainer.save()).unwrap();
         gpu.device().destroy();
         // The first call meets a device whose loss nothing has reported yet.
-        is_lost(block_on(gpu.compile(aft_wgpu::ops::catalogue()[0].0, &Variant::plain(Placement::Buffer))));
+        is_lost(block_on(gpu.compile(aft_wgpu::catalogue::all()[0].0, &Specialization::new(Placement::Buffer))));
         is_lost(block_on(trainer.advance(1)));
         is_lost(block_on(trainer.save()));
         is_lost(block_on(trainer.checkpoint()));

@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 
 use aft_wgpu::Result;
 use aft_wgpu::generate::{Generator, Sampling};
-use aft_wgpu::gpu::{AdapterClass, Gpu};
+use aft_wgpu::gpu::{Gpu, Tuning};
 use aft_wgpu::train::Trainer;
 use libtest_mimic::Trial;
 use pollster::block_on;
@@ -33,12 +33,12 @@ type Trials = &'static [(&'static str, fn(&Gpu))];
 
 /// A device of its own: what a test does to it, no other sees.
 fn device(like: &Gpu) -> Gpu {
-    Gpu::request_blocking(&Default::default()).unwrap().plan_as(like.planned_as())
+    Gpu::request_blocking(&Default::default()).unwrap().with_tuning(*like.tuning())
 }
 
 /// Both plans of kernels on devices of their own.
 fn both(like: &Gpu) -> [Gpu; 2] {
-    [AdapterClass::Software, AdapterClass::Discrete].map(|class| device(like).plan_as(class))
+    Tuning::ALL.map(|tuning| device(like).with_tuning(tuning))
 }
 
 /// What `trainer` is after `steps` steps in all, as bytes.

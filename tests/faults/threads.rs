@@ -5,7 +5,7 @@ use std::thread;
 
 use aft_wgpu::Error;
 use aft_wgpu::generate::Generator;
-use aft_wgpu::gpu::{Gpu, Placement, Variant};
+use aft_wgpu::gpu::{Gpu, Placement, Specialization};
 use aft_wgpu::train::TrainConfig;
 use pollster::block_on;
 
@@ -52,7 +52,7 @@ fn failing_thread(gpu: &Gpu) {
         scope.spawn(move || {
             let mut failures = 0;
             while !done.load(Ordering::SeqCst) || failures == 0 {
-                let outcome = block_on(gpu.compile(&BROKEN, &Variant::plain(Placement::Buffer)));
+                let outcome = block_on(gpu.compile(&BROKEN, &Specialization::new(Placement::Buffer)));
                 assert!(matches!(outcome, Err(Error::Rejected { .. })), "{outcome:?}");
                 failures += 1;
             }

@@ -31,7 +31,7 @@ fn device(like: &Gpu, lower: impl FnOnce(&mut wgpu::Limits)) -> Gpu {
     let adapter = block_on(wgpu::Instance::default().request_adapter(&Default::default())).unwrap();
     let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
     let (device, queue) = block_on(adapter.request_device(&descriptor)).unwrap();
-    Gpu::from_device(device, queue).unwrap().plan_as(like.planned_as())
+    Gpu::from_device(device, queue).unwrap().with_tuning(*like.tuning())
 }
 
 /// 1.4 MB of biases on a device that binds 1 MiB, all of it against the reference.

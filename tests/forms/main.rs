@@ -22,7 +22,7 @@ mod properties;
 mod refused;
 mod shorter;
 
-use aft_wgpu::gpu::{AdapterClass, Gpu, GpuOptions};
+use aft_wgpu::gpu::{Gpu, GpuOptions, Target, Tuning};
 use libtest_mimic::Trial;
 
 fn main() {
@@ -30,10 +30,7 @@ fn main() {
     harness::run(&floor, |gpu| {
         // Kernels are planned differently for processors and for GPUs: every form is tested with both plans.
         let mut all = match &gpu {
-            Some(gpu) => {
-                let classes = [AdapterClass::Software, AdapterClass::Discrete];
-                classes.into_iter().flat_map(|class| planned(&Some(gpu.plan_as(class)))).collect()
-            }
+            Some(gpu) => Tuning::ALL.into_iter().flat_map(|tuning| planned(&Some(gpu.with_tuning(tuning)))).collect(),
             None => planned(&None),
         };
         all.extend(
@@ -70,9 +67,9 @@ fn planned(gpu: &Option<Gpu>) -> Vec<Trial> {
 
 /// A test that needs a device, named after the plan in use.
 fn trial(gpu: &Option<Gpu>, name: &str, test: impl FnOnce(&Gpu) + Send + 'static) -> Trial {
-    let plan = match gpu.as_ref().map(Gpu::planned_as) {
-        Some(AdapterClass::Software) => " (processor plan)",
-        Some(_) => " (GPU plan)",
+    let plan = match gpu.as_ref().map(|gpu| gpu.tuning().target) {
+        Some(Target::Cpu) => " (CPU tuning)",
+        Some(Target::Gpu) => " (GPU tuning)",
         None => "",
     };
     harness::trial(gpu, format!("{name}{plan}"), test)

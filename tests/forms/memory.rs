@@ -1,7 +1,7 @@
 //! How much memory a layer takes beside its inputs, its outputs and the biases.
 
 use aft_wgpu::apply::{Bias, Form};
-use aft_wgpu::gpu::{AdapterClass, Gpu, GpuOptions, Page, Placement, Weights};
+use aft_wgpu::gpu::{Gpu, GpuOptions, Page, Placement, Tuning, Weights};
 use aft_wgpu::ops::aft::biases::{BiasGradient, Biases};
 use aft_wgpu::ops::aft::dense::Rowed;
 use aft_wgpu::ops::aft::mix::{self, Backward, Mix, Mixed};
@@ -15,9 +15,9 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     let trial = |name: &str, check: fn(&Gpu)| {
         // The plans for processors and for GPUs. Nobody else writes to the ledger of these devices.
         trial(gpu, format!("memory::{name}"), move |_| {
-            for class in [AdapterClass::Software, AdapterClass::Discrete] {
+            for tuning in Tuning::ALL {
                 let floor = GpuOptions { floor: true, ..Default::default() };
-                check(&Gpu::request_blocking(&floor).unwrap().plan_as(class));
+                check(&Gpu::request_blocking(&floor).unwrap().with_tuning(tuning));
             }
         })
     };
@@ -64,7 +64,7 @@ fn check(gpu: &Gpu, form: Form, [batch, time, channels]: [u32; 3]) {
         let again = if matches!(form, Form::Full(Bias::Dense) | Form::Local(_, Bias::Dense)) { w[0] * w[1] } else { 0 };
         let most = 4 * (floats + again as u64) + (1 << 20);
         let what = format!("{form:?}, B, T, D = {batch}, {time}, {channels}, causal: {causal}");
-        assert!(scratch <= most, "{what}, {:?}: {scratch} bytes of scratch, bound {most}", gpu.planned_as());
+        assert!(scratch <= most, "{what}, {:?}: {scratch} bytes of scratch, bound {most}", gpu.tuning().target);
     }
 }
 

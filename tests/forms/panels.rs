@@ -2,7 +2,7 @@
 
 use aft_wgpu::apply::{Bias, Form};
 use aft_wgpu::check::{masked, problem};
-use aft_wgpu::gpu::{AdapterClass, Command, Gpu, Placement};
+use aft_wgpu::gpu::{Command, Gpu, Placement, Tuning};
 use aft_wgpu::ops::Builder;
 use aft_wgpu::ops::aft::biases::Biases;
 use aft_wgpu::ops::aft::mix::{self, Backward, Mix, Mixed};
@@ -37,9 +37,9 @@ fn check(gpu: &Gpu, form: Form, t: usize) {
         // What is not causal is masked, too.
         let problem = if causal { problem } else { masked(problem) };
         let truth = problem.truth();
-        for (class, placement) in [AdapterClass::Discrete, AdapterClass::Software].into_iter().zip(PLACEMENTS) {
-            let outcome = run(&gpu.plan_as(class), &problem, placement);
-            assert_true(&format!("{class:?}, {placement:?}"), &problem, &truth, &outcome);
+        for (tuning, placement) in [Tuning::GPU, Tuning::CPU].into_iter().zip(PLACEMENTS) {
+            let outcome = run(&gpu.with_tuning(tuning), &problem, placement);
+            assert_true(&format!("{:?}, {placement:?}", tuning.target), &problem, &truth, &outcome);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use aft_wgpu::apply::{Bias, Form, Problem};
 use aft_wgpu::check::{ExpError, VALUES, Values, forms, judge, masked, problem, with};
-use aft_wgpu::gpu::{AdapterClass, Gpu};
+use aft_wgpu::gpu::{Gpu, Target};
 use aft_wgpu::reference::Dims;
 use libtest_mimic::Trial;
 
@@ -14,7 +14,7 @@ const EXP: ExpError = ExpError { base: 0.0, slope: 0.0 };
 
 pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     let mut all = of_any_plan(gpu);
-    if gpu.as_ref().is_none_or(|gpu| gpu.planned_as() == AdapterClass::Software) {
+    if gpu.as_ref().is_none_or(|gpu| gpu.tuning().target == Target::Cpu) {
         all.extend(of_processors(gpu));
     }
     all

@@ -1,6 +1,6 @@
 //! `nn/linear`: forward with its fused store, and gradients.
 
-use aft_wgpu::gpu::{AdapterClass, Gpu, Placement};
+use aft_wgpu::gpu::{AdapterClass, Gpu, Placement, Target};
 use aft_wgpu::ops::Builder;
 use aft_wgpu::ops::nn::linear::{Backward, Forward, backward, forward};
 use aft_wgpu::reference::nn::linear as reference;
@@ -163,7 +163,7 @@ fn gelu_accuracy(gpu: &Gpu) {
 /// Sums of ones, exact in any order, up to the last that is served and at the first that is not.
 fn long_sums(gpu: &Gpu) {
     let b = &mut Builder::new(gpu, Placement::Buffer);
-    let longest = if gpu.planned_as() == AdapterClass::Software { 128_000 } else { 85_312 };
+    let longest = if gpu.tuning().target == Target::Cpu { 128_000 } else { 85_312 };
     for k in [70_000, longest - 1, longest] {
         let (x, w) = (plane(b, 1, k, &vec![1.0; k]), weights(b, k, 1, &vec![1.0; k]));
         let (y, dx) = (unwritten(b, 1, 1), unwritten(b, 1, 1));

@@ -28,7 +28,7 @@ mod stream_embedding;
 mod train_state;
 mod training;
 
-use aft_wgpu::gpu::{AdapterClass, Gpu, GpuOptions};
+use aft_wgpu::gpu::{Gpu, GpuOptions, Target, Tuning};
 use libtest_mimic::Trial;
 
 fn main() {
@@ -36,10 +36,7 @@ fn main() {
     // runs with both plans.
     let floor = GpuOptions { floor: true, ..Default::default() };
     harness::run(&floor, |gpu| match gpu {
-        Some(gpu) => {
-            let classes = [AdapterClass::Software, AdapterClass::Discrete];
-            classes.into_iter().flat_map(|class| trials(&Some(gpu.plan_as(class)))).collect()
-        }
+        Some(gpu) => Tuning::ALL.into_iter().flat_map(|tuning| trials(&Some(gpu.with_tuning(tuning)))).collect(),
         None => trials(&None),
     });
 }
@@ -73,9 +70,9 @@ fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
 
 /// A test that needs a device, named after the plan in use.
 fn trial(gpu: &Option<Gpu>, name: &str, test: impl FnOnce(&Gpu) + Send + 'static) -> Trial {
-    let plan = match gpu.as_ref().map(Gpu::planned_as) {
-        Some(AdapterClass::Software) => " (processor plan)",
-        Some(_) => " (GPU plan)",
+    let plan = match gpu.as_ref().map(|gpu| gpu.tuning().target) {
+        Some(Target::Cpu) => " (CPU tuning)",
+        Some(Target::Gpu) => " (GPU tuning)",
         None => "",
     };
     harness::trial(gpu, format!("{name}{plan}"), test)

@@ -15,7 +15,7 @@ pub fn stems(folder: &str) -> impl Iterator<Item = String> {
 
 #[test]
 fn every_shader_file_is_part_of_a_kernel() {
-    let joined: BTreeSet<_> = aft_wgpu::ops::catalogue()
+    let joined: BTreeSet<_> = aft_wgpu::catalogue::all()
         .into_iter()
         .flat_map(|(kernel, special)| kernel.files(&special).collect::<Vec<_>>())
         .map(|fragment| fragment.stem.to_owned())

@@ -30,11 +30,11 @@ fn kernels_keep_to_the_floor_of_webgpu() {
 /// What asks for more than the floor says so, and is no kernel of the catalogue.
 #[test]
 fn half_precision_is_asked_for_by_name() {
-    let (kernel, special) = aft_wgpu::ops::half_precision();
+    let (kernel, special) = aft_wgpu::catalogue::half_precision();
     assert!(special.half && kernel.wgsl(&special).starts_with("enable f16;"));
     let compiled = compile_with(naga::valid::Capabilities::SHADER_FLOAT16, kernel, &special);
     assert!(!compiled.spirv().is_empty());
-    assert!(aft_wgpu::ops::catalogue().iter().all(|(_, special)| !special.half));
+    assert!(aft_wgpu::catalogue::all().iter().all(|(_, special)| !special.half));
 }
 
 /// Whether an image is stored to; none if the type is no image.
@@ -68,7 +68,7 @@ fn variables_in_loops_say_what_they_begin_with() {
     let loops =
         "fn f() {\n var a: f32; // {\n for (;;) { var b: f32; // = 0\n\nvar c = 0.0;\n }\n}\nfn g() {\n var d: i32;\n}";
     assert_eq!(uninitialised(loops), ["var b: f32;"]);
-    for (kernel, special) in aft_wgpu::ops::catalogue().into_iter().chain([aft_wgpu::ops::half_precision()]) {
+    for (kernel, special) in aft_wgpu::catalogue::all().into_iter().chain([aft_wgpu::catalogue::half_precision()]) {
         let found = uninitialised(&kernel.wgsl(&special)).join(", ");
         assert!(found.is_empty(), "{}: {found}", label(kernel, &special));
     }

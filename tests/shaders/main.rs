@@ -44,7 +44,7 @@ impl Compiled {
 
 /// The catalogue, parsed and validated: naga's default capabilities hold no subgroups, no f16 and no push constants.
 fn compiled() -> Vec<Compiled> {
-    let all: Vec<_> = aft_wgpu::ops::catalogue().into_iter().map(|(k, special)| compile(k, &special)).collect();
+    let all: Vec<_> = aft_wgpu::catalogue::all().into_iter().map(|(k, special)| compile(k, &special)).collect();
     let mut labels = BTreeSet::new();
     for Compiled { label, .. } in &all {
         assert!(labels.insert(label), "{label} stands twice in the catalogue");

@@ -102,7 +102,7 @@ pub(in crate::bench) async fn explain(model: &Model, case: &Case, measure: &mut 
 
 /// The model in training on a text of random letters.
 async fn trainer(model: &Model, measure: &Measure<'_>) -> Result<Trainer> {
-    let class = measure.gpu.planned_as();
+    let class = measure.gpu.caps().adapter.class;
     // So many steps that the schedule has no end here.
     let config = TrainConfig { batch: model.batch, steps: 1_000_000, seed: 1, ..TrainConfig::for_adapter(class) };
     let text: Vec<u8> = letters(2, 1 << 16).into_iter().map(|letter| letter as u8).collect();

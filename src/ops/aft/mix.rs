@@ -246,7 +246,7 @@ fn add_centre(b: &mut Builder, mix: &Mix<'_>, qkv: &Plane, centre: &Plane) -> Re
     let cost = Cost { flops: 24.0 * elements, bytes: 32.0 * elements };
     // Two walks over the positions, and the joins.
     let trips = |lanes: u64| 2 * u64::from(time).div_ceil(lanes) + 80;
-    let lanes = trips::lanes(b.few_threads(), "aft: the mean of the values", &CENTRE_LANES, trips)?;
+    let lanes = trips::lanes(b.tuning().shared_rows, "aft: the mean of the values", &CENTRE_LANES, trips)?;
     let groups = (u64::from(batch) * u64::from(width) * u64::from(lanes)).div_ceil(64);
     b.run(&call, &centre_variant(b.placement, lanes), groups, cost)?;
     Ok(())

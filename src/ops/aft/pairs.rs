@@ -1,7 +1,7 @@
 //! AFT over the keys that a row sees through a bias, pair by pair, and its gradients (`shaders/aft/pairs*.wgsl`).
 
 use crate::error::Result;
-use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
+use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, Tuning, kernel};
 use crate::ops::aft::mix::{Mix, Mixed};
 use crate::ops::aft::panels::{Layout, Panel, heads};
 use crate::ops::{Builder, trips};
@@ -52,14 +52,11 @@ pub(crate) fn check(reach: u32, time: u32) -> Result<()> {
     trips::check("aft: a row over its keys", layout.trips(time, true))
 }
 
-/// Tiles of rows that take a span of keys from a processor's caches, where a tile alone walks over more than these hold.
-const TILES: u32 = 4;
-
-/// The tiles of a processor's thread, for so many trips of each: from about 2,000 keys on there is a gain.
-fn processor_tiles(trips: u64) -> u32 {
+/// The tiles of a thread, at most `most`, for so many trips of each: from about 2,000 keys on there is a gain.
+fn tiles(most: u32, trips: u64) -> u32 {
     // Each tile comes anew in every span.
-    let all = u64::from(TILES) * (trips + 2) + trips.div_ceil(64) + 1;
-    if trips >= 512 && all <= trips::MAX_TRIPS { TILES } else { 1 }
+    let all = u64::from(most) * (trips + 2) + trips.div_ceil(64) + 1;
+    if trips >= 512 && all <= trips::MAX_TRIPS { most } else { 1 }
 }
 
 /// Threads of a workgroup: few of many tiles, so that these are spread over the cores.
@@ -103,7 +100,7 @@ pub(crate) fn forward(
         y: &out.y,
         lr: saved.map(|s| &s.lr),
     };
-    let tiles = b.planned([processor_tiles(trips), 1]);
+    let tiles = tiles(b.tuning().mix_tiles, trips);
     let variant = forward_variant(b.placement, heads(panel.layout.head_channels), saved.is_some(), tiles);
     let threads = u64::from(batch) * u64::from(panel.rows.div_ceil(4 * tiles)) * u64::from(width);
     let cost = cost(mix, panel, 2.0, panel.rows);
@@ -199,9 +196,9 @@ pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specializ
     let mut all = Vec::new();
     for heads in 0..3 {
         for centred in [false, true] {
-            all.extend(
-                [1, TILES].map(|tiles| (ForwardKernel::KERNEL, forward_variant(placement, heads, centred, tiles))),
-            );
+            all.extend(Tuning::ALL.map(|Tuning { mix_tiles: tiles, .. }| {
+                (ForwardKernel::KERNEL, forward_variant(placement, heads, centred, tiles))
+            }));
         }
         all.push((GradientKernel::KERNEL, variant(placement, heads)));
     }

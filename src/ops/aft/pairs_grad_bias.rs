@@ -42,7 +42,8 @@ pub(crate) fn gradient(
     let count = u64::from(batch) * u64::from(width);
     // One for each vec4 of channels and each span of 64, and the sums over lanes at the end.
     let trips = |lanes: u64| count.div_ceil(lanes) + count.div_ceil(64 * lanes) + 56;
-    let lanes = trips::lanes(b.few_threads(), "aft: gradient of the biases over batch and channels", &LANES, trips)?;
+    let lanes =
+        trips::lanes(b.tuning().shared_rows, "aft: gradient of the biases over batch and channels", &LANES, trips)?;
     let bias = panel.plane;
     let columns = bias.stride();
     let call = GradientKernel {

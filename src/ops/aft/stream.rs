@@ -1,7 +1,7 @@
 //! What AFT keeps of a stream of tokens (`shaders/lib/aft_stream.wgsl`), and how its kernels are planned.
 
 use crate::error::{Error, Result, expect_shape};
-use crate::gpu::{Buffer, Kernel, Placement, Plane, Specialization};
+use crate::gpu::{Buffer, Kernel, Placement, Plane, Specialization, Tuning};
 use crate::ops::Builder;
 use crate::ops::aft::qkv_cols;
 
@@ -21,20 +21,17 @@ pub(crate) fn check(op: &str, sequences: u32, chunk: u32, qkv: &Plane, sums: &Bu
     Err(Error::shape(format!("{op}: sums"), format!("{needed} bytes"), sums.size()))
 }
 
-/// Threads of a workgroup, in the plans for processors and for GPUs: small ones spread few threads over the cores.
-const GROUPS: [u32; 2] = [16, 64];
-
 fn variant(placement: Placement, group: u32) -> Specialization {
     Specialization::new(placement).with("STREAM_GROUP", group)
 }
 
 /// Workgroups of a kernel with a thread for each sequence and vec4 of channels, and its variant.
 pub(crate) fn grid(b: &Builder, sequences: u32, width: u32) -> (Specialization, u64) {
-    let group = b.planned(GROUPS);
+    let group = b.tuning().stream_threads;
     (variant(b.placement, group), (u64::from(sequences) * u64::from(width)).div_ceil(group.into()))
 }
 
 /// The variants of a kernel with such a grid.
 pub(crate) fn variants(kernel: &'static Kernel, placement: Placement) -> [(&'static Kernel, Specialization); 2] {
-    GROUPS.map(|group| (kernel, variant(placement, group)))
+    Tuning::ALL.map(|tuning| (kernel, variant(placement, tuning.stream_threads)))
 }

@@ -1,7 +1,7 @@
 //! How time is cut into strips that run in parallel (`shaders/lib/aft_strip.wgsl`).
 
 use crate::error::{Error, Result};
-use crate::gpu::{Kernel, Placement, Specialization};
+use crate::gpu::{Kernel, Placement, Specialization, Tuning};
 use crate::ops::Builder;
 
 /// The longest sequence.
@@ -44,17 +44,16 @@ impl Strips {
         Ok(Self { rows, count: time.div_ceil(rows).max(1) })
     }
 
-    /// The plan for `b`'s adapter: few long threads for a processor, in one strip up to 128 rows, which then needs no carry;
-    /// enough threads to hide latency for a GPU.
+    /// The plan for `b`'s adapter.
     pub(crate) fn of(b: &Builder, batch: u32, time: u32, width: u32) -> Result<Self> {
-        let (threads, shortest) = b.planned([(512, 128), (32_768, 16)]);
-        Self::plan(threads, shortest, u64::from(batch) * u64::from(width), time)
+        let Tuning { scan_threads, scan_positions, .. } = *b.tuning();
+        Self::plan(scan_threads, scan_positions, u64::from(batch) * u64::from(width), time)
     }
 
     /// Workgroups of a kernel with threads for each strip, and its variant.
     pub(crate) fn grid(&self, b: &Builder, batch: u32, width: u32) -> (Specialization, u64) {
         let strips = u64::from(batch) * u64::from(self.count);
-        let threads = b.planned([Threads::of_processor(width, strips), Threads::GPU]);
+        let threads = Threads::of(b.tuning(), width, strips);
         let all = strips * u64::from(threads.of_row(width));
         (threads.variant(b.placement), all.div_ceil(threads.group.into()))
     }
@@ -81,9 +80,12 @@ impl Threads {
     const WIDEST: Self = Self { group: 8, columns: 8, piece: 8 };
     const ALL: [Self; 4] = [Self::WIDEST, Self::WIDE, Self::NARROW, Self::GPU];
 
-    /// Of a processor, for `strips` of all sequences: the most columns of which the fewest would not be there, no more than a
-    /// quarter, and which leave [`MIN_GROUPS`].
-    fn of_processor(width: u32, strips: u64) -> Self {
+    /// For `strips` of all sequences: the most columns of which the fewest would not be there, no more than a quarter, and
+    /// which leave [`MIN_GROUPS`].
+    fn of(tuning: &Tuning, width: u32, strips: u64) -> Self {
+        if tuning.scan_vec4s == 1 {
+            return Self::GPU;
+        }
         let columns = |threads: Self| threads.of_row(width) * threads.columns;
         let groups = strips * u64::from(Self::WIDEST.of_row(width) / Self::WIDEST.group);
         if columns(Self::WIDE) - width > columns(Self::WIDE) / 4 {
@@ -152,7 +154,7 @@ mod tests {
             }
         }
         let widths = [23, 24, 32, 33, 47, 48, 64, 65, 71, 72, 95, 96, 97, 119, 120, 128, 160];
-        let columns = |strips| widths.map(|width| Threads::of_processor(width, strips).columns);
+        let columns = |strips| widths.map(|width| Threads::of(&Tuning::CPU, width, strips).columns);
         assert_eq!(columns(8), [1, 4, 4, 1, 1, 8, 8, 1, 1, 4, 4, 4, 8, 8, 8, 8, 4]);
         assert_eq!(columns(1), [1, 4, 4, 1, 1, 4, 4, 1, 1, 4, 4, 4, 4, 4, 4, 4, 4]);
     }

@@ -110,10 +110,9 @@ pub(crate) fn gradient(b: &mut Builder, mix: &Mix<'_>, taps: &Taps<'_>, rows: &R
     let inner = u64::from(head_channels.div_ceil(4)) + 2;
     let all = batch * time;
     let longest = (trips::MAX_TRIPS / 2 / inner).max(1) * 64;
-    let parallel = b.planned([8_u64, 256]).div_ceil(u64::from(taps.heads) * u64::from(quads)).max(1);
-    // What a processor reads of the rows of a slice should stay in its caches until the next four taps; but slices are no larger,
-    // all together, than a plane of channels.
-    let cached = b.planned([u64::from(all).div_ceil(1024), 1]);
+    let parallel = u64::from(b.tuning().tap_workgroups).div_ceil(u64::from(taps.heads) * u64::from(quads)).max(1);
+    // Slices are no larger, all together, than a plane of channels.
+    let cached = u64::from(all.div_ceil(b.tuning().tap_rows));
     let cached = cached.min(u64::from(all) * u64::from(channels) / taps.padded());
     let rows_per_slice = u64::from(all).div_ceil(parallel.max(cached)).min(longest).max(64) as u32;
     trips::check("aft conv: a row's channels of a head", 64 + inner * u64::from(rows_per_slice.div_ceil(64)))?;

@@ -206,8 +206,9 @@ fn softmax(
     let call = SoftmaxKernel { walk, scores, weights, totals: totals.into(), log_den: log_den.into() };
     let blocks = u64::from(walk.keys.div_ceil(4));
     // Two walks over the keys, and the joins.
-    let lanes =
-        trips::lanes(b.few_threads(), "attention: a row's weights", &LANES, |lanes| 2 * blocks.div_ceil(lanes) + 24)?;
+    let lanes = trips::lanes(b.tuning().shared_rows, "attention: a row's weights", &LANES, |lanes| {
+        2 * blocks.div_ceil(lanes) + 24
+    })?;
     let items = f64::from(walk.batch * walk.heads) * f64::from(walk.rows);
     let cost = Cost { flops: 20.0 * items * f64::from(walk.keys), bytes: 12.0 * items * f64::from(walk.keys) };
     let groups = (u64::from(walk.batch * walk.heads) * u64::from(walk.rows) * u64::from(lanes)).div_ceil(64);

@@ -1,10 +1,9 @@
 //! How attention walks over pairs of rows and keys (`shaders/lib/attention*.wgsl`): a strip of rows and a panel of keys at a time.
 
 use crate::error::Result;
-use crate::gpu::{Array, Call, Cost, Kernel, Placement, Plane, Specialization, kernel, shared_params};
+use crate::gpu::{Array, Call, Cost, Kernel, Placement, Plane, Product, Specialization, kernel, shared_params};
 use crate::ops::Builder;
 use crate::ops::nn::attention::Attention;
-use crate::ops::nn::linear::Plan;
 
 shared_params! {
     /// What the kernels of attention share (`shaders/lib/attention.wgsl`).
@@ -42,8 +41,6 @@ pub(super) struct Pieces {
     pub(super) panel: u32,
 }
 
-/// Rows of a strip in the plans for processors and for GPUs, which need more of them to be filled.
-const STRIP: [u32; 2] = [128, 512];
 /// Keys of a panel: the terms that one level of a sum adds, four at a time.
 const PANEL: u32 = 1024;
 /// Numbers in a plane of pairs, 64 MiB, if a smaller strip can help it.
@@ -64,7 +61,7 @@ impl Pieces {
             numbers <= PAIRS && (!texture || within(rows, u64::from(heads) * u64::from(panel / 4)))
         };
         // Long sequences take larger strips: the number of dispatches grows with the square of theirs.
-        let strip = b.planned(STRIP).max(time.next_power_of_two() / 64).min(PANEL);
+        let strip = b.tuning().attention_rows.max(time.next_power_of_two() / 64).min(PANEL);
         // No more than there is: short sequences in any number then take no more rows than their qkv.
         let mut pieces = Self { strip: strip.min(time), panel: PANEL.min(time.next_multiple_of(4)) };
         while !fits(pieces.strip, pieces.panel) && pieces.panel > LEAST {
@@ -139,14 +136,14 @@ impl Walk<'_> {
         masked: bool,
         [rows, inner, cols]: [u32; 3],
     ) -> Result<()> {
-        let plan = Plan::new(b);
+        let product = b.tuning().product;
         let slices = self.attention.batch * self.attention.heads;
-        let mut special = plan.special(b.placement).with("COLUMN_SUMS", 0u32);
+        let mut special = product.special(b.placement).with("COLUMN_SUMS", 0u32);
         special.constants.extend(masked.then(|| self.masked()));
         let [n, m, k] = [slices, rows, cols].map(f64::from);
         let inner = f64::from(inner);
         let cost = Cost { flops: 2.0 * n * m * k * inner, bytes: 4.0 * n * (m * inner + inner * k + m * k) };
-        b.run(call, &special, plan.groups([rows, 0, cols], slices), cost)
+        b.run(call, &special, product.groups([rows, 0, cols], slices), cost)
     }
 
     pub(super) fn channels(&self) -> u32 {
@@ -214,7 +211,7 @@ pub(super) fn products(
     kernel: &'static Kernel,
     placement: Placement,
 ) -> impl Iterator<Item = (&'static Kernel, Specialization)> {
-    Plan::ALL.into_iter().map(move |plan| (kernel, plan.special(placement).with("COLUMN_SUMS", 0u32)))
+    Product::ALL.into_iter().map(move |product| (kernel, product.special(placement).with("COLUMN_SUMS", 0u32)))
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {

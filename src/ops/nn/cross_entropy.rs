@@ -82,7 +82,7 @@ pub fn forward(b: &mut Builder, args: &Loss<'_>) -> Result<()> {
     };
     // A pass for the sum and one for the gradient; the maximum and the sum over lanes.
     let width = u64::from(logits.stride());
-    let lanes = trips::lanes(b.few_threads(), "cross_entropy", &LANES, |lanes| 2 * width.div_ceil(lanes) + 12)?;
+    let lanes = trips::lanes(b.tuning().shared_rows, "cross_entropy", &LANES, |lanes| 2 * width.div_ceil(lanes) + 12)?;
     let variant = b.special().with("LANES", lanes);
     let groups = (u64::from(logits.rows) * u64::from(lanes)).div_ceil(ROW_GROUP.into());
     let elements = f64::from(logits.rows) * f64::from(logits.cols);

@@ -90,7 +90,7 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
         x,
     };
     let width = u64::from(x.stride());
-    let lanes = trips::lanes(b.few_threads(), "embedding", &LANES, |lanes| width.div_ceil(lanes))?;
+    let lanes = trips::lanes(b.tuning().shared_rows, "embedding", &LANES, |lanes| width.div_ceil(lanes))?;
     let variant = b.special().with("LANES", lanes);
     let groups = (u64::from(x.rows) * u64::from(lanes)).div_ceil(64);
     b.run(&call, &variant, groups, cost(x, 1.0, 3.0))?;
@@ -112,7 +112,7 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
         let got = format!("{} and {} vec4s", tables.first_len, tables.second_len);
         return Err(Error::shape("embedding: gradients of the tables", expected, got));
     }
-    let lanes = sum_lanes(b.few_threads(), dx.rows)?;
+    let lanes = sum_lanes(b.tuning().shared_rows, dx.rows)?;
     let call = GradientKernel {
         rows: dx.rows,
         length,
@@ -136,11 +136,11 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
 }
 
 /// Lanes for a sum over `rows` rows, which may all hold one token.
-fn sum_lanes(few_threads: bool, rows: u32) -> Result<u32> {
+fn sum_lanes(shared: bool, rows: u32) -> Result<u32> {
     // A lane's rows, its blocks of 64, and the sum over lanes.
     let rows = u64::from(rows);
     let trips = |lanes: u64| rows.div_ceil(lanes) + rows.div_ceil(64 * lanes) + 6;
-    trips::lanes(few_threads, "the gradient of the embedding", &SUM_LANES, trips)
+    trips::lanes(shared, "the gradient of the embedding", &SUM_LANES, trips)
 }
 
 fn check(batch: &Batch<'_>, length: u32, positions: u32, x: &Plane) -> Result<()> {

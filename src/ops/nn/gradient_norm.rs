@@ -52,7 +52,7 @@ pub fn forward(b: &mut Builder, args: &SumSquares<'_>) -> Result<u32> {
     }
     // A lane's vec4s, its blocks of 64, and the sum over lanes.
     let trips = |lanes| u64::from(span).div_ceil(lanes) + u64::from(span).div_ceil(64 * lanes) + 6;
-    let lanes = trips::lanes(b.few_threads(), "gradient_norm", &SUM_LANES, trips)?;
+    let lanes = trips::lanes(b.tuning().shared_rows, "gradient_norm", &SUM_LANES, trips)?;
     let variant = b.special().with("LANES", lanes);
     let groups = (u64::from(spans) * u64::from(lanes)).div_ceil(ROW_GROUP.into());
     let cost = Cost { flops: 8.0 * f64::from(vec4s), bytes: 16.0 * f64::from(vec4s) };

@@ -126,7 +126,7 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
 
 fn affine_gradient(b: &mut Builder, args: &Backward<'_>, affine: &Gradient) -> Result<()> {
     let Backward { x, dy, stats, .. } = *args;
-    let rows_per_slice = rows_per_slice(b.planned([1024, 64]), x.rows);
+    let rows_per_slice = rows_per_slice(b.tuning().norm_rows, x.rows);
     let slices = x.rows.div_ceil(rows_per_slice);
     // A slice's rows and its blocks of 64; then the sum over slices.
     let trips = rows_per_slice + rows_per_slice.div_ceil(64);
@@ -155,7 +155,7 @@ fn affine_gradient(b: &mut Builder, args: &Backward<'_>, affine: &Gradient) -> R
 fn plan(b: &Builder, x: &Plane, passes: u64) -> Result<(Specialization, u64)> {
     // Each pass over a row, and the sums over lanes.
     let trips = |lanes| passes * u64::from(x.stride()).div_ceil(lanes) + 18;
-    let lanes = trips::lanes(b.few_threads(), "layer_norm", &LANES, trips)?;
+    let lanes = trips::lanes(b.tuning().shared_rows, "layer_norm", &LANES, trips)?;
     let variant = b.special().with("LANES", lanes);
     Ok((variant, (u64::from(x.rows) * u64::from(lanes)).div_ceil(ROW_GROUP.into())))
 }

@@ -2,8 +2,8 @@
 //! the store.
 
 use crate::error::{Result, expect_shape};
-use crate::gpu::{Array, Call, Cost, Kernel, Placement, Plane, Specialization, Weights, fragment, kernel};
-use crate::ops::{Builder, Gradient, trips};
+use crate::gpu::{Array, Call, Kernel, Placement, Plane, Product, Specialization, Weights, kernel};
+use crate::ops::{Builder, Gradient};
 
 kernel! {
     /// `shaders/nn/linear.wgsl`.
@@ -111,7 +111,7 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     }
     expect_shape("linear: bias", y.cols, bias.map_or(y.cols, |v| v.cols))?;
     let call = ForwardKernel { rows: x.rows, inner: x.cols, cols: y.cols, x, w, bias, residual, y, pre };
-    Plan::new(b).run(b, &call, false, [x.rows, x.cols, y.cols], 1)
+    b.tuning().product.run(b, &call, false, [x.rows, x.cols, y.cols], 1)
 }
 
 /// Adds the gradients of the input (unless `dx` is none) and of the parameters. 4 M K N flops.
@@ -132,13 +132,13 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
 fn gradient_x(b: &mut Builder, args: &Backward<'_>, dx: &Plane) -> Result<()> {
     let Backward { w, dy, pre, skip, .. } = *args;
     let call = GradientXKernel { rows: dy.rows, inner: dy.cols, cols: dx.cols, dy, w, pre, skip, dx };
-    Plan::new(b).run(b, &call, false, [dy.rows, dy.cols, dx.cols], 1)
+    b.tuning().product.run(b, &call, false, [dy.rows, dy.cols, dx.cols], 1)
 }
 
 fn gradient_w(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     let Backward { x, w, dy, parameters, .. } = *args;
-    let plan = Plan::new(b);
-    let inner_per_slice = plan.inner_per_slice([w.rows, x.rows, w.cols]);
+    let product = b.tuning().product;
+    let inner_per_slice = product.inner_per_slice([w.rows, x.rows, w.cols]);
     let slices = x.rows.div_ceil(inner_per_slice);
     let out = parameters.slices(b, slices)?;
     let call = GradientWKernel {
@@ -155,74 +155,8 @@ fn gradient_w(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
         out: out.array(),
     };
     let sums = parameters.second_len > 0;
-    plan.run(b, &call, sums, [w.padded_rows(), x.rows, w.cols], out.slices)?;
+    product.run(b, &call, sums, [w.padded_rows(), x.rows, w.cols], out.slices)?;
     out.finish(b)
-}
-
-/// Which body computes a product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Plan {
-    /// `lib/gemm_direct.wgsl`.
-    Direct,
-    /// `lib/gemm_tiled.wgsl`.
-    Tiled,
-}
-
-impl Plan {
-    pub(super) const ALL: [Self; 2] = [Self::Direct, Self::Tiled];
-
-    pub(super) fn new(b: &Builder) -> Self {
-        b.planned(Self::ALL)
-    }
-
-    /// A product with this body.
-    pub(super) fn special(self, placement: Placement) -> Specialization {
-        Specialization::new(placement).body(match self {
-            Self::Direct => fragment!("lib/gemm_direct"),
-            Self::Tiled => fragment!("lib/gemm_tiled"),
-        })
-    }
-
-    /// How much of the inner index one slice sums: few slices for few threads; on a GPU enough to fill it; and no more slices
-    /// than fit 64 MiB of scratch.
-    fn inner_per_slice(self, [rows, inner, cols]: [u32; 3]) -> u32 {
-        let wanted = match self {
-            Self::Direct => 1024,
-            Self::Tiled => {
-                let tiles = rows.div_ceil(64) * cols.div_ceil(64);
-                inner.div_ceil(128u32.div_ceil(tiles)).clamp(64, 1024)
-            }
-        };
-        let slice_bytes = 4 * u64::from(rows) * u64::from(cols.next_multiple_of(4));
-        let most = ((64 << 20) / slice_bytes.max(1)).clamp(1, u64::from(u32::MAX)) as u32;
-        wanted.max(inner.div_ceil(most)).next_multiple_of(4)
-    }
-
-    /// Workgroups for `slices` products [rows, inner, cols].
-    pub(super) fn groups(self, [rows, _, cols]: [u32; 3], slices: u32) -> u64 {
-        let tiles = |r: u32, c: u32| u64::from(rows.div_ceil(r)) * u64::from(cols.div_ceil(c)) * u64::from(slices);
-        match self {
-            Self::Direct => tiles(16, 8).div_ceil(16),
-            Self::Tiled => tiles(64, 64),
-        }
-    }
-
-    /// Loop iterations of a thread that sums `inner` products: one for four of them, or six for sixteen and eight to store.
-    fn trips(self, inner: u32) -> u64 {
-        match self {
-            Self::Direct => u64::from(inner.div_ceil(4)),
-            Self::Tiled => 6 * u64::from(inner.div_ceil(16)) + 8,
-        }
-    }
-
-    /// Adds the product of shape [rows, inner, cols]; `sums` asks for the sums of B's columns, too.
-    fn run<C: Call>(self, b: &mut Builder, call: &C, sums: bool, shape: [u32; 3], slices: u32) -> Result<()> {
-        let products = shape[1].div_ceil(slices);
-        trips::check(&format!("{}: a sum of {products} products", C::KERNEL.stem), self.trips(products))?;
-        let [m, k, n] = shape.map(f64::from);
-        let cost = Cost { flops: 2.0 * m * k * n, bytes: 4.0 * (m * k + k * n + m * n) };
-        b.run(call, &self.special(b.placement).with("COLUMN_SUMS", sums), self.groups(shape, slices), cost)
-    }
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
@@ -234,6 +168,7 @@ pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specializ
         (GradientWKernel::KERNEL, false),
         (GradientWKernel::KERNEL, true),
     ];
-    let bodies = |(kernel, sums)| Plan::ALL.map(|plan| (kernel, plan.special(placement).with("COLUMN_SUMS", sums)));
+    let bodies =
+        |(kernel, sums)| Product::ALL.map(|product| (kernel, product.special(placement).with("COLUMN_SUMS", sums)));
     all.into_iter().flat_map(bodies).collect()
 }

@@ -14,6 +14,7 @@ pub mod embedding;
 pub mod gradient_norm;
 pub mod layer_norm;
 pub mod linear;
+mod product;
 pub mod sample;
 pub mod stream_embedding;
 pub mod train_state;

@@ -85,7 +85,7 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
         cursor: cursor.into(),
         x,
     };
-    let lanes = trips::lanes(b.few_threads(), op, &LANES, |lanes| width.div_ceil(lanes))?;
+    let lanes = trips::lanes(b.tuning().shared_rows, op, &LANES, |lanes| width.div_ceil(lanes))?;
     let variant = b.special().with("LANES", lanes);
     let groups = (u64::from(x.rows) * u64::from(lanes)).div_ceil(64);
     let elements = f64::from(x.rows) * f64::from(x.cols);

@@ -1,0 +1,206 @@
+//! What differs between CPUs, GPUs and adapters, in one place: a pure function of what a device grants.
+//!
+//! A [`Tuning`] decides the order of sums, and so the last bits of every result: a checkpoint names the one that it was
+//! trained with, and a run that goes on uses that.
+
+use serde::{Deserialize, Serialize};
+
+use super::adapter::AdapterClass;
+use super::kernel::Placement;
+use crate::error::{Error, Result};
+
+/// How kernels are shaped and where planes live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tuning {
+    /// What it is made for; the name in results and in the environment variable `AFT_TUNING`.
+    pub target: Target,
+    /// Whether planes live in textures where they fit: a CPU's driver loads from these at up to twice the speed of buffers.
+    pub textures: bool,
+    /// The body of matrix products.
+    pub product: Product,
+    /// Whether the threads of a subgroup share a row or a sum that one thread could take alone.
+    pub shared_rows: bool,
+    /// Rows that a thread adds up in the gradients of layer normalisation's gamma and beta.
+    pub norm_rows: u32,
+    /// Rows of attention whose scores are computed at once.
+    pub attention_rows: u32,
+    /// Threads that AFT's scans over time are cut into, and the fewest positions of each.
+    pub scan_threads: u32,
+    /// See `scan_threads`.
+    pub scan_positions: u32,
+    /// The most vec4s of a row that a thread of a scan owns.
+    pub scan_vec4s: u32,
+    /// The most tiles of four rows that a thread of AFT with biases takes over a span of keys.
+    pub mix_tiles: u32,
+    /// Workgroups that fill the device in the gradient of AFT-conv's taps, and the most rows of one of them.
+    pub tap_workgroups: u32,
+    /// See `tap_workgroups`.
+    pub tap_rows: u32,
+    /// Threads of a workgroup of AFT over a stream.
+    pub stream_threads: u32,
+    /// Workgroups of the benchmark's plain kernels.
+    pub bench_workgroups: u32,
+    /// Rows and columns of the planes that the benchmark moves.
+    pub bench_plane: [u32; 2],
+}
+
+/// What kernels are shaped for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// A driver that runs shaders on the CPU: few long threads, wide loads, no workgroup memory.
+    Cpu,
+    /// A GPU: many threads, tiles in workgroup memory, loads that neighbours share.
+    Gpu,
+}
+
+/// How a matrix product is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Product {
+    /// Each thread on its own, operands loaded from where they live (`shaders/lib/gemm_direct.wgsl`).
+    Direct,
+    /// Tiles in workgroup memory (`shaders/lib/gemm_tiled.wgsl`).
+    Tiled,
+}
+
+impl Tuning {
+    /// For drivers that run shaders on the CPU.
+    pub const CPU: Self = Self {
+        target: Target::Cpu,
+        textures: true,
+        product: Product::Direct,
+        shared_rows: false,
+        norm_rows: 1024,
+        attention_rows: 128,
+        // One thread up to 128 positions, which then needs no carry.
+        scan_threads: 512,
+        scan_positions: 128,
+        scan_vec4s: 8,
+        mix_tiles: 4,
+        tap_workgroups: 8,
+        // What is read of these stays in a core's caches until the next four taps.
+        tap_rows: 1024,
+        // Small ones spread few threads over the cores.
+        stream_threads: 16,
+        bench_workgroups: 32,
+        bench_plane: [2048, 1024],
+    };
+
+    /// For GPUs.
+    pub const GPU: Self = Self {
+        target: Target::Gpu,
+        textures: false,
+        product: Product::Tiled,
+        shared_rows: true,
+        norm_rows: 64,
+        attention_rows: 512,
+        // Enough threads to hide the latency of loads.
+        scan_threads: 32_768,
+        scan_positions: 16,
+        scan_vec4s: 1,
+        mix_tiles: 1,
+        tap_workgroups: 256,
+        tap_rows: u32::MAX,
+        stream_threads: 64,
+        bench_workgroups: 4096,
+        bench_plane: [4096, 4096],
+    };
+
+    /// All that there are: kernels are compiled and tested for each.
+    pub const ALL: [Self; 2] = [Self::CPU, Self::GPU];
+
+    /// The tuning for an adapter. One whose class is not told (a browser's) counts as a GPU.
+    pub fn of(class: AdapterClass) -> Self {
+        match class {
+            AdapterClass::Software => Self::CPU,
+            AdapterClass::Discrete | AdapterClass::Integrated | AdapterClass::Unknown => Self::GPU,
+        }
+    }
+
+    /// The tuning that `AFT_TUNING` asks for, if it does.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it names none.
+    pub(super) fn forced() -> Result<Option<Self>> {
+        let wish = std::env::var("AFT_TUNING").unwrap_or_default();
+        if wish.is_empty() {
+            return Ok(None);
+        }
+        match Self::ALL.into_iter().find(|tuning| tuning.target.name() == wish) {
+            Some(tuning) => Ok(Some(tuning)),
+            None => Err(Error::Config(format!("AFT_TUNING is cpu or gpu, not \"{}\"", wish.escape_debug()))),
+        }
+    }
+
+    /// Where planes live that have no more than `side` rows, nor vec4s in a row, on a device whose textures have at most
+    /// `texture_side`.
+    pub fn placement(&self, side: u32, texture_side: u32) -> Placement {
+        if self.textures && side <= texture_side { Placement::Texture } else { Placement::Buffer }
+    }
+}
+
+impl Target {
+    /// `cpu` or `gpu`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
+        }
+    }
+}
+
+/// Operations a millisecond and bytes a millisecond that an adapter is trusted with: pessimistic, only for cutting submissions.
+pub(super) fn trusted_rates(class: AdapterClass) -> [f64; 2] {
+    let [gflops, gbytes] = match class {
+        AdapterClass::Discrete => [500.0, 50.0],
+        AdapterClass::Integrated => [80.0, 10.0],
+        AdapterClass::Unknown => [40.0, 5.0],
+        AdapterClass::Software => [10.0, 2.0],
+    };
+    [1e6 * gflops, 1e6 * gbytes]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_adapter_without_a_class_counts_as_a_gpu() {
+        let classes = [AdapterClass::Discrete, AdapterClass::Integrated, AdapterClass::Unknown, AdapterClass::Software];
+        let targets = classes.map(|class| Tuning::of(class).target);
+        assert_eq!(targets, [Target::Gpu, Target::Gpu, Target::Gpu, Target::Cpu]);
+    }
+
+    #[test]
+    fn planes_live_in_textures_where_these_are_faster_and_large_enough() {
+        let placements = Tuning::ALL.map(|tuning| [8192, 8193].map(|side| tuning.placement(side, 8192)));
+        assert_eq!(placements, [[Placement::Texture, Placement::Buffer], [Placement::Buffer; 2]]);
+    }
+
+    #[test]
+    fn sizes_are_what_kernels_serve() {
+        for tuning in Tuning::ALL {
+            assert!(tuning.attention_rows.is_power_of_two() && tuning.norm_rows.is_multiple_of(64), "{tuning:?}");
+            assert!([1, 8].contains(&tuning.scan_vec4s) && [1, 4].contains(&tuning.mix_tiles), "{tuning:?}");
+            assert!([16, 64].contains(&tuning.stream_threads) && tuning.scan_positions.is_multiple_of(4), "{tuning:?}");
+        }
+    }
+
+    #[test]
+    fn a_tuning_is_read_back_as_it_was_written() {
+        for tuning in Tuning::ALL {
+            let text = serde_json::to_string(&tuning).unwrap_or_default();
+            assert_eq!(serde_json::from_str::<Tuning>(&text).ok(), Some(tuning), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_faster_class_is_trusted_with_more() {
+        let [software, unknown, integrated, discrete] =
+            [AdapterClass::Software, AdapterClass::Unknown, AdapterClass::Integrated, AdapterClass::Discrete]
+                .map(trusted_rates);
+        assert!(software < unknown && unknown < integrated && integrated < discrete);
+    }
+}
