@@ -170,13 +170,13 @@ mod tests {
 
     #[test]
     fn lanes_of_a_sum_grow_with_its_rows() {
-        let lanes = |few, rows| sum_lanes(few, rows).ok();
+        let lanes = |shared, rows| sum_lanes(shared, rows).ok();
         assert_eq!(
-            [31_501, 31_502, 251_960, 252_100].map(|rows| lanes(true, rows)),
+            [31_501, 31_502, 251_960, 252_100].map(|rows| lanes(false, rows)),
             [Some(1), Some(8), Some(8), Some(64)]
         );
         assert_eq!(
-            [1, 252_100, 2_015_000, 2_017_000].map(|rows| lanes(false, rows)),
+            [1, 252_100, 2_015_000, 2_017_000].map(|rows| lanes(true, rows)),
             [Some(8), Some(64), Some(64), None]
         );
     }
