@@ -1,11 +1,11 @@
 //! Multi-head softmax attention and its gradients (`shaders/nn/attention*.wgsl`), a strip of rows and a panel of keys at a time with a
 //! running maximum: what is held of the pairs of rows and keys does not grow with T.
 
-use crate::error::{Error, Result, expect_shape};
+use crate::error::Result;
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
-use crate::ops::aft::qkv_cols;
 pub use crate::ops::nn::attention_grad::{Backward, backward};
 use crate::ops::nn::attention_heads::{self, Layout};
+pub use crate::ops::nn::attention_operands::{Attended, Attention};
 use crate::ops::nn::attention_walk::{self, Kept, Pieces, Walk, WalkParams, masked_or_not};
 use crate::ops::nn::{LANES, attention_grad};
 use crate::ops::{Builder, trips};
@@ -38,112 +38,14 @@ kernel! {
     },
 }
 
-/// What attends to what.
-#[derive(Clone, Copy)]
-pub struct Attention<'a> {
-    /// Sequences, B.
-    pub batch: u32,
-    /// Positions in a sequence, T, at most 131,072.
-    pub time: u32,
-    /// Channels, D.
-    pub channels: u32,
-    /// Heads, H, which divide the channels.
-    pub heads: u32,
-    /// Whether a row sees keys up to its own only.
-    pub causal: bool,
-    /// Which keys there are, [B, T] words that are 0 for a key that is not: it may hold anything and gets no gradient. Without
-    /// a mask there are all. A row that sees no key gives y = 0 and hands on no gradient.
-    pub mask: Option<&'a Buffer>,
-}
-
-/// What a forward pass gives.
-#[derive(Debug, Clone)]
-pub struct Attended {
-    /// The mean values [B T, D].
-    pub y: Plane,
-    /// L, the logarithm of the sum of exponentials of each row and head, in nats: [B T, H] floats.
-    pub log_den: Buffer,
-}
-
-impl Attended {
-    /// Room for an output.
-    ///
-    /// # Errors
-    /// [`Error::Config`] where B, T, D or H is 0, [`Error::LimitExceeded`] where B T is past 32 bits; as [`Plane::new`].
-    pub fn new(b: &mut Builder, attention: &Attention<'_>) -> Result<Self> {
-        let rows = attention.rows()?;
-        let y = b.plane("attention y", rows, attention.channels)?;
-        let log_den = b.scratch("attention log_den", 4 * u64::from(rows) * u64::from(attention.heads))?;
-        Ok(Self { y, log_den })
-    }
-}
-
-impl Attention<'_> {
-    /// B T.
-    pub(super) fn rows(&self) -> Result<u32> {
-        let Self { batch, time, channels, heads, .. } = *self;
-        if [batch, time, channels, heads].contains(&0) {
-            let text = format!("attention: nothing to attend: B, T, D, H are {batch}, {time}, {channels}, {heads}");
-            return Err(Error::Config(text));
-        }
-        batch.checked_mul(time).ok_or_else(|| too_many("attention over all positions of a batch", batch, time))
-    }
-
-    pub(super) fn check(&self, qkv: &Plane, out: &Attended) -> Result<()> {
-        let Self { batch, time, channels, heads, .. } = *self;
-        let rows = self.rows()?;
-        if !channels.is_multiple_of(heads) {
-            return Err(Error::Config(format!("{heads} heads do not divide {channels} channels")));
-        }
-        if time > LONGEST {
-            return Err(Error::LimitExceeded {
-                what: "attention over a sequence (positions)".into(),
-                limit: "positions",
-                needed: time.into(),
-                granted: LONGEST.into(),
-                advice: "a smaller length".into(),
-            });
-        }
-        expect_shape("attention: y", (rows, channels), (out.y.rows, out.y.cols))?;
-        expect_shape("attention: qkv", (rows, qkv_cols(channels)), (qkv.rows, qkv.cols))?;
-        batch.checked_mul(heads).ok_or_else(|| too_many("attention over all heads of a batch", batch, heads))?;
-        // The tiled product walks them in pieces of four, and these one by one.
-        let head_width = Layout::of(channels, heads).head_width();
-        trips::check("attention: the channels of a head", 2 * u64::from(head_width))?;
-        let words = 4 * u64::from(rows);
-        for (name, needed, buffer) in [
-            ("attention: log_den", words * u64::from(heads), Some(&out.log_den)),
-            ("attention: mask", words, self.mask),
-        ] {
-            if let Some(buffer) = buffer.filter(|buffer| buffer.size() < needed) {
-                return Err(Error::shape(name, format!("{needed} bytes"), buffer.size()));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn too_many(what: &str, batch: u32, each: u32) -> Error {
-    Error::LimitExceeded {
-        what: what.into(),
-        limit: "rows of a plane",
-        needed: u64::from(batch) * u64::from(each),
-        granted: u32::MAX.into(),
-        advice: "a smaller batch".into(),
-    }
-}
-
-/// The longest sequence.
-const LONGEST: u32 = 131_072;
-
 /// Adds y and L. 4 T^2 D flops a sequence, half if causal.
 ///
 /// Exact for finite q, k and v with |q_t| |k_t'| <= 1e30 and |v| <= 1e30: scores carry the rounding of their own sums, and y that of
 /// a mean. Where the form is causal, what comes later changes no bit of what came before.
 ///
 /// # Errors
-/// [`Error::Config`] where B, T, D or H is 0 or H does not divide D; [`Error::Shape`] if an operand does not fit;
-/// [`Error::LimitExceeded`] past 131,072 positions, or 64,000 channels of a head.
+/// [`crate::Error::Config`] where B, T, D or H is 0 or H does not divide D; [`crate::Error::Shape`] if an operand does not fit;
+/// [`crate::Error::LimitExceeded`] past 131,072 positions, or 64,000 channels of a head.
 pub fn forward(b: &mut Builder, attention: &Attention<'_>, qkv: &Plane, out: &Attended) -> Result<()> {
     attention.check(qkv, out)?;
     let layout = Layout::of(attention.channels, attention.heads);

@@ -3,8 +3,8 @@
 use crate::error::{Result, expect_shape};
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::Builder;
-use crate::ops::nn::attention::{Attended, Attention};
 use crate::ops::nn::attention_heads::{self, Layout};
+use crate::ops::nn::attention_operands::{Attended, Attention};
 use crate::ops::nn::attention_walk::{Between, Kept, Pieces, Walk, WalkParams, masked_or_not, products};
 
 kernel! {

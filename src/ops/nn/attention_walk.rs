@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::gpu::{Array, Call, Cost, Kernel, Placement, Plane, Product, Specialization, kernel, shared_params};
 use crate::ops::Builder;
-use crate::ops::nn::attention::Attention;
+use crate::ops::nn::attention_operands::Attention;
 
 shared_params! {
     /// What the kernels of attention share (`shaders/lib/attention.wgsl`).

@@ -4,6 +4,7 @@ pub mod adamw;
 pub mod attention;
 mod attention_grad;
 mod attention_heads;
+mod attention_operands;
 pub mod attention_stream;
 mod attention_walk;
 pub mod batch;
