@@ -1,9 +1,12 @@
 //! One error type: what went wrong, what was expected and what was found, and what to do.
 
+use crate::printable::{Indented, Printable};
+
 /// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong. A text says what was expected and found; where a user can act, it says how.
+/// Everything that can go wrong. A text says what was expected and found; where a user can act, it says how. What came from
+/// outside, as the name of a file or tensor, is printed with its control characters escaped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -17,7 +20,11 @@ pub enum Error {
         backends: String,
     },
     /// No adapter has the index or name that was asked for.
-    #[error("no adapter matches \"{asked}\"; there are: {available}. `aft adapters` lists them")]
+    #[error(
+        "no adapter matches \"{}\"; there are: {}. `aft adapters` lists them",
+        Printable(asked),
+        Printable(available)
+    )]
     UnknownAdapter {
         /// What was asked for.
         asked: String,
@@ -25,7 +32,7 @@ pub enum Error {
         available: String,
     },
     /// The adapter refused to give a device.
-    #[error("the adapter \"{adapter}\" gives no device: {reason}. Try another with --adapter")]
+    #[error("the adapter \"{}\" gives no device: {}. Try another with --adapter", Printable(adapter), Indented(reason))]
     NoDevice {
         /// The adapter's name.
         adapter: String,
@@ -34,8 +41,9 @@ pub enum Error {
     },
     /// The device was lost while in use.
     #[error(
-        "the GPU device was lost ({reason}). Make a new device and continue from the last checkpoint; if it happens again, \
-         use a smaller batch or length, or update the driver"
+        "the GPU device was lost ({}). Make a new device and continue from the last checkpoint; if it happens again, \
+         use a smaller batch or length, or update the driver",
+        Indented(reason)
     )]
     DeviceLost {
         /// The driver's reason.
@@ -74,7 +82,7 @@ pub enum Error {
         got: String,
     },
     /// The driver rejected a kernel or a command: a fault of this crate or of the driver.
-    #[error("the driver rejected {doing}: {message}. Please report this with the output of `aft adapters`")]
+    #[error("the driver rejected {doing}: {}. Please report this with the output of `aft adapters`", Indented(message))]
     Rejected {
         /// What was being done; names the kernel where there is one.
         doing: String,
@@ -113,10 +121,10 @@ pub enum Error {
         begun: u32,
     },
     /// A setting that makes no sense.
-    #[error("{0}")]
+    #[error("{}", Printable(.0))]
     Config(String),
     /// A file that holds something else than it should.
-    #[error("{path}: {message}")]
+    #[error("{}: {}", Printable(path), Printable(message))]
     Format {
         /// The file.
         path: String,
@@ -127,7 +135,7 @@ pub enum Error {
     #[error(transparent)]
     Data(#[from] crate::data::DataError),
     /// The operating system refused a file.
-    #[error("{path}: {source}")]
+    #[error("{}: {source}", Printable(path))]
     Io {
         /// The file or folder.
         path: String,

@@ -57,6 +57,7 @@
 //! shaders/lib            fragments without entry points: scaled sums, matrix products, GELU, random numbers
 //! src/reference          every operation in f64, as loops that follow the paper; one file a shader
 //! src/random.rs          counter-based random numbers, the same on host and device
+//! src/printable.rs       names from outside, made safe to print
 //! src/data               the embedded plays, texts from files, windows to train on; a bigram model and a word list to compare with
 //! src/error.rs           one error type
 //! src/gpu                all that touches wgpu: adapters, devices, memory, kernel declarations, programs, submission, timing
@@ -117,6 +118,8 @@ pub mod gpu;
 pub mod models;
 pub mod nn;
 pub mod ops;
+#[doc(hidden)]
+pub mod printable;
 pub mod random;
 pub mod reference;
 pub mod train;

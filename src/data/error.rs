@@ -3,18 +3,20 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::printable::Printable;
+
 /// Why a text could not be opened, read or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
     /// The file is not there.
-    #[error("{}: no such file", path.display())]
+    #[error("{}: no such file", Printable(path.display()))]
     Missing {
         /// The file asked for.
         path: PathBuf,
     },
     /// The file is there, and reading it failed; a file cut short while in use ends up here too.
-    #[error("{}: cannot be read at byte {offset}: {source}", path.display())]
+    #[error("{}: cannot be read at byte {offset}: {source}", Printable(path.display()))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -32,13 +34,13 @@ pub enum DataError {
         source: io::Error,
     },
     /// There is no byte at all.
-    #[error("{name} is empty")]
+    #[error("{} is empty", Printable(name))]
     Empty {
         /// The text.
         name: String,
     },
     /// There are bytes, but fewer than one window of them.
-    #[error("{name} has {len} bytes, a window needs {needed}")]
+    #[error("{} has {len} bytes, a window needs {needed}", Printable(name))]
     TooShort {
         /// The text.
         name: String,

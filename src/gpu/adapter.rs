@@ -1,6 +1,9 @@
 //! Which adapter to use: asked for by index or part of a name, else discrete before integrated before software.
 
 use crate::error::{Error, Result};
+use crate::printable::Printable;
+
+const BACKEND: &str = "WGPU_BACKEND";
 
 /// What is known of an adapter before a device is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +20,8 @@ pub struct AdapterSummary {
 
 impl std::fmt::Display for AdapterSummary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} ({}, {}, {})", self.name, self.backend, self.class, self.driver)
+        let Self { name, backend, class, driver } = self;
+        write!(f, "{} ({backend}, {class}, {})", Printable(name), Printable(driver))
     }
 }
 

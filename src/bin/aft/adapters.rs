@@ -1,6 +1,7 @@
 //! `aft adapters`: what there is to compute on.
 
 use aft_wgpu::gpu::{AdapterClass, AdapterSummary, Gpu, GpuOptions, adapters};
+use aft_wgpu::printable::Printable;
 use serde::Serialize;
 
 use crate::shared::{say, say_json};
@@ -39,10 +40,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         let rows = list.iter().enumerate().map(|(index, adapter)| row(index, adapter));
         return say_json(&rows.collect::<Vec<_>>());
     }
-    let width = list.iter().map(|a| a.name.chars().count()).max().unwrap_or(0);
-    for (index, a) in list.iter().enumerate() {
-        let class = a.class.to_string();
-        say(format_args!("{index:>2}  {:width$}  {:<8}  {class:<25}  {}", a.name, a.backend, a.driver))?;
+    let names: Vec<_> = list.iter().map(|adapter| Printable(&adapter.name).to_string()).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    for (index, (a, name)) in list.iter().zip(names).enumerate() {
+        let (class, driver) = (a.class.to_string(), Printable(&a.driver));
+        say(format_args!("{index:>2}  {name:width$}  {:<8}  {class:<25}  {driver}", a.backend))?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use aft_wgpu::Error;
 use aft_wgpu::data::DataError;
+use aft_wgpu::printable::Indented;
 
 use crate::bench::Stopped;
 use crate::train::interrupt::{self, Interrupted};
@@ -55,7 +56,7 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     // With stderr closed there is nobody to tell, and the code still says it.
-    let _ = writeln!(io::stderr(), "error: {error}");
+    let _ = writeln!(io::stderr(), "error: {}", Indented(&error));
     ExitCode::from(class(&error))
 }
 

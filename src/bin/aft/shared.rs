@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use aft_wgpu::data::Corpus;
 use aft_wgpu::gpu::GpuOptions;
 use aft_wgpu::{Error, Result};
+use aft_wgpu::printable::{Indented, Lines};
 
 /// Which adapter to use.
 #[derive(clap::Args)]
@@ -42,13 +43,13 @@ pub fn corpus(files: &[PathBuf], length: u32) -> Result<Corpus> {
 
 /// One line on stdout; a closed pipe is an error, not a panic.
 pub fn say(line: impl Display) -> anyhow::Result<()> {
-    writeln!(io::stdout(), "{line}")?;
+    writeln!(io::stdout(), "{}", Lines(line))?;
     Ok(())
 }
 
-/// One line on stderr. It is dropped where stderr is closed.
+/// A message on stderr, its control characters escaped. It is dropped where stderr is closed.
 pub fn note(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", Indented(line));
 }
 
 /// One JSON object on a line of stdout.
