@@ -76,8 +76,39 @@ pub async fn adapters() -> Vec<AdapterSummary> {
     enumerate().await.iter().map(|a| summary(&a.get_info())).collect()
 }
 
+/// The value of an environment variable; none if it is not set, or set to nothing.
+#[doc(hidden)]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// The instance that the environment asks for. wgpu takes a variable that is set to nothing for a setting.
+fn wishes() -> wgpu::InstanceDescriptor {
+    use wgpu::InstanceFlags as Flags;
+    let plain = wgpu::InstanceDescriptor::new_without_display_handle();
+    let (backends, flags) = (plain.backends, plain.flags);
+    let mut wishes = plain.with_env();
+    if variable(BACKEND).is_none() {
+        wishes.backends = backends;
+    }
+    for (name, flag) in [
+        ("WGPU_VALIDATION", Flags::VALIDATION),
+        ("WGPU_DEBUG", Flags::DEBUG),
+        ("WGPU_DISCARD_HAL_LABELS", Flags::DISCARD_HAL_LABELS),
+        ("WGPU_ALLOW_UNDERLYING_NONCOMPLIANT_ADAPTER", Flags::ALLOW_UNDERLYING_NONCOMPLIANT_ADAPTER),
+        ("WGPU_GPU_BASED_VALIDATION", Flags::GPU_BASED_VALIDATION),
+        ("WGPU_VALIDATION_INDIRECT_CALL", Flags::VALIDATION_INDIRECT_CALL),
+        ("WGPU_STRICT_WEBGPU_COMPLIANCE", Flags::STRICT_WEBGPU_COMPLIANCE),
+    ] {
+        if variable(name).is_none() {
+            wishes.flags.set(flag, flags.contains(flag));
+        }
+    }
+    wishes
+}
+
 async fn enumerate() -> Vec<wgpu::Adapter> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    let instance = wgpu::Instance::new(wishes());
     let mut adapters: Vec<_> = if cfg!(target_arch = "wasm32") {
         // A browser has no list, only an answer to a wish.
         let power_preference = wgpu::PowerPreference::HighPerformance;
@@ -93,7 +124,7 @@ async fn enumerate() -> Vec<wgpu::Adapter> {
 /// Finds the adapter asked for; without a wish `WGPU_ADAPTER_NAME` is one, and without that the first in order is taken.
 pub(crate) async fn choose(asked: Option<&str>) -> Result<wgpu::Adapter> {
     let adapters = enumerate().await;
-    let wish = asked.map(str::to_owned).or_else(|| std::env::var("WGPU_ADAPTER_NAME").ok());
+    let wish = asked.map(str::to_owned).or_else(|| variable("WGPU_ADAPTER_NAME"));
     if adapters.is_empty() {
         return Err(Error::NoAdapter { backends: backends_tried() });
     }
@@ -104,8 +135,7 @@ pub(crate) async fn choose(asked: Option<&str>) -> Result<wgpu::Adapter> {
 
 /// The backends of this build that `WGPU_BACKEND` leaves, for people.
 fn backends_tried() -> String {
-    let asked = wgpu::Backends::from_env().unwrap_or(wgpu::Backends::all());
-    let tried = asked & wgpu::Instance::enabled_backend_features();
+    let tried = wishes().backends & wgpu::Instance::enabled_backend_features();
     let names: Vec<_> = wgpu::Backend::ALL
         .into_iter()
         .filter(|backend| tried.contains((*backend).into()))

@@ -33,6 +33,8 @@ pub(crate) mod stamps;
 mod timing;
 mod tuning;
 
+#[doc(hidden)]
+pub use adapter::variable;
 pub use adapter::{AdapterClass, AdapterSummary, adapters};
 pub(crate) use call::{Array, Bind, Call, Param, Resource, Table, kernel, shared_params};
 pub use device::{Capabilities, Gpu, GpuOptions};

@@ -1,6 +1,6 @@
 //! Faults on demand, for tests: `AFT_INJECT=no-timestamps`, `zero-timestamps`, `coarse-timestamps` or `wrong-kernel@STEM`.
 
-use aft_wgpu::gpu::{Gpu, StampFault};
+use aft_wgpu::gpu::{Gpu, StampFault, variable};
 use aft_wgpu::{Error, Result};
 
 const VARIABLE: &str = "AFT_INJECT";
@@ -14,8 +14,8 @@ enum Fault {
 
 /// Lets go wrong what the environment asks for.
 pub fn apply(gpu: &Gpu) -> Result<()> {
-    let Some(text) = std::env::var_os(VARIABLE) else { return Ok(()) };
-    match parse(&text.to_string_lossy())? {
+    let Some(text) = variable(VARIABLE) else { return Ok(()) };
+    match parse(&text)? {
         Fault::Stamps(fault) => gpu.spoil_stamps(fault),
         Fault::Kernel(stem) => gpu.spoil_kernel(&stem),
     }

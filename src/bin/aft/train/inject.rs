@@ -1,7 +1,7 @@
 //! Faults on demand, for tests: `AFT_INJECT=lose-device@STEP` loses the device once, after that step or as soon as can be;
 //! `lose-every-device@STEP` loses each that comes so far.
 
-use aft_wgpu::gpu::Gpu;
+use aft_wgpu::gpu::{Gpu, variable};
 use aft_wgpu::{Error, Result};
 
 const VARIABLE: &str = "AFT_INJECT";
@@ -16,8 +16,8 @@ pub struct Faults {
 impl Faults {
     /// Those that the environment asks for.
     pub fn from_env() -> Result<Self> {
-        let Some(text) = std::env::var_os(VARIABLE) else { return Ok(Self::default()) };
-        Self::parse(&text.to_string_lossy())
+        let Some(text) = variable(VARIABLE) else { return Ok(Self::default()) };
+        Self::parse(&text)
     }
 
     fn parse(text: &str) -> Result<Self> {
