@@ -13,6 +13,8 @@
 //! # }
 //! ```
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -56,6 +58,13 @@ pub struct LanguageConfig {
 }
 
 impl LanguageConfig {
+    /// How many layers there may be.
+    pub const LAYERS: RangeInclusive<u32> = 1..=1024;
+    /// How many channels there may be.
+    pub const DIM: RangeInclusive<u32> = 1..=1 << 16;
+    /// How many positions there may be.
+    pub const LENGTH: RangeInclusive<u32> = 1..=131_072;
+
     /// AFT-local-32, 12 layers of 512 (paper, Table 4).
     pub fn paper_enwik8() -> Self {
         Self {
@@ -92,14 +101,14 @@ impl LanguageConfig {
     /// [`Error::Config`] with the field and what it may be.
     pub fn validate(&self) -> Result<()> {
         let fail = |text: String| Err(Error::Config(text));
-        for (name, value, most) in [
-            ("layers", self.layers, 1024),
-            ("dim", self.dim, 1 << 16),
-            ("length", self.length, 131_072),
-            ("mlp_ratio", self.mlp_ratio, 64),
+        for (name, value, range) in [
+            ("layers", self.layers, Self::LAYERS),
+            ("dim", self.dim, Self::DIM),
+            ("length", self.length, Self::LENGTH),
+            ("mlp_ratio", self.mlp_ratio, 1..=64),
         ] {
-            if value == 0 || value > most {
-                return fail(format!("{name} lies between 1 and {most}, not at {value}"));
+            if !range.contains(&value) {
+                return fail(format!("{name} lies between 1 and {}, not at {value}", range.end()));
             }
         }
         if !(0.0..1.0).contains(&self.dropout) {

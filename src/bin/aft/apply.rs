@@ -7,6 +7,7 @@ use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::{Error, Result};
 use clap::ValueEnum;
 
+use crate::command_line::whole;
 use crate::output::{Output, check_distinct};
 use crate::shared::{AdapterArgs, about, note, read_file, say};
 
@@ -41,7 +42,7 @@ pub struct Args {
     #[arg(long)]
     causal: bool,
     /// Window of local: biases where |t - t'| < S; 0 has none, T or more is full
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = whole(0..=usize::MAX))]
     window: Option<usize>,
     /// Grid of conv2d, with ROWS x COLS = T
     #[arg(long, value_name = "ROWSxCOLS", value_parser = grid)]

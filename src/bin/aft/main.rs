@@ -6,6 +6,7 @@ mod adapters;
 mod apply;
 mod bench;
 mod check;
+mod command_line;
 mod display;
 mod eval;
 mod exit;
@@ -20,6 +21,7 @@ mod train;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use aft_wgpu::gpu::variable;
 use clap::{Parser, Subcommand};
 
 /// What is logged unless RUST_LOG says otherwise: errors, but not the remarks of Vulkan's loader, as a message of ours
@@ -49,8 +51,11 @@ enum Command {
 fn main() -> ExitCode {
     let start = Instant::now();
     display::quiet();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(LOG)).init();
-    let result = match Cli::parse().command {
+    env_logger::Builder::new()
+        .parse_filters(variable("RUST_LOG").as_deref().unwrap_or(LOG))
+        .parse_write_style(&variable("RUST_LOG_STYLE").unwrap_or_default())
+        .init();
+    let result = match command_line::parse::<Cli>().command {
         Command::Adapters(args) => adapters::run(&args),
         Command::Check(args) => check::run(&args, start),
         Command::Apply(args) => apply::run(&args),

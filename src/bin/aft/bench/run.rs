@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use super::outputs::Outputs;
 use super::progress::Bar;
 use super::{explain, inject};
+use crate::command_line::whole;
 use crate::shared::{AdapterArgs, note};
 use crate::train::interrupt::Interrupt;
 
@@ -37,7 +38,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME")]
     form: Option<String>,
     /// Only cases of this length T
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", value_parser = whole(0..=u32::MAX))]
     length: Option<u32>,
     /// T = 256 and 512, within a minute or so on two cores, and three at most; the default
     #[arg(long, conflicts_with = "full")]
