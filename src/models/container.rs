@@ -1,5 +1,8 @@
 //! Our safetensors files: tensors by name, and one metadata entry `aft` of JSON with sorted keys. The bytes depend on the
 //! content alone, so that equal content is an equal file; a checksum over all of it tells a damaged one.
+//!
+//! The header ends with more spaces than its alignment needs. Other writers of safetensors drop them: a file without them and
+//! with another checksum was edited, and one with them was damaged.
 
 use std::collections::HashMap;
 
@@ -15,9 +18,14 @@ const VERSION: u32 = 1;
 /// The metadata key.
 const KEY: &str = "aft";
 
+/// The spaces at the end of the header, besides up to seven for its alignment.
+const SEAL: usize = 8;
+
 /// In the metadata: the version, and the checksum of everything else.
 const FORMAT: &str = "format";
 const CRC32: &str = "crc32";
+
+type Fields = serde_json::Map<String, serde_json::Value>;
 
 /// A tensor to write.
 pub(crate) struct Tensor<'a> {
@@ -44,18 +52,52 @@ impl Data<'_> {
 
 /// The bytes of a file of `tensors`, described by `header`, which serialises to an object.
 pub(crate) fn write(header: &impl Serialize, tensors: &[Tensor<'_>]) -> Result<Vec<u8>> {
-    let broken = |e: &dyn std::fmt::Display| broken(e.to_string());
     // A map of serde_json keeps its keys sorted.
-    let mut header = serde_json::to_value(header).map_err(|e| broken(&e))?;
+    let mut header = serde_json::to_value(header).map_err(|e| broken(e.to_string()))?;
     header[FORMAT] = VERSION.into();
-    let content = tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.data.bytes().1));
-    header[CRC32] = checksum(&header, content.collect()).into();
     let views = tensors.iter().map(|Tensor { name, shape, data }| {
         let (dtype, bytes) = data.bytes();
-        TensorView::new(dtype, shape.clone(), bytes).map(|view| (name, view)).map_err(|e| broken(&e))
+        TensorView::new(dtype, shape.clone(), bytes)
+            .map(|view| (name.as_str(), view))
+            .map_err(|e| broken(e.to_string()))
     });
-    let views = views.collect::<Result<Vec<_>>>()?;
-    safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), header.to_string())]))).map_err(|e| broken(&e))
+    seal(header, views.collect::<Result<_>>()?)
+}
+
+/// The bytes of a file with its checksum.
+fn seal(mut header: serde_json::Value, views: Vec<(&str, TensorView<'_>)>) -> Result<Vec<u8>> {
+    header[CRC32] = checksum(&header, views.iter().map(|(name, view)| (*name, view.data())).collect()).into();
+    let metadata = HashMap::from([(KEY.to_owned(), header.to_string())]);
+    let mut bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| broken(e.to_string()))?;
+    let end = header_end(&bytes).ok_or_else(|| broken("no header".into()))?;
+    bytes.splice(end..end, [b' '; SEAL]);
+    bytes[..8].copy_from_slice(&((end - 8 + SEAL) as u64).to_le_bytes());
+    Ok(bytes)
+}
+
+/// Where the header of a file ends.
+fn header_end(bytes: &[u8]) -> Option<usize> {
+    let length = u64::from_le_bytes(*bytes.first_chunk()?);
+    usize::try_from(length).ok()?.checked_add(8).filter(|&end| end <= bytes.len())
+}
+
+/// Whether a file is as we wrote it, up to damage: no other program has written it since.
+fn is_sealed(bytes: &[u8]) -> bool {
+    header_end(bytes).is_some_and(|end| bytes[..end].ends_with(&[b' '; SEAL]))
+}
+
+/// A model's file whose tensors or metadata were edited by another program, made into a whole one: it gets the checksum of what
+/// it holds now. A file that was not edited stays as it is.
+///
+/// # Errors
+/// [`Error::Format`] if it is not a file of ours, or damaged.
+pub fn accept_edited(bytes: Vec<u8>) -> Result<Vec<u8>> {
+    if is_sealed(&bytes) {
+        return Ok(bytes);
+    }
+    let (_, mut fields, tensors) = parts(&bytes)?;
+    fields.remove(CRC32);
+    seal(fields.into(), tensors.iter().collect())
 }
 
 /// CRC-32 of the metadata without its checksum, then of all tensors' bytes in the order of their names.
@@ -76,17 +118,16 @@ pub(crate) struct Container<'a> {
 impl<'a> Container<'a> {
     /// Recognises the bytes of a file, and that they are as they were written.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self> {
-        let (_, metadata) =
-            SafeTensors::read_metadata(bytes).map_err(|e| broken(format!("not a safetensors file: {e}")))?;
-        let entry = metadata.metadata().as_ref().and_then(|m| m.get(KEY));
-        let json = entry.ok_or_else(|| broken("a safetensors file, but not one of aft-wgpu".into()))?;
-        let mut header = parse(json)?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(|e| broken(format!("not a safetensors file: {e}")))?;
-        let crc32 = header.remove(CRC32).ok_or_else(|| broken("its metadata has no crc32".into()))?;
-        let mut header = serde_json::Value::Object(header);
+        let (json, mut fields, tensors) = parts(bytes)?;
+        // The checksum is one of values, and blind to spaces and to digits that a number does not need.
+        if serde_json::to_string(&fields).ok() != Some(json) {
+            return Err(changed(bytes, "its metadata is not as it was written"));
+        }
+        let crc32 = fields.remove(CRC32).ok_or_else(|| broken("its metadata has no crc32".into()))?;
+        let mut header = serde_json::Value::Object(fields);
         let content = tensors.iter().map(|(name, view)| (name, view.data())).collect();
         if crc32 != checksum(&header, content) {
-            return Err(broken("damaged: its content does not have the checksum that was written with it".into()));
+            return Err(changed(bytes, "its content does not have the checksum that was written with it"));
         }
         if let Some(fields) = header.as_object_mut() {
             fields.remove(FORMAT);
@@ -128,25 +169,38 @@ impl<'a> Container<'a> {
     }
 }
 
-/// The metadata of a file of this version, in the one way that it is written: a checksum of values would not tell spaces, nor
-/// the digits that a number does not need.
-fn parse(json: &str) -> Result<serde_json::Map<String, serde_json::Value>> {
+/// The metadata of a file of this version, as text and as fields, and its tensors.
+fn parts(bytes: &[u8]) -> Result<(String, Fields, SafeTensors<'_>)> {
+    let foreign = |e| broken(format!("not a safetensors file: {e}"));
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(foreign)?;
+    let json = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY)).ok_or_else(|| {
+        broken(format!(
+            "a safetensors file, but not one of aft-wgpu: its metadata has no entry \"{KEY}\", which describes the model. In \
+             Python, save_file keeps it if it is given metadata=safe_open(OLD, \"np\").metadata()"
+        ))
+    })?;
     let header: serde_json::Value =
         serde_json::from_str(json).map_err(|e| broken(format!("its metadata is broken: {e}")))?;
-    match header.get(FORMAT).and_then(serde_json::Value::as_u64) {
-        Some(format) if format == u64::from(VERSION) => {}
-        Some(format) => {
+    match (header.get(FORMAT).and_then(serde_json::Value::as_u64), header) {
+        (Some(format), serde_json::Value::Object(fields)) if format == u64::from(VERSION) => {
+            Ok((json.clone(), fields, SafeTensors::deserialize(bytes).map_err(foreign)?))
+        }
+        (Some(format), _) => {
             let age = if format > u64::from(VERSION) { "a newer" } else { "an older" };
             let reads = format!("format {format}, this one reads {VERSION}");
-            return Err(broken(format!("written by {age} version of aft-wgpu ({reads})")));
+            Err(broken(format!("written by {age} version of aft-wgpu ({reads})")))
         }
-        None => return Err(broken("its metadata names no format".into())),
+        (None, _) => Err(broken("its metadata names no format".into())),
     }
-    match header {
-        serde_json::Value::Object(fields) if serde_json::to_string(&fields).is_ok_and(|text| text == json) => {
-            Ok(fields)
+}
+
+/// The error of a file that is not as we wrote it.
+fn changed(bytes: &[u8], how: &str) -> Error {
+    match is_sealed(bytes) {
+        true => broken(format!("damaged: {how}")),
+        false => {
+            broken(format!("edited: another program saved it since, and {how}. --accept-edited takes it as it is"))
         }
-        _ => Err(broken("damaged: its metadata is not as it was written".into())),
     }
 }
 

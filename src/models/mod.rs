@@ -5,3 +5,5 @@ pub(crate) mod feed;
 pub(crate) mod file;
 pub mod language;
 pub mod stream;
+
+pub use container::accept_edited;

@@ -144,9 +144,9 @@ impl File {
     }
 }
 
-/// The bytes of a safetensors file.
+/// The bytes of a safetensors file, with the spaces that tell ours from those of other writers.
 pub fn raw(header: &str, data: &[u8]) -> Vec<u8> {
     // Tensors begin at whole words.
-    let padded = header.to_owned() + &" ".repeat(header.len().next_multiple_of(8) - header.len());
+    let padded = header.to_owned() + &" ".repeat(header.len().next_multiple_of(8) - header.len() + 8);
     [&(padded.len() as u64).to_le_bytes(), padded.as_bytes(), data].concat()
 }
