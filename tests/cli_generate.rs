@@ -10,6 +10,7 @@ use aft_wgpu::gpu::Gpu;
 use aft_wgpu::models::language::Language;
 use harness::trial;
 use pollster::block_on;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 use small::small;
 use tempfile::TempDir;
@@ -21,6 +22,9 @@ fn main() {
             trial(&gpu, "text and JSON say the same", text_and_json),
             trial(&gpu, "the model's length is told once or refused", length),
             trial(&gpu, "nonsense ends with 2", nonsense),
+            trial(&gpu, "prompts are taken as they are", prompts),
+            trial(&gpu, "bytes go in and out as they are", raw),
+            trial(&gpu, "an edited model is told from a damaged one, and taken when asked", edited),
         ]
     });
 }
@@ -37,9 +41,14 @@ impl Place {
     }
 
     fn generate(&self, options: &str) -> Output {
+        self.command("model.safetensors").args(options.split_whitespace()).output().unwrap()
+    }
+
+    fn command(&self, model: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aft"));
-        command.current_dir(self.0.path()).args(["generate", "model.safetensors"]).args(options.split_whitespace());
-        command.env_remove("RUST_LOG").env_remove("RUST_BACKTRACE").output().unwrap()
+        command.current_dir(self.0.path()).args(["generate", model]);
+        command.env_remove("RUST_LOG").env_remove("RUST_BACKTRACE");
+        command
     }
 
     fn text(&self, options: &str) -> String {
@@ -118,4 +127,115 @@ fn nonsense(gpu: &Gpu) {
         assert!(output.status.code() == Some(2) && stderr.contains(part), "{options}: {stderr}");
         assert!(output.stdout.is_empty() && !stderr.contains("panicked"), "{options}: {stderr}");
     }
+}
+
+fn prompts(gpu: &Gpu) {
+    let place = Place::new(gpu);
+    for prompt in ["- item", "--Enter HAMLET", "--json", "-", "--", "-1", "two\nlines"] {
+        let output = place.command("model.safetensors").args(["--bytes", "5", "--prompt", prompt]).output().unwrap();
+        assert!(output.status.success(), "{prompt}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.stdout.starts_with(prompt.as_bytes()), "{prompt}");
+    }
+}
+
+/// Bytes that are not UTF-8.
+const BYTES: [u8; 6] = [0xff, b'a', 0, 0x80, b'\n', 0xc3];
+
+fn raw(gpu: &Gpu) {
+    let place = Place::new(gpu);
+    std::fs::write(place.0.path().join("prompt"), BYTES).unwrap();
+    let run = |options: &str| {
+        let output = place.generate(options);
+        assert!(output.status.success(), "{options}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let options = "--bytes 60 --temperature 2 --prompt-file prompt";
+    let bytes = run(&format!("{options} --raw"));
+    assert_eq!((bytes.len(), &bytes[..BYTES.len()]), (BYTES.len() + 60, &BYTES[..]));
+    assert!(std::str::from_utf8(&bytes[BYTES.len()..]).is_err(), "an untrained model makes no UTF-8");
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    assert_eq!(run(options), text.as_bytes());
+    let json: Value = serde_json::from_slice(&run(&format!("{options} --json"))).unwrap();
+    assert_eq!(json["prompt"].as_str().unwrap(), String::from_utf8_lossy(&BYTES));
+    // The same bytes by standard input, and as an argument.
+    let mut command = place.command("model.safetensors");
+    command.args("--bytes 60 --temperature 2 --raw --prompt-file -".split(' '));
+    let prompt = std::fs::File::open(place.0.path().join("prompt")).unwrap();
+    assert_eq!(command.stdin(prompt).output().unwrap().stdout, bytes);
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        // An argument holds no zero.
+        let argument = std::ffi::OsStr::from_bytes(b"\xff\xc3a\x80");
+        let output = place.command("model.safetensors").args(["--raw", "--prompt"]).arg(argument).output().unwrap();
+        assert!(output.stdout.starts_with(argument.as_bytes()) && output.stdout.len() == 1004);
+    }
+    // An empty file is an empty prompt.
+    std::fs::write(place.0.path().join("prompt"), "").unwrap();
+    assert_eq!(run("--bytes 9 --raw --prompt-file prompt"), run("--bytes 9 --raw"));
+}
+
+fn edited(gpu: &Gpu) {
+    let place = Place::new(gpu);
+    let path = |name: &str| place.0.path().join(name);
+    let whole = std::fs::read(path("model.safetensors")).unwrap();
+    let run =
+        |name: &str, option: Option<&str>| place.command(name).args(["--bytes", "30", "--raw"]).args(option).output();
+    let accept = Some("--accept-edited");
+    let refused = |name: &str, option: Option<&str>, part: &str| {
+        let output = run(name, option).unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(4) && stderr.contains(part), "{name}: {stderr}");
+        assert!(output.stdout.is_empty());
+    };
+    let expected = run("model.safetensors", None).unwrap().stdout;
+    assert_eq!(run("model.safetensors", accept).unwrap().stdout, expected, "a file that is whole");
+
+    // As Python saves it: the same tensors and metadata, by another writer.
+    let save = |name: &str, scale: f32, metadata: Option<std::collections::HashMap<String, String>>| {
+        let tensors = SafeTensors::deserialize(&whole).unwrap();
+        let values: Vec<_> = tensors
+            .iter()
+            .map(|(name, view)| (name.to_owned(), view.shape().to_vec(), floats(view.data(), scale)))
+            .collect();
+        let views = values
+            .iter()
+            .map(|(name, shape, bytes)| (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+        std::fs::write(path(name), safetensors::serialize(views, metadata).unwrap()).unwrap();
+    };
+    let metadata = SafeTensors::read_metadata(&whole).unwrap().1.metadata().clone().unwrap();
+    save("same", 1.0, Some(metadata.clone()));
+    assert_eq!(run("same", None).unwrap().stdout, expected, "saved again without a change");
+    save("edited", 3.0, Some(metadata.clone()));
+    refused("edited", None, "edited: another program saved it since");
+    refused("edited", None, "--accept-edited");
+    let stdout = run("edited", accept).unwrap().stdout;
+    assert!(stdout.len() == 30 && stdout != expected);
+    let spaced = metadata["aft"].replace(",", ", ");
+    save("spaced", 1.0, Some([("aft".to_owned(), spaced)].into()));
+    refused("spaced", None, "edited: another program saved it since, and its metadata is not as it was written");
+    assert_eq!(run("spaced", accept).unwrap().stdout, expected);
+    save("infinite", f32::INFINITY, Some(metadata));
+    refused("infinite", accept, "is not finite at element");
+    for (name, metadata) in [("bare", None), ("other", Some([("format".to_owned(), "pt".to_owned())].into()))] {
+        save(name, 1.0, metadata);
+        for option in [None, accept] {
+            refused(name, option, "its metadata has no entry \"aft\", which describes the model");
+        }
+    }
+
+    let mut damaged = whole.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    std::fs::write(path("damaged"), damaged).unwrap();
+    std::fs::write(path("cut"), &whole[..whole.len() - 4]).unwrap();
+    for option in [None, accept] {
+        refused("damaged", option, "damaged: its content does not have the checksum");
+        refused("cut", option, "not a safetensors file");
+    }
+}
+
+/// The values of a tensor, scaled.
+fn floats(bytes: &[u8], scale: f32) -> Vec<u8> {
+    let values = bytes.chunks_exact(4).map(|value| f32::from_le_bytes(value.try_into().unwrap()) * scale);
+    values.flat_map(f32::to_le_bytes).collect()
 }

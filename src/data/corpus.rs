@@ -1,4 +1,4 @@
-//! A text in three parts: to learn from, to choose by, to report on.
+//! A text, and its three parts: to learn from, to choose by, to report on.
 
 use std::ops::Range;
 #[cfg(not(target_arch = "wasm32"))]
@@ -12,6 +12,8 @@ use super::{DataError, Part, Text};
 /// Training, validation and test text.
 #[derive(Clone)]
 pub struct Corpus {
+    /// All of it.
+    pub whole: Arc<dyn Text>,
     /// What a model learns from.
     pub train: Arc<dyn Text>,
     /// What a run is steered by.
@@ -26,41 +28,36 @@ impl Corpus {
     /// The files at `paths`, joined in order, and [`split`](Self::split).
     ///
     /// # Errors
-    /// Those of [`FileText::open`] and of [`split`](Self::split).
+    /// Those of [`FileText::open`].
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn from_files<P: AsRef<Path>>(paths: &[P], window: u64) -> Result<Self, DataError> {
+    pub fn from_files<P: AsRef<Path>>(paths: &[P]) -> Result<Self, DataError> {
         let text = Arc::new(FileText::open(paths)?);
         let first = paths.first().map(|path| path.as_ref().display().to_string()).unwrap_or_default();
         match paths.len() {
-            ..=1 => Self::split(text, first, window),
-            files => Self::split(text, format!("{first} and {} more", files - 1), window),
+            ..=1 => Self::split(text, first),
+            files => Self::split(text, format!("{first} and {} more", files - 1)),
         }
     }
 
-    /// One text cut by bytes: the first 90 % to train on, 5 % for validation, the last 5 % for the test.
-    ///
-    /// `window` is the least length of each part in bytes: T + 1 for windows of T targets.
+    /// One text cut by bytes: the first 90 % to train on, 5 % for validation, the last 5 % for the test. A part may be too
+    /// short for a use, or empty: [`Windows::new`](super::Windows::new) tells.
     ///
     /// # Errors
-    /// [`DataError::TooShort`], naming the part that holds less than one window.
-    pub fn split(text: Arc<dyn Text>, name: String, window: u64) -> Result<Self, DataError> {
+    /// None, if `text` keeps its length.
+    pub fn split(text: Arc<dyn Text>, name: String) -> Result<Self, DataError> {
         let len = text.len();
         let twentieth = len / 20;
-        let part = |kind: &str, range: Range<u64>| -> Result<Arc<dyn Text>, DataError> {
-            let part = Part::new(Arc::clone(&text), range)?;
-            if part.len() < window {
-                let name = format!("the {kind} part of {name} ({len} bytes in all)");
-                return Err(DataError::TooShort { name, len: part.len(), needed: window });
-            }
-            Ok(Arc::new(part))
-        };
+        let part = |range: Range<u64>| Ok(Arc::new(Part::new(Arc::clone(&text), range)?) as Arc<dyn Text>);
         let [trained, held_out] = [len - 2 * twentieth, len - twentieth];
-        Ok(Self {
-            train: part("training", 0..trained)?,
-            valid: part("validation", trained..held_out)?,
-            test: part("test", held_out..len)?,
-            name,
-        })
+        let (train, valid, test) = (part(0..trained)?, part(trained..held_out)?, part(held_out..len)?);
+        Ok(Self { whole: text, train, valid, test, name })
+    }
+
+    /// The same text with all of it in every part: nothing is held out.
+    #[must_use]
+    pub fn undivided(self) -> Self {
+        let [train, valid, test] = [(); 3].map(|()| Arc::clone(&self.whole));
+        Self { train, valid, test, ..self }
     }
 }
 
@@ -95,7 +92,7 @@ mod tests {
     fn files_are_cut_without_gap_or_overlap() {
         for lens in [&[1000][..], &[1, 998, 20], &[333, 333, 333], &[0, 40, 0]] {
             let (_folder, paths, all) = written(lens);
-            let corpus = Corpus::from_files(&paths, 2).unwrap();
+            let corpus = Corpus::from_files(&paths).unwrap();
             let parts = [&corpus.train, &corpus.valid, &corpus.test].map(|text| bytes(text.as_ref()));
             assert_eq!(parts.concat(), all);
             assert_eq!((parts[1].len(), parts[2].len()), (all.len() / 20, all.len() / 20));
@@ -106,20 +103,20 @@ mod tests {
     fn the_name_tells_how_many_files() {
         let (_folder, paths, _) = written(&[100, 100, 100]);
         let first = paths[0].display().to_string();
-        assert_eq!(Corpus::from_files(&paths[..1], 5).unwrap().name, first);
-        assert_eq!(Corpus::from_files(&paths, 5).unwrap().name, format!("{first} and 2 more"));
+        assert_eq!(Corpus::from_files(&paths[..1]).unwrap().name, first);
+        assert_eq!(Corpus::from_files(&paths).unwrap().name, format!("{first} and 2 more"));
     }
 
     #[test]
-    fn each_part_must_hold_a_window() {
-        let (_folder, paths, _) = written(&[100]);
-        assert!(Corpus::from_files(&paths, 5).is_ok());
-        let error = Corpus::from_files(&paths, 6).map(|c| c.name).unwrap_err();
-        assert!(matches!(&error, DataError::TooShort { name, len: 5, needed: 6 } if name.contains("validation")));
-        assert!(error.to_string().ends_with("has 5 bytes, a window needs 6"), "{error}");
-        let error = Corpus::from_files(&paths, 91).map(|c| c.name).unwrap_err();
-        assert!(matches!(&error, DataError::TooShort { name, len: 90, needed: 91 } if name.contains("training")));
+    fn a_short_text_has_short_parts() {
+        for (len, parts) in [(100, [90, 5, 5]), (39, [37, 1, 1]), (19, [19, 0, 0])] {
+            let (_folder, paths, all) = written(&[len]);
+            let corpus = Corpus::from_files(&paths).unwrap();
+            assert_eq!([&corpus.train, &corpus.valid, &corpus.test].map(|text| text.len()), parts);
+            let Corpus { whole, train, valid, test, .. } = corpus.undivided();
+            assert!([whole, train, valid, test].iter().all(|text| bytes(text.as_ref()) == all), "{len}");
+        }
         let none: [PathBuf; 0] = [];
-        assert!(matches!(Corpus::from_files(&none, 1), Err(DataError::Empty { .. })));
+        assert!(matches!(Corpus::from_files(&none), Err(DataError::Empty { .. })));
     }
 }

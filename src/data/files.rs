@@ -1,14 +1,18 @@
 //! A text that stays on disk.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, stdin};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::text::check_range;
 use super::{DataError, Text};
 
-/// One or many files, joined in the order given and read in place: any size, any number.
+/// The path that stands for standard input.
+const STDIN: &str = "-";
+
+/// One or many files, joined in the order given and read in place: any size, any number. Pipes are read to their end and held
+/// in memory.
 ///
 /// One file is open at a time, the one read last, so that the number of files is not bound by what a process may hold
 /// open. The lengths are those of the moment of [`FileText::open`]; a file that grows later is read up to there.
@@ -23,20 +27,22 @@ struct Joined {
     path: PathBuf,
     start: u64,
     len: u64,
+    /// What came through a pipe, which cannot be read again.
+    held: Option<Vec<u8>>,
 }
 
 impl FileText {
-    /// Joins the files at `paths`. A single empty file among others is no error.
+    /// Joins the files at `paths`; `-` is standard input. A single empty file among others is no error.
     ///
     /// # Errors
-    /// [`DataError::Missing`], [`DataError::Unreadable`] (a folder, a pipe, no permission), or [`DataError::Empty`]
+    /// [`DataError::Missing`], [`DataError::Unreadable`] (a folder, a device, no permission), or [`DataError::Empty`]
     /// when there is no byte in any file, or no file.
     pub fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Self, DataError> {
         let mut files = Vec::with_capacity(paths.len());
         let mut start = 0;
         for path in paths.iter().map(AsRef::as_ref) {
-            let len = file_len(path).map_err(|source| describe(path, 0, source))?;
-            files.push(Joined { path: path.to_owned(), start, len });
+            let (len, held) = measure(path).map_err(|source| describe(path, 0, source))?;
+            files.push(Joined { path: path.to_owned(), start, len, held });
             start += len;
         }
         if start == 0 {
@@ -44,6 +50,15 @@ impl FileText {
             return Err(DataError::Empty { name });
         }
         Ok(Self { files, len: start, open: Mutex::new(None) })
+    }
+
+    /// Whether `path` names something that cannot be read a second time, or not by another process: a pipe, or a number of an
+    /// open file.
+    pub fn is_passing(path: &Path) -> bool {
+        let by_number = ["/dev/fd", "/dev/stdin", "/proc"].into_iter().any(|start| path.starts_with(start));
+        path == Path::new(STDIN)
+            || (cfg!(unix) && by_number)
+            || fs::metadata(path).is_ok_and(|metadata| is_pipe(&metadata))
     }
 }
 
@@ -59,13 +74,18 @@ impl Text for FileText {
         let mut index = self.files.partition_point(|file| file.start + file.len <= offset);
         let mut done = 0;
         while done < into.len() {
-            let Joined { path, start, len } = &self.files[index];
+            let Joined { path, start, len, held } = &self.files[index];
             let inside = offset + done as u64 - start;
             let left = usize::try_from(len - inside).unwrap_or(usize::MAX);
             let size = left.min(into.len() - done);
-            if size > 0 {
-                read_file(&mut open, index, path, inside, &mut into[done..done + size])
-                    .map_err(|source| describe(path, inside, source))?;
+            let part = &mut into[done..done + size];
+            match held {
+                // Its length was that of the bytes.
+                Some(bytes) => part.copy_from_slice(&bytes[inside as usize..][..size]),
+                None if size > 0 => {
+                    read_file(&mut open, index, path, inside, part).map_err(|source| describe(path, inside, source))?
+                }
+                None => {}
             }
             done += size;
             index += 1;
@@ -74,13 +94,51 @@ impl Text for FileText {
     }
 }
 
-/// The length of the regular file at `path`, which must be open to reading.
-fn file_len(path: &Path) -> io::Result<u64> {
-    // Looked at before it is opened: opening a pipe would wait for its writer.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
+/// The length of the file at `path`, which must be open to reading, and the bytes of a pipe.
+fn measure(path: &Path) -> io::Result<(u64, Option<Vec<u8>>)> {
+    let mut bytes = Vec::new();
+    if path == Path::new(STDIN) {
+        #[cfg(unix)]
+        expect_end(&stdin_metadata()?)?;
+        stdin().lock().read_to_end(&mut bytes)?;
+    } else {
+        // Looked at before it is opened, which some devices answer by acting.
+        let metadata = fs::metadata(path)?;
+        expect_end(&metadata)?;
+        let mut file = File::open(path)?;
+        if !is_pipe(&metadata) {
+            return Ok((file.metadata()?.len(), None));
+        }
+        file.read_to_end(&mut bytes)?;
     }
-    Ok(File::open(path)?.metadata()?.len())
+    Ok((bytes.len() as u64, Some(bytes)))
+}
+
+/// Fails on what is no file, or may have no end.
+fn expect_end(metadata: &fs::Metadata) -> io::Result<()> {
+    if metadata.is_file() || is_pipe(metadata) {
+        return Ok(());
+    }
+    Err(io::Error::new(ErrorKind::InvalidInput, "neither a regular file nor a pipe"))
+}
+
+#[cfg(unix)]
+fn is_pipe(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = metadata.file_type();
+    kind.is_fifo() || kind.is_socket()
+}
+
+/// Elsewhere pipes have no paths.
+#[cfg(not(unix))]
+fn is_pipe(_: &fs::Metadata) -> bool {
+    false
+}
+
+#[cfg(unix)]
+fn stdin_metadata() -> io::Result<fs::Metadata> {
+    use std::os::fd::AsFd;
+    File::from(stdin().as_fd().try_clone_to_owned()?).metadata()
 }
 
 /// Reads at `offset` of the file number `index`, through the open file if it is that one.
@@ -137,6 +195,29 @@ mod tests {
             }
         }
         assert!(matches!(text.read_at(8, &mut [0]), Err(DataError::OutOfRange { offset: 8, wanted: 1, len: 8 })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_read_to_its_end() {
+        let (folder, paths) = folder(&[b"abc", b"fg"]);
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let text = std::thread::scope(|scope| {
+            scope.spawn(|| fs::write(&pipe, "de").unwrap());
+            FileText::open(&[&paths[0], &pipe, &paths[1]]).unwrap()
+        });
+        let mut into = [0; 7];
+        for _ in 0..2 {
+            text.read_at(0, &mut into).unwrap();
+            assert_eq!(&into, b"abcdefg");
+        }
+        text.read_at(4, &mut into[..2]).unwrap();
+        assert_eq!(&into[..2], b"ef");
+        assert!(FileText::is_passing(&pipe) && FileText::is_passing(Path::new("-")));
+        assert!(FileText::is_passing(Path::new("/dev/fd/63")) && !FileText::is_passing(&paths[0]));
+        let error = FileText::open(&["/dev/zero"]).map(|t| t.len()).unwrap_err().to_string();
+        assert!(error.ends_with("neither a regular file nor a pipe"), "{error}");
     }
 
     #[test]

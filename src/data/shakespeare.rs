@@ -1,11 +1,12 @@
 //! The embedded text: plays, packed into the program.
 
 use std::io::Read;
+use std::ops::Range;
 use std::sync::Arc;
 
 use flate2::read::GzDecoder;
 
-use super::{Corpus, DataError, MemoryText, Text};
+use super::{Corpus, DataError, MemoryText, Part, Text};
 
 impl Corpus {
     /// Ten comedies of Shakespeare, split by whole plays 8/1/1, unpacked from the program itself.
@@ -15,19 +16,23 @@ impl Corpus {
     /// # Errors
     /// [`DataError::Damaged`] when the program file itself is damaged.
     pub fn shakespeare() -> Result<Self, DataError> {
-        Ok(Self {
-            train: unpack("shakespeare/train.txt.gz", include_bytes!("shakespeare/train.txt.gz"))?,
-            valid: unpack("shakespeare/valid.txt.gz", include_bytes!("shakespeare/valid.txt.gz"))?,
-            test: unpack("shakespeare/test.txt.gz", include_bytes!("shakespeare/test.txt.gz"))?,
-            name: "shakespeare".to_owned(),
-        })
+        let mut all = Vec::new();
+        let mut unpack = |name, packed| unpack(name, packed, &mut all);
+        let train = unpack("shakespeare/train.txt.gz", include_bytes!("shakespeare/train.txt.gz"))?;
+        let valid = unpack("shakespeare/valid.txt.gz", include_bytes!("shakespeare/valid.txt.gz"))?;
+        let test = unpack("shakespeare/test.txt.gz", include_bytes!("shakespeare/test.txt.gz"))?;
+        let whole: Arc<dyn Text> = Arc::new(MemoryText::new(all));
+        let part = |range| Ok(Arc::new(Part::new(Arc::clone(&whole), range)?) as Arc<dyn Text>);
+        let (train, valid, test) = (part(train)?, part(valid)?, part(test)?);
+        Ok(Self { whole, train, valid, test, name: "shakespeare".to_owned() })
     }
 }
 
-fn unpack(name: &'static str, packed: &[u8]) -> Result<Arc<dyn Text>, DataError> {
-    let mut bytes = Vec::new();
-    GzDecoder::new(packed).read_to_end(&mut bytes).map_err(|source| DataError::Damaged { name, source })?;
-    Ok(Arc::new(MemoryText::new(bytes)))
+/// Appends the bytes of an archive, and says which they are of all.
+fn unpack(name: &'static str, packed: &[u8], to: &mut Vec<u8>) -> Result<Range<u64>, DataError> {
+    let start = to.len() as u64;
+    GzDecoder::new(packed).read_to_end(to).map_err(|source| DataError::Damaged { name, source })?;
+    Ok(start..to.len() as u64)
 }
 
 #[cfg(test)]
@@ -96,6 +101,7 @@ mod tests {
     #[test]
     fn a_damaged_archive_is_an_error() {
         let packed = include_bytes!("shakespeare/valid.txt.gz");
+        let unpack = |name, packed: &[u8]| unpack(name, packed, &mut Vec::new());
         assert!(matches!(unpack("x", &packed[..1000]), Err(DataError::Damaged { name: "x", .. })));
         let mut flipped = packed.to_vec();
         flipped[20_000] ^= 1;

@@ -7,9 +7,12 @@
 mod adapters;
 #[path = "../harness.rs"]
 mod harness;
+mod options;
 mod place;
+mod printed;
 #[path = "../sealed.rs"]
 mod sealed;
+mod texts;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -23,11 +26,10 @@ use serde_json::Value;
 fn main() {
     harness::run(&Default::default(), |gpu| {
         let needs_adapter = |name, test: fn()| harness::trial(&gpu, name, move |_| test());
-        vec![
+        let mut trials = vec![
             trial("help names exit codes and examples", help),
             trial("wrong usage ends with 2", usage),
             trial("settings that make no sense end with 2", settings),
-            trial("texts that cannot be used end with 4", texts),
             trial("files that are no model end with 4", no_models),
             trial("an --out that holds a file of a run ends with 4", taken),
             trial("no adapter ends with 3", no_adapter),
@@ -44,7 +46,11 @@ fn main() {
             needs_adapter("--time fixes a number of steps that --steps repeats", time),
             needs_adapter("runs are numbered", numbers),
             needs_adapter("a closed pipe is no error", closed_pipe),
-        ]
+        ];
+        trials.extend(options::trials(&gpu));
+        trials.extend(printed::trials());
+        trials.extend(texts::trials(&gpu));
+        trials
     });
 }
 
@@ -101,11 +107,10 @@ fn usage() {
         ("bake", "'bake'"),
         ("train text --colour red", "'--colour'"),
         ("train text --steps many", "'many'"),
-        ("train text --steps -3", "'-3'"),
         ("train text --variant whole", "'whole'"),
         ("train text --seed 9223372036854775808", "9223372036854775808"),
         ("eval", "required arguments"),
-        ("eval x --split all", "'all'"),
+        ("eval x --split half", "'half'"),
     ];
     place.refuses(Place::aft_without_adapter, 2, &cases);
 }
@@ -131,29 +136,12 @@ fn settings() {
         ("train text --steps 0", "steps"),
         ("train text --lr 0", "lr"),
         ("train text --lr inf", "lr"),
-        ("train text --weight-decay=-1", "weight_decay"),
+        ("train text --weight-decay=-1", "weight-decay"),
         ("train text --time 0", "--time"),
         ("train text --time nan", "--time"),
         ("train text --time=-5", "--time"),
     ];
     Place::new().refuses(Place::aft_without_adapter, 2, &cases);
-}
-
-fn texts() {
-    let place = Place::new();
-    place.write("empty.txt", b"");
-    place.write("short.txt", &[b'x'; 600]);
-    fs::create_dir(place.path().join("folder")).unwrap();
-    let cases = [
-        ("train text --text gone.txt", "gone.txt: no such file"),
-        ("train text --text text.txt gone.txt", "gone.txt: no such file"),
-        ("train text --text empty.txt", "empty.txt is empty"),
-        ("train text --text folder", "folder: cannot be read"),
-        // 5 % of 600 bytes are 30: a window of 32 needs 33.
-        ("train text --text short.txt --length 32", "has 30 bytes, a window needs 33"),
-        ("train text --text text.txt --length 5000", "a window needs 5001"),
-    ];
-    place.refuses(Place::aft_without_adapter, 4, &cases);
 }
 
 fn no_models() {

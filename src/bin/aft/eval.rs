@@ -1,5 +1,6 @@
 //! `aft eval`: bits per byte of a trained model.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,13 +8,14 @@ use aft_wgpu::data::{Bigram, Windows};
 use aft_wgpu::gpu::Gpu;
 use aft_wgpu::ops::Builder;
 use aft_wgpu::train::Evaluator;
-use clap::ValueEnum;
+use aft_wgpu::{Error, Result};
 use indicatif::HumanCount;
 use serde::Serialize;
 
 use crate::exit::LossNotFinite;
 use crate::model::ModelArgs;
-use crate::shared::{AdapterArgs, TextArgs, corpus, say, say_json};
+use crate::shared::{AdapterArgs, Split, TextArgs, corpus, say, say_json};
+use crate::train::run_config::{DataConfig, parts};
 
 /// Rows of a batch, about: enough to fill a GPU, few enough for any.
 const ROWS: u32 = 2048;
@@ -22,32 +24,30 @@ const ROWS: u32 = 2048;
 ///
 /// Without --text a run is measured on the text that it was trained on, and a bare file on the embedded plays.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "aft eval [OPTIONS] <RUN|FILE>",
+    after_help = "\
 Examples:
   aft eval runs/text-001
   aft eval runs/text-001 --split test --json
-  aft eval model.safetensors --text other.txt --split train")]
+  aft eval model.safetensors --text other.txt --split all"
+)]
 pub struct Args {
+    /// Run folder of `aft train text`, or a model or checkpoint of one
+    #[arg(value_name = "RUN|FILE", required_unless_present = "files")]
+    model: Option<PathBuf>,
     #[command(flatten)]
-    model: ModelArgs,
+    accepted: ModelArgs,
     #[command(flatten)]
     text: TextArgs,
-    /// Which part of the text
-    #[arg(long, default_value = "valid")]
-    split: Split,
+    /// Which part of the text [default: valid, or all for a run that was trained with --split all]
+    #[arg(long)]
+    split: Option<Split>,
     #[command(flatten)]
     adapter: AdapterArgs,
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Split {
-    Train,
-    Valid,
-    Test,
 }
 
 /// The result as data.
@@ -64,15 +64,19 @@ struct Report {
 }
 
 pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
-    let model = args.model.open()?;
+    let (path, files) = args.model_and_files()?;
+    let model = args.accepted.open(path)?;
     let length = model.config.length;
-    let files = if args.text.files.is_empty() { args.model.texts()? } else { args.text.files.clone() };
-    let corpus = corpus(&files, length)?;
-    let text = match args.split {
-        Split::Train => &corpus.train,
-        Split::Valid => &corpus.valid,
-        Split::Test => &corpus.test,
+    let (corpus, split) = match DataConfig::of(path)? {
+        Some(data) if files.is_empty() => {
+            let split = if data.whole { Split::All } else { Split::Valid };
+            (parts(data.files()?, data.whole)?, split)
+        }
+        _ => (corpus(files)?, Split::Valid),
     };
+    let split = args.split.unwrap_or(split);
+    split.expect_window(&corpus, length, "or a model of ")?;
+    let text = split.of(&corpus);
     let windows = Windows::new(Arc::clone(text), length as usize, &corpus.name)?;
     let gpu = Gpu::request_blocking(&args.adapter.options())?;
     let bits_per_byte = pollster::block_on(async {
@@ -91,7 +95,7 @@ pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
     let report = Report {
         bits_per_byte,
         bigram_bits_per_byte: Bigram::fit(corpus.train.as_ref())?.bits_per_byte(text.as_ref())?,
-        split: args.split,
+        split,
         bytes: text.len(),
         text: corpus.name,
         model: model.name(),
@@ -101,11 +105,22 @@ pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
     if args.json { say_json(&report) } else { report.print() }
 }
 
+impl Args {
+    /// The model, and the files of the text. Where the model comes last, clap takes it for one of the files.
+    fn model_and_files(&self) -> Result<(&Path, &[PathBuf])> {
+        match (&self.model, self.text.files.split_last()) {
+            (Some(model), _) => Ok((model, &self.text.files)),
+            (None, Some((model, files))) if !files.is_empty() => Ok((model, files)),
+            _ => Err(Error::Config("no model is given: aft eval RUN --text FILE, in any order".into())),
+        }
+    }
+}
+
 impl Report {
     fn print(&self) -> anyhow::Result<()> {
         let Self { bits_per_byte, bigram_bits_per_byte, split, text, seconds, adapter, .. } = self;
-        let (split, bytes) = (format!("{split:?}").to_lowercase(), HumanCount(self.bytes));
+        let (split, bytes) = (split.name(), HumanCount(self.bytes));
         say(format_args!("{bits_per_byte:.4} bits per byte (bigram model: {bigram_bits_per_byte:.4})"))?;
-        say(format_args!("{split} part of {text}, {bytes} bytes, in {seconds:.1} s on {adapter}"))
+        say(format_args!("{split} of {text}, {bytes} bytes, in {seconds:.1} s on {adapter}"))
     }
 }

@@ -1,52 +1,69 @@
 //! `aft generate`: text from a trained model.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write, stderr, stdout};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::time::Instant;
 
+use aft_wgpu::Result;
 use aft_wgpu::generate::{Generator, Sampling};
 use aft_wgpu::gpu::Gpu;
 use serde::Serialize;
 
+use crate::command_line::{real, whole};
 use crate::model::{ModelArgs, ModelFile};
-use crate::shared::{AdapterArgs, say_json};
+use crate::shared::{AdapterArgs, read_text, say_json};
 use crate::text_stream::TextStream;
 
 /// Generate text from a trained model, as it is made
 ///
-/// The prompt is printed first, then what follows it. Bytes that are no UTF-8 become U+FFFD. When the model's length is reached,
-/// the last half of it is read again, and generation goes on.
+/// The prompt is printed first, then what follows it. Bytes that are not UTF-8 become U+FFFD, without --raw. When the model's
+/// length is reached, the last half of it is read again, and generation goes on.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   aft generate runs/text-001
   aft generate runs/text-001 --prompt 'To be, ' --bytes 500 --temperature 0.9 --top-p 0.95
   aft generate runs/text-001 --samples 3 --seed 7
+  aft generate runs/text-001 --prompt-file start.bin --raw > out.bin
   aft generate model.safetensors --temperature 0 --json")]
 pub struct Args {
+    /// Run folder of `aft train text`, or a model or checkpoint of one
+    #[arg(value_name = "RUN|FILE")]
+    path: PathBuf,
     #[command(flatten)]
     model: ModelArgs,
-    /// Text to continue [default: the start of a line]
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    prompt: String,
+    /// Text to continue, taken as it is [default: the start of a line]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    prompt: Option<OsString>,
+    /// File with the bytes to continue; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    prompt_file: Option<PathBuf>,
     /// Bytes to generate
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = whole(0..=u32::MAX))]
     bytes: u32,
     /// Below 1 likelier bytes are preferred; 0 always takes the likeliest
-    #[arg(long, value_name = "T", default_value_t = 0.7)]
+    #[arg(long, value_name = "T", default_value_t = 0.7, value_parser = real("from 0 on", |t: f32| t >= 0.0))]
     temperature: f32,
     /// Only the K likeliest bytes are left; 0 leaves all
-    #[arg(long, value_name = "K", default_value_t = 0)]
+    #[arg(long, value_name = "K", default_value_t = 0, value_parser = whole(0..=u32::MAX))]
     top_k: u32,
     /// Only the fewest bytes whose share reaches P are left; 1 leaves all
-    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    #[arg(
+        long, value_name = "P", default_value_t = 1.0,
+        value_parser = real("above 0 and at most 1", |p: f32| p > 0.0 && p <= 1.0)
+    )]
     top_p: f32,
     /// Seed of the sampling: the same gives the same text
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole(0..=u64::MAX))]
     seed: u64,
     /// Texts to generate at once, each drawn for itself; the first appears as it is made
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole(1..=u32::MAX))]
     samples: u32,
+    /// Write the bytes of prompt and text as they are, and nothing else
+    #[arg(long, conflicts_with_all = ["json", "samples"])]
+    raw: bool,
     /// Refuse to generate more than the model's length instead of reading the last half of it again
     #[arg(long)]
     stop_at_length: bool,
@@ -59,8 +76,8 @@ pub struct Args {
 
 /// The result as data.
 #[derive(Debug, Serialize)]
-struct Report<'a> {
-    prompt: &'a str,
+struct Report {
+    prompt: String,
     /// The first text.
     text: String,
     /// All of them, if there are several.
@@ -80,36 +97,37 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let sampling = args.sampling();
     // Nonsense is refused before anything is loaded.
     sampling.settings()?;
-    let file = args.model.open()?;
+    let prompt = args.prompt()?;
+    let file = args.model.open(&args.path)?;
     let gpu = Gpu::request_blocking(&args.adapter.options())?;
     let mut generator = pollster::block_on(async {
         let model = file.load(&gpu, file.config.length).await?;
         Generator::new(&gpu, &model, args.samples).await
     })?;
     if args.stop_at_length {
-        generator.expect_room(args.prompt.len(), args.bytes as usize)?;
+        generator.expect_room(prompt.len(), args.bytes as usize)?;
     }
     let begun = Instant::now();
     let mut texts = vec![Vec::new(); args.samples as usize];
-    let mut out = TextStream::new(stdout());
+    let mut out = TextStream::new(stdout(), args.raw);
     let mut written = Ok(());
-    let mut prompt = args.prompt.as_bytes();
-    args.generate(&mut generator, &file, &sampling, |tokens| {
+    let mut unwritten = prompt.as_slice();
+    args.generate(&prompt, &mut generator, &file, &sampling, |tokens| {
         texts.iter_mut().zip(tokens).for_each(|(text, &token)| text.push(token));
         if !args.json {
             // The prompt goes out with the first byte: no output when nothing can be generated.
-            written = out.push(&[std::mem::take(&mut prompt), &tokens[..1]].concat());
+            written = out.push(&[std::mem::take(&mut unwritten), &tokens[..1]].concat());
         }
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     written?;
     if args.json {
         let seconds = begun.elapsed().as_secs_f64().max(1e-9);
-        return args.report(&texts, seconds, file.name(), gpu.caps().adapter.to_string());
+        return args.report(&prompt, &texts, seconds, file.name(), gpu.caps().adapter.to_string());
     }
     out.end()?;
-    args.others(&texts[1..])?;
-    if stdout().is_terminal() {
+    args.others(&prompt, &texts[1..])?;
+    if stdout().is_terminal() && !args.raw {
         writeln!(stdout())?;
     }
     Ok(())
@@ -121,18 +139,27 @@ impl Args {
         Sampling { temperature, top_k, top_p, seed, ..Default::default() }
     }
 
+    /// The bytes to continue.
+    fn prompt(&self) -> Result<Vec<u8>> {
+        match &self.prompt_file {
+            Some(path) => read_text(path),
+            None => Ok(self.prompt.as_ref().map_or_else(Vec::new, |prompt| prompt.as_encoded_bytes().to_vec())),
+        }
+    }
+
     /// Reads the prompt and hands on what follows. Says once on stderr when the model's length is reached.
     fn generate(
         &self,
+        prompt: &[u8],
         generator: &mut Generator,
         file: &ModelFile,
         sampling: &Sampling,
         mut on_tokens: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> anyhow::Result<()> {
         pollster::block_on(async {
-            let prompt = if self.prompt.is_empty() { "\n" } else { &self.prompt };
+            let prompt = if prompt.is_empty() { b"\n" } else { prompt };
             let length = file.config.length as usize;
-            generator.read(prompt.as_bytes()).await?;
+            generator.read(prompt).await?;
             let mut left = if prompt.len() > length { 0 } else { generator.left() };
             let mut said = false;
             let count = self.bytes as usize;
@@ -156,20 +183,29 @@ impl Args {
     }
 
     /// Prints the texts after the first.
-    fn others(&self, texts: &[Vec<u8>]) -> io::Result<()> {
+    fn others(&self, prompt: &[u8], texts: &[Vec<u8>]) -> io::Result<()> {
+        let prompt = String::from_utf8_lossy(prompt);
         for (number, text) in (2..).zip(texts) {
             let text = String::from_utf8_lossy(text);
-            writeln!(stdout(), "\n\n--- {number} of {} ---\n{}{text}", self.samples, self.prompt)?;
+            writeln!(stdout(), "\n\n--- {number} of {} ---\n{prompt}{text}", self.samples)?;
         }
         Ok(())
     }
 
-    fn report(&self, texts: &[Vec<u8>], seconds: f64, model: String, adapter: String) -> anyhow::Result<()> {
-        let mut texts: Vec<String> = texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();
+    fn report(
+        &self,
+        prompt: &[u8],
+        texts: &[Vec<u8>],
+        seconds: f64,
+        model: String,
+        adapter: String,
+    ) -> anyhow::Result<()> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let mut texts: Vec<String> = texts.iter().map(|bytes| text(bytes)).collect();
         let samples = (texts.len() > 1).then(|| texts.clone());
         let &Self { bytes, temperature, top_k, top_p, seed, .. } = self;
         say_json(&Report {
-            prompt: &self.prompt,
+            prompt: text(prompt),
             text: texts.swap_remove(0),
             samples,
             bytes,

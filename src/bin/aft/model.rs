@@ -4,20 +4,20 @@ use std::path::{Path, PathBuf};
 
 use aft_wgpu::Result;
 use aft_wgpu::gpu::Gpu;
+use aft_wgpu::models::accept_edited;
 use aft_wgpu::models::language::{Language, LanguageConfig};
 
 use crate::shared::{about, read_file};
 use crate::train::checkpoints::{Found, latest};
 use crate::train::progress::note;
-use crate::train::run_config::RunConfig;
 use crate::train::run_folder::MODEL;
 
-/// Where a model comes from.
+/// Which models are taken.
 #[derive(clap::Args)]
 pub struct ModelArgs {
-    /// Run folder of `aft train text`, or a model or checkpoint of one
-    #[arg(value_name = "RUN|FILE")]
-    path: PathBuf,
+    /// Take a model whose tensors were changed and saved by another program, such as Python's safetensors
+    #[arg(long)]
+    accept_edited: bool,
 }
 
 /// A model's file, read and recognised, but on no device yet.
@@ -26,19 +26,6 @@ pub struct ModelFile {
     pub config: LanguageConfig,
     path: PathBuf,
     bytes: Vec<u8>,
-}
-
-impl ModelArgs {
-    pub fn open(&self) -> Result<ModelFile> {
-        let (path, bytes) = if self.path.is_dir() { model_of(&self.path)? } else { whole(self.path.clone())? };
-        let config = Language::read_config(&bytes).map_err(|error| about(&path, error))?;
-        Ok(ModelFile { config, path, bytes })
-    }
-
-    /// The files that a run was trained on: none if that was the embedded text, or if only a model's file was given.
-    pub fn texts(&self) -> Result<Vec<PathBuf>> {
-        if self.path.is_dir() { Ok(RunConfig::read(&self.path)?.data.files) } else { Ok(Vec::new()) }
-    }
 }
 
 /// The file with the model of a run, and its bytes: a run that is not finished has checkpoints only.
@@ -60,6 +47,17 @@ fn model_of(run: &Path) -> Result<(PathBuf, Vec<u8>)> {
 fn whole(path: PathBuf) -> Result<(PathBuf, Vec<u8>)> {
     let bytes = read_file(&path)?;
     Ok((path, bytes))
+}
+
+impl ModelArgs {
+    /// The model of a run folder, or in a file.
+    pub fn open(&self, path: &Path) -> Result<ModelFile> {
+        let (path, bytes) = if path.is_dir() { model_of(path)? } else { whole(path.to_owned())? };
+        let accepted = if self.accept_edited { accept_edited(bytes) } else { Ok(bytes) };
+        let read = |bytes: Vec<u8>| Ok((Language::read_config(&bytes)?, bytes));
+        let (config, bytes) = accepted.and_then(read).map_err(|error| about(&path, error))?;
+        Ok(ModelFile { config, path, bytes })
+    }
 }
 
 impl ModelFile {

@@ -4,11 +4,14 @@ use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use aft_wgpu::data::Corpus;
+use aft_wgpu::data::{Corpus, DataError, FileText, Text};
 use aft_wgpu::gpu::GpuOptions;
-use aft_wgpu::{Error, Result};
 use aft_wgpu::printable::{Indented, Lines};
+use aft_wgpu::{Error, Result};
+use clap::ValueEnum;
+use serde::Serialize;
 
 /// Which adapter to use.
 #[derive(clap::Args)]
@@ -27,21 +30,80 @@ impl AdapterArgs {
 /// Which text to use.
 #[derive(clap::Args)]
 pub struct TextArgs {
-    /// Text to use, any bytes; several files are joined in order, then cut 90/5/5 into training, validation and test
+    /// Text to use, any bytes; several files are joined in order, then cut 90/5/5 into training, validation and test; - is
+    /// standard input
     #[arg(long = "text", value_name = "FILE", num_args = 1..)]
     pub files: Vec<PathBuf>,
 }
 
-/// The embedded plays, or `files` joined, each part with at least one window of `length` targets.
-pub fn corpus(files: &[PathBuf], length: u32) -> Result<Corpus> {
-    let corpus = match files {
-        [] => Corpus::shakespeare(),
-        files => Corpus::from_files(files, u64::from(length) + 1),
-    }?;
-    Ok(corpus)
+/// A part of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// The first 90 %
+    Train,
+    /// The next 5 %
+    Valid,
+    /// The last 5 %
+    Test,
+    /// The whole text
+    All,
 }
 
-/// One line on stdout; a closed pipe is an error, not a panic.
+impl Split {
+    /// This part of a text.
+    pub fn of(self, corpus: &Corpus) -> &Arc<dyn Text> {
+        match self {
+            Self::Train => &corpus.train,
+            Self::Valid => &corpus.valid,
+            Self::Test => &corpus.test,
+            Self::All => &corpus.whole,
+        }
+    }
+
+    /// How to call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "training part",
+            Self::Valid => "validation part",
+            Self::Test => "test part",
+            Self::All => "all",
+        }
+    }
+
+    /// Fails unless this part holds a window of `length` targets. `shorter` says how to come to a shorter one.
+    pub fn expect_window(self, corpus: &Corpus, length: u32, shorter: &str) -> Result<()> {
+        let (len, needed) = (self.of(corpus).len(), u64::from(length) + 1);
+        if len >= needed {
+            return Ok(());
+        }
+        let all = if self == Self::All { "" } else { ", --split all" };
+        let shorter = if len < 2 { String::new() } else { format!(", {shorter}a --length of {} or less", len - 1) };
+        let part = if self == Self::All { "it".to_owned() } else { format!("its {}", self.name()) };
+        let message = format!(
+            "{part} has {len} bytes, and a window of --length {length} needs {needed}. Take a longer text{all}{shorter}"
+        );
+        Err(Error::Format { path: corpus.name.clone(), message })
+    }
+}
+
+/// The embedded plays, or `files` joined.
+pub fn corpus(files: &[PathBuf]) -> Result<Corpus> {
+    Ok(if files.is_empty() { Corpus::shakespeare() } else { Corpus::from_files(files) }?)
+}
+
+/// All bytes of a file or pipe; `-` is standard input.
+pub fn read_text(path: &Path) -> Result<Vec<u8>> {
+    let text = match FileText::open(&[path]) {
+        Err(DataError::Empty { .. }) => return Ok(Vec::new()),
+        text => text?,
+    };
+    let mut bytes = vec![0; text.len() as usize];
+    text.read_at(0, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// One or more lines on stdout, their control characters escaped; a closed pipe is an error, not a panic.
 pub fn say(line: impl Display) -> anyhow::Result<()> {
     writeln!(io::stdout(), "{}", Lines(line))?;
     Ok(())
@@ -53,7 +115,7 @@ pub fn note(line: impl Display) {
 }
 
 /// One JSON object on a line of stdout.
-pub fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+pub fn say_json(value: &impl Serialize) -> anyhow::Result<()> {
     say(serde_json::to_string(value)?)
 }
 

@@ -1,20 +1,26 @@
-//! Text as it is made: bytes go out as soon as they are whole characters.
+//! Text as it is made: bytes go out as soon as they are whole characters, or at once.
 
 use std::io::{self, Write};
 
-/// Writes bytes as UTF-8 as soon as they are whole characters; what can be none becomes U+FFFD.
+/// Writes bytes as UTF-8 as soon as they are whole characters; what can be none becomes U+FFFD. A raw one writes all bytes as
+/// they are.
 pub struct TextStream<W> {
     out: W,
+    raw: bool,
     /// The start of a character that is not complete yet.
     waiting: Vec<u8>,
 }
 
 impl<W: Write> TextStream<W> {
-    pub fn new(out: W) -> Self {
-        Self { out, waiting: Vec::new() }
+    pub fn new(out: W, raw: bool) -> Self {
+        Self { out, raw, waiting: Vec::new() }
     }
 
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.raw {
+            self.out.write_all(bytes)?;
+            return self.out.flush();
+        }
         self.waiting.extend_from_slice(bytes);
         let mut ready = String::new();
         let mut rest: &[u8] = &self.waiting;
@@ -56,7 +62,7 @@ mod tests {
 
     /// What was written after each byte, and at the end.
     fn streamed(bytes: &[u8]) -> (Vec<usize>, String) {
-        let mut stream = TextStream::new(Vec::new());
+        let mut stream = TextStream::new(Vec::new(), false);
         let lengths = bytes.iter().map(|b| stream.push(&[*b]).map(|()| stream.out.len()).unwrap()).collect();
         stream.end().unwrap();
         (lengths, String::from_utf8(stream.out).unwrap())

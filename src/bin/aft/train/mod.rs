@@ -8,6 +8,7 @@ mod job;
 mod lock;
 mod metrics;
 mod pace;
+mod paths;
 pub mod progress;
 mod resume;
 mod run;

@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::job::Job;
 use super::progress::note;
-use super::run_config::{DataConfig, RunConfig, SAMPLE_BYTES};
+use super::run_config::{DataConfig, RunConfig, SAMPLE_BYTES, parts};
 use super::run_folder::{MODEL, RunFolder};
 use super::text::{Args, claim};
-use crate::shared::{about, corpus, read_file, say, say_json};
+use crate::shared::{about, read_file, say, say_json};
 
 /// What is said of a run that needs nothing more.
 #[derive(Serialize)]
@@ -61,9 +61,10 @@ fn from_folder(args: &Args, path: &Path) -> anyhow::Result<Option<Job>> {
     config.save_every = args.save_every.unwrap_or(config.save_every);
     config.sample_bytes = args.sample_bytes.unwrap_or(config.sample_bytes);
     // Its files may have moved; the mark tells whether they are its text.
-    let files = if args.text.files.is_empty() { &written.data.files } else { &args.text.files };
-    let corpus = corpus(files, config.model.length)?;
-    config.data = DataConfig::new(&corpus, files)?;
+    let whole = written.data.whole;
+    let files = if args.text.files.is_empty() { written.data.files()? } else { &args.text.files };
+    let corpus = parts(files, whole)?;
+    config.data = DataConfig::new(&corpus, files, whole)?;
     config.data.expect(written.data.mark)?;
     let options = args.adapter.options();
     let gpu = Gpu::request_blocking(&options)?;
@@ -86,8 +87,8 @@ fn from_folder(args: &Args, path: &Path) -> anyhow::Result<Option<Job>> {
 fn from_file(args: &Args, path: &Path) -> anyhow::Result<Job> {
     let bytes = read_file(path)?;
     let checkpoint = Checkpoint::from_bytes(&bytes).map_err(|error| about(path, error))?;
-    let corpus = corpus(&args.text.files, checkpoint.model.length)?;
-    let data = DataConfig::new(&corpus, &args.text.files)?;
+    let corpus = parts(&args.text.files, args.whole())?;
+    let data = DataConfig::new(&corpus, &args.text.files, args.whole())?;
     data.expect(checkpoint.text)?;
     let options = args.adapter.options();
     let gpu = Gpu::request_blocking(&options)?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aft_wgpu::data::{Corpus, TextMark};
+use aft_wgpu::data::{Corpus, FileText, TextMark};
 use aft_wgpu::models::language::LanguageConfig;
 use aft_wgpu::train::TrainConfig;
 use aft_wgpu::{Error, Result};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::run_folder::{CONFIG, RunFolder};
 use super::save_every::SaveEvery;
-use crate::shared::{about, read_file};
+use crate::shared::{about, corpus, read_file};
 
 /// Bytes of the sample, unless asked for otherwise.
 pub const SAMPLE_BYTES: u32 = 2000;
@@ -54,16 +54,38 @@ pub struct DataConfig {
     /// How it is called.
     pub name: String,
     /// Its files, by absolute paths; none for the embedded text.
+    #[serde(with = "super::paths")]
     pub files: Vec<PathBuf>,
+    /// It came through a pipe, and the files cannot be read again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub piped: bool,
+    /// Nothing was held out of it: all of it is in every part.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
     /// By what its training part is known again.
     pub mark: TextMark,
 }
 
 impl DataConfig {
     /// Reads the training text once, to mark it.
-    pub fn new(corpus: &Corpus, files: &[PathBuf]) -> Result<Self> {
+    pub fn new(corpus: &Corpus, files: &[PathBuf], whole: bool) -> Result<Self> {
         let mark = TextMark::of(corpus.train.as_ref())?;
-        Ok(Self { name: corpus.name.clone(), files: absolute(files), mark })
+        let piped = files.iter().any(|path| FileText::is_passing(path));
+        Ok(Self { name: corpus.name.clone(), files: absolute(files), piped, whole, mark })
+    }
+
+    /// The text of the run in the folder `path`; none for a path of something else.
+    pub fn of(path: &Path) -> Result<Option<Self>> {
+        if path.is_dir() { Ok(Some(RunConfig::read(path)?.data)) } else { Ok(None) }
+    }
+
+    /// The files to read it from again.
+    pub fn files(&self) -> Result<&[PathBuf]> {
+        if self.piped {
+            let text = "the text of the run came through a pipe, and is not kept: give it again with --text";
+            return Err(Error::Config(text.into()));
+        }
+        Ok(&self.files)
     }
 
     /// Fails unless this is the text that was marked with `before`.
@@ -80,7 +102,17 @@ impl DataConfig {
 
 /// Files as they can be found from anywhere.
 fn absolute(files: &[PathBuf]) -> Vec<PathBuf> {
-    files.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect()
+    let absolute = |path: &PathBuf| match FileText::is_passing(path) {
+        true => path.clone(),
+        false => std::path::absolute(path).unwrap_or_else(|_| path.clone()),
+    };
+    files.iter().map(absolute).collect()
+}
+
+/// The parts of a text to train on; with `whole` all of it is in each.
+pub fn parts(files: &[PathBuf], whole: bool) -> Result<Corpus> {
+    let corpus = corpus(files)?;
+    Ok(if whole { corpus.undivided() } else { corpus })
 }
 
 impl RunConfig {

@@ -14,11 +14,12 @@ use super::inject::Faults;
 use super::interrupt::Interrupt;
 use super::job::Job;
 use super::resume::{self, misfit, same};
-use super::run_config::{DataConfig, RunConfig, SAMPLE_BYTES};
+use super::run_config::{DataConfig, RunConfig, SAMPLE_BYTES, parts};
 use super::run_folder::RunFolder;
 use super::save_every::SaveEvery;
 use super::session::Session;
-use crate::shared::{AdapterArgs, TextArgs, corpus};
+use crate::command_line::{real, whole};
+use crate::shared::{AdapterArgs, Split, TextArgs};
 
 /// Train a byte-level language model on text
 ///
@@ -41,6 +42,9 @@ the run.")]
 pub struct Args {
     #[command(flatten)]
     pub text: TextArgs,
+    /// What is held out of the text [default: parts]
+    #[arg(long, value_name = "SPLIT")]
+    split: Option<TrainSplit>,
     #[command(flatten)]
     pub adapter: AdapterArgs,
     /// Folder of the run [default: the next runs/text-NNN]
@@ -53,7 +57,7 @@ pub struct Args {
     #[arg(long, value_name = "N|TIME")]
     pub save_every: Option<SaveEvery>,
     /// Bytes to generate at the end, at temperature 0.7; 0 for none [default: 2000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u32::MAX))]
     pub sample_bytes: Option<u32>,
     /// Time by kernel of one more step, at the end
     #[arg(long)]
@@ -75,25 +79,25 @@ struct ModelArgs {
     #[arg(long)]
     variant: Option<VariantArg>,
     /// Blocks, L
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(LanguageConfig::LAYERS))]
     layers: Option<u32>,
     /// Channels, D: a multiple of 4
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(LanguageConfig::DIM))]
     dim: Option<u32>,
     /// Heads, H, which divide D (conv: D/4 by default; attention: D/16); 1 for the others
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u32::MAX))]
     heads: Option<u32>,
     /// Window of the position biases, s (local), or size of the kernel (conv)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u32::MAX))]
     window: Option<u32>,
     /// Rank of the position biases, R (full, local)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u32::MAX))]
     rank: Option<u32>,
     /// Positions, T: the bytes that the model sees at once
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(LanguageConfig::LENGTH))]
     length: Option<u32>,
     /// Probability that an element is dropped in training
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", value_parser = real("from 0 to below 1", |p: f32| (0.0..1.0).contains(&p)))]
     dropout: Option<f32>,
 }
 
@@ -102,27 +106,35 @@ struct ModelArgs {
 #[command(next_help_heading = "Training (defaults by the class of the adapter)")]
 struct TrainArgs {
     /// Windows in a batch, B
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u32::MAX))]
     batch: Option<u32>,
     /// Batches whose gradients are added up in a step
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(1..=1024_u32))]
     accumulate: Option<u32>,
     /// Training steps
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u32::MAX))]
     steps: Option<u32>,
     /// Time in seconds for the whole command: as many steps as fit, and no more than --steps
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = real("above 0", |time: f64| time > 0.0))]
     time: Option<f64>,
     /// Highest learning rate, after the warm-up
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = real("above 0", |rate: f32| rate > 0.0))]
     lr: Option<f32>,
     /// Weight decay of AdamW
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = real("from 0 on", |rate: f32| rate >= 0.0))]
     weight_decay: Option<f32>,
     /// Seed of everything that is random
     // The largest whole number that a TOML file holds.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, value_name = "N", value_parser = whole(0..=i64::MAX as u64))]
     seed: Option<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum TrainSplit {
+    /// 5 % for validation, 5 % for the test
+    Parts,
+    /// Nothing: the whole text is trained on, and validation is on text that was seen
+    All,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -175,7 +187,10 @@ fn begin(args: &Args) -> anyhow::Result<Job> {
     if args.train.time.is_some() && args.train.steps.is_none() {
         train.steps = u32::MAX;
     }
-    let corpus = corpus(&args.text.files, model.length)?;
+    let corpus = parts(&args.text.files, args.whole())?;
+    for split in if args.whole() { &[Split::All][..] } else { &[Split::Valid, Split::Train] } {
+        split.expect_window(&corpus, model.length, "")?;
+    }
     let gpu = gpu?;
     Trainer::check(&gpu, &model, &train, &corpus.train)?;
     let config = RunConfig {
@@ -185,7 +200,7 @@ fn begin(args: &Args) -> anyhow::Result<Job> {
         measuring: args.train.time.is_some(),
         save_every: args.save_every.unwrap_or_default(),
         sample_bytes: args.sample_bytes.unwrap_or(SAMPLE_BYTES),
-        data: DataConfig::new(&corpus, &args.text.files)?,
+        data: DataConfig::new(&corpus, &args.text.files, args.whole())?,
         model,
         train,
     };
@@ -203,8 +218,17 @@ pub fn claim(args: &Args) -> Result<RunFolder> {
 }
 
 impl Args {
+    /// Whether nothing is to be held out.
+    pub fn whole(&self) -> bool {
+        self.split == Some(TrainSplit::All)
+    }
+
     /// Fails if a setting was asked for that is not the run's.
     pub fn fit(&self, run: &RunConfig) -> Result<()> {
+        if self.split.is_some() && self.whole() != run.data.whole {
+            let has = if run.data.whole { "all" } else { "parts" };
+            return Err(misfit("--split", &format!("the run has --split {has}")));
+        }
         // Before all that follows from it.
         if let Some(variant) = self.model.variant.map(Variant::from).filter(|&variant| variant != run.model.variant) {
             return Err(misfit(&format!("--variant {variant}"), &format!("the run has {}", run.model.variant)));
@@ -265,9 +289,6 @@ impl ModelArgs {
 impl TrainArgs {
     /// `config` with what was asked for in its place.
     fn over(&self, mut config: TrainConfig) -> Result<TrainConfig> {
-        if let Some(time) = self.time.filter(|&time| !(time > 0.0 && time.is_finite())) {
-            return Err(Error::Config(format!("--time is a positive number of seconds, not {time}")));
-        }
         let replace = |field: &mut u32, given: Option<u32>| *field = given.unwrap_or(*field);
         replace(&mut config.steps, self.steps);
         replace(&mut config.batch, self.batch);
