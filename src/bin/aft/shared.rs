@@ -40,11 +40,11 @@ pub struct TextArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
-    /// The first 90 %
+    /// The training part
     Train,
-    /// The next 5 %
+    /// The validation part
     Valid,
-    /// The last 5 %
+    /// The test part
     Test,
     /// The whole text
     All,
