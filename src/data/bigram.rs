@@ -1,7 +1,7 @@
 //! The byte bigram: what the last byte alone tells about the next. A model that does no better has learnt no context.
 
 use super::text::stream;
-use super::{DataError, Text};
+use super::{DataError, IGNORED, Text, Windows};
 use crate::random;
 
 /// Keeps the bytes drawn here apart from other random numbers of one seed.
@@ -64,6 +64,23 @@ impl Bigram {
         Ok(bits / (text.len() - 1) as f64)
     }
 
+    /// The mean of -log2 P over the targets of `of` windows that are spread evenly over a text ([`Windows::spread`]).
+    ///
+    /// # Errors
+    /// Those of [`Text::read_at`].
+    pub fn bits_per_byte_of(&self, windows: &Windows, of: u64) -> Result<f64, DataError> {
+        const BATCH: usize = 64;
+        let (mut bits, mut predicted) = (0.0, 0);
+        for first in (0..of.min(windows.count())).step_by(BATCH) {
+            let batch = windows.spread(first, BATCH, of)?;
+            for (&a, &b) in batch.tokens.iter().zip(&batch.targets).filter(|(_, target)| **target != IGNORED) {
+                bits -= self.log2[pair(a as u8, b as u8)];
+            }
+            predicted += batch.predicted;
+        }
+        Ok(bits / predicted.max(1) as f64)
+    }
+
     /// `len` bytes as they would follow a line end, drawn from P^(1 / `temperature`); at a temperature of 0 or below
     /// always the likeliest byte. The same for the same `seed` on any machine.
     pub fn generate(&self, seed: u64, temperature: f64, len: usize) -> Vec<u8> {
@@ -105,6 +122,8 @@ fn pick(log2: &[f64], temperature: f64, u: f64) -> u8 {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use std::sync::Arc;
+
     use super::*;
     use crate::data::{Corpus, MemoryText, Words};
 
@@ -154,6 +173,17 @@ mod tests {
                 Err(DataError::TooShort { needed: 2, .. })
             ));
         }
+    }
+
+    #[test]
+    fn all_windows_of_a_text_give_the_bits_of_the_text() {
+        let bigram = fitted("abracadabra, abracadabra");
+        let text = Arc::new(MemoryText::new("a cab ".repeat(100)));
+        let windows = Windows::new(text.clone(), 7, "the text").unwrap();
+        let whole = bigram.bits_per_byte(text.as_ref()).unwrap();
+        assert_eq!(bigram.bits_per_byte_of(&windows, windows.count()).unwrap(), whole);
+        // The same terms in another number.
+        assert!((bigram.bits_per_byte_of(&windows, 43).unwrap() - whole).abs() < 0.1);
     }
 
     #[test]

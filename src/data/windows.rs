@@ -60,21 +60,24 @@ impl Windows {
         (self.text.len() - 1).div_ceil(self.t as u64)
     }
 
-    /// The windows `first..first + batch` of those that cover the text in order, so that over all
-    /// [`count`](Self::count) windows every byte but the first is a target exactly once.
+    /// The windows `first..first + batch` of `of` windows that are spread evenly over the text, in order. All
+    /// [`count`](Self::count) of them cover the text: every byte but the first is a target exactly once.
     ///
-    /// Past the end of the text the tokens are 0 and the targets [`IGNORED`].
+    /// Past the last window, and past the end of the text, tokens are 0 and targets [`IGNORED`].
     ///
     /// # Errors
     /// Those of [`Text::read_at`].
-    pub fn consecutive(&self, first: u64, batch: usize) -> Result<Batch, DataError> {
-        self.batch(batch, |b| first.saturating_add(b as u64).saturating_mul(self.t as u64))
-    }
-
-    /// The whole text once, `batch` windows at a time (see [`consecutive`](Self::consecutive)).
-    pub fn sweep(&self, batch: usize) -> impl Iterator<Item = Result<Batch, DataError>> + '_ {
-        let batch = batch.max(1);
-        (0..self.count()).step_by(batch).map(move |first| self.consecutive(first, batch))
+    pub fn spread(&self, first: u64, batch: usize, of: u64) -> Result<Batch, DataError> {
+        let count = self.count();
+        let of = of.min(count);
+        self.batch(batch, |b| match first.saturating_add(b as u64) {
+            number if number < of => {
+                // Below `count`, so that the product with T is an offset in the text.
+                let place = u128::from(number) * u128::from(count) / u128::from(of);
+                place as u64 * self.t as u64
+            }
+            _ => u64::MAX,
+        })
     }
 
     /// One window at each `offset(b)`, padded where the text ends.
@@ -153,13 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_predicts_every_byte_but_the_first_once() {
+    fn all_windows_predict_every_byte_but_the_first_once() {
         for t in [1, 2, 3, 7, 8, 16] {
             for len in [t + 1, t + 2, 2 * t, 2 * t + 1, 3 * t + 2, 97, 100].into_iter().filter(|len| *len > t) {
                 for batch in [1, 2, 3, 64] {
                     let windows = counting(len, t);
-                    let batches: Vec<_> = windows.sweep(batch).map(Result::unwrap).collect();
-                    assert_eq!(batches.len() as u64, windows.count().div_ceil(batch as u64));
+                    let (count, firsts) = (windows.count(), (0..windows.count()).step_by(batch));
+                    let batches: Vec<_> = firsts.map(|first| windows.spread(first, batch, count).unwrap()).collect();
                     let targets: Vec<_> = batches.iter().flat_map(|b| &b.targets).filter(|&&x| x != IGNORED).collect();
                     assert!(targets.into_iter().copied().eq(1..len as u32), "T {t}, {len} bytes, B {batch}");
                     assert_eq!(batches.iter().map(|b| b.predicted).sum::<usize>(), len - 1);
@@ -172,13 +175,30 @@ mod tests {
     }
 
     #[test]
+    fn some_windows_lie_evenly_over_the_text() {
+        // 201 bytes hold 50 windows of 4.
+        let windows = counting(201, 4);
+        for of in [1_u64, 2, 7, 49, 50] {
+            let batch = windows.spread(0, 64, of).unwrap();
+            assert_eq!(batch.predicted as u64, 4 * of, "{of}");
+            let starts: Vec<_> = batch.tokens.chunks(4).take(of as usize).map(|window| u64::from(window[0])).collect();
+            let gap = 200 / of;
+            assert!(starts.iter().zip(0..).all(|(&at, i)| at % 4 == 0 && (at as i64 - 200 * i / of as i64).abs() < 4));
+            assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= gap / 4 * 4), "{of}: {starts:?}");
+        }
+        // The largest texts do not overflow.
+        assert_eq!(windows.spread(3, 5, u64::MAX).unwrap(), windows.spread(3, 5, 50).unwrap());
+        assert_eq!(windows.spread(0, 3, 0).unwrap().predicted, 0);
+    }
+
+    #[test]
     fn past_the_end_there_is_nothing_to_predict() {
         let windows = counting(10, 4);
-        let batch = windows.consecutive(2, 2).unwrap();
+        let batch = windows.spread(2, 2, 3).unwrap();
         assert_eq!(batch.tokens, [8, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(batch.targets, [9, IGNORED, IGNORED, IGNORED, IGNORED, IGNORED, IGNORED, IGNORED]);
         assert_eq!(batch.predicted, 1);
-        assert_eq!(windows.consecutive(u64::MAX, 2).unwrap().predicted, 0);
+        assert_eq!(windows.spread(u64::MAX, 2, 3).unwrap().predicted, 0);
         assert!(windows.random(0, 0, 0).unwrap().tokens.is_empty());
     }
 

@@ -11,7 +11,10 @@ const SHORTEST: usize = 3;
 /// Longer runs are not language, and must not fill the memory.
 const LONGEST: usize = 64;
 
-/// The distinct words of a text: runs of 3 to 64 ASCII letters, in lower case.
+/// The most words that are kept, about 8 MB of them: memory does not grow with the text.
+const MOST: usize = 1 << 17;
+
+/// The distinct words of a text, the first 131,072 of them: runs of 3 to 64 ASCII letters, in lower case.
 pub struct Words(HashSet<Box<[u8]>>);
 
 impl Words {
@@ -23,7 +26,7 @@ impl Words {
         let mut words = HashSet::new();
         let mut run = Vec::with_capacity(LONGEST + 1);
         let mut end = |run: &mut Vec<u8>| {
-            if (SHORTEST..=LONGEST).contains(&run.len()) && !words.contains(run.as_slice()) {
+            if words.len() < MOST && (SHORTEST..=LONGEST).contains(&run.len()) && !words.contains(run.as_slice()) {
                 words.insert(Box::from(run.as_slice()));
             }
             run.clear();
@@ -111,6 +114,14 @@ mod tests {
         let long = words("a".repeat(200_000));
         assert!(long.is_empty());
         assert!(!long.contains(&[b'a'; 65]));
+    }
+
+    #[test]
+    fn memory_does_not_grow_with_the_text() {
+        // 10^5.7 distinct words of eight letters.
+        let letters = |i: u32| (0..8).map(move |digit| char::from(b'a' + (i / 7_u32.pow(digit) % 7) as u8));
+        let text: String = (0..500_000).flat_map(|i| letters(i).chain([' '])).collect();
+        assert_eq!(words(text).len(), MOST);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Bits per byte of a text.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use crate::data::{IGNORED, Windows};
 use crate::error::Result;
@@ -19,7 +20,6 @@ pub struct Evaluator {
     feed: Feed,
     losses: Buffer,
     batch: u32,
-    length: usize,
 }
 
 impl Evaluator {
@@ -36,40 +36,54 @@ impl Evaluator {
         let mut pass = Pass { b, parameters, batch, length, keep: false, accumulate: false, dropout: None };
         model.losses(&mut pass, feed.batch(0), &Losses { rows: &losses, accumulate: false }, 0.0)?;
         let (gpu, program) = (b.gpu.clone(), b.take_program());
-        Ok(Self { gpu, program, feed, losses, batch, length: length as usize })
+        Ok(Self { gpu, program, feed, losses, batch })
     }
 
-    /// Bits per byte over the windows of a text, all of them or the first `most`. Every byte but the first is predicted once,
-    /// from those before it in its window.
+    /// Bits per byte over the windows of a text: all of them, or `most` that are spread evenly over it. Of all windows every byte
+    /// but the first is predicted once, from those before it in its window.
     ///
     /// # Errors
     /// [`crate::Error::Data`] if the text cannot be read; [`crate::Error::DeviceLost`].
     pub async fn bits_per_byte(&self, windows: &Windows, most: Option<u64>) -> Result<f64> {
+        let result = self.bits_per_byte_while(windows, most, |_| ControlFlow::Continue(())).await?;
+        Ok(result.unwrap_or(f64::NAN))
+    }
+
+    /// As [`Evaluator::bits_per_byte`]; `each` is given the number of windows read so far, and may break off: then there is no
+    /// result.
+    ///
+    /// # Errors
+    /// As [`Evaluator::bits_per_byte`].
+    pub async fn bits_per_byte_while(
+        &self,
+        windows: &Windows,
+        most: Option<u64>,
+        mut each: impl FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Option<f64>> {
         const IN_FLIGHT: usize = 3;
         let (mut nats, mut predicted) = (0.0, 0u64);
         let count = windows.count().min(most.unwrap_or(u64::MAX));
         let mut recorder = Recorder::new(&self.gpu);
         let mut pending = VecDeque::new();
-        let mut first = 0;
-        while first < count || !pending.is_empty() {
-            if first < count && pending.len() < IN_FLIGHT {
-                let mut batch = windows.consecutive(first, self.batch as usize)?;
-                // Windows past the last one wanted do not count.
-                let wanted = (count - first).min(self.batch.into()) as usize * self.length;
-                batch.targets[wanted..].fill(IGNORED);
+        let (mut first, mut stopped) = (0, false);
+        while (first < count && !stopped) || !pending.is_empty() {
+            if first < count && !stopped && pending.len() < IN_FLIGHT {
+                let batch = windows.spread(first, self.batch as usize, count)?;
                 first += u64::from(self.batch);
                 self.feed.fill(&self.gpu, 0, &batch.tokens, &batch.targets)?;
                 recorder.run(&self.program).await?;
                 recorder.submit().await?;
-                pending.push_back((self.gpu.start_read(&self.losses, 0, self.losses.size()).await?, batch.targets));
-            } else if let Some((read, targets)) = pending.pop_front() {
+                let read = self.gpu.start_read(&self.losses, 0, self.losses.size()).await?;
+                pending.push_back((read, batch.targets, first.min(count)));
+            } else if let Some((read, targets, done)) = pending.pop_front() {
                 let losses: Vec<f32> = read.finish(&self.gpu).await?;
                 for (loss, _) in losses.iter().zip(&targets).filter(|(_, target)| **target != IGNORED) {
                     nats += f64::from(*loss);
                     predicted += 1;
                 }
+                stopped = stopped || each(done).is_break();
             }
         }
-        Ok(super::bits(nats / predicted.max(1) as f64))
+        Ok((!stopped).then(|| super::bits(nats / predicted.max(1) as f64)))
     }
 }
