@@ -26,6 +26,10 @@ fn main() {
             trial(&gpu, "taking_a_checkpoint_changes_nothing", changes_nothing),
             trial(&gpu, "a_checkpoint_is_a_model_too", model_too),
             trial(&gpu, "a_run_goes_on_past_its_last_step", past_the_end),
+            trial(&gpu, "the_rate_is_held_then_falls_and_rises_where_a_run_is_made_longer", rates),
+            trial(&gpu, "a_number_of_steps_fixed_on_the_way_is_as_if_known_before", fixed_on_the_way),
+            trial(&gpu, "a_run_made_longer_resumes_bit_for_bit", longer),
+            trial(&gpu, "a_run_begins_with_the_weights_of_a_file", from_weights),
             trial(&gpu, "steps_that_did_not_run_are_in_no_checkpoint", recorded),
             trial(&gpu, "after_a_step_that_failed_midway_there_is_no_next", torn),
             trial(&gpu, "a_checkpoint_of_another_model_writes_no_file", edited),
@@ -138,6 +142,90 @@ fn model_too(gpu: &Gpu) {
 fn past_the_end(gpu: &Gpu) {
     let config = TrainConfig { steps: 4, ..settings() };
     assert!(run(gpu, &small(), &config, 7, &[4, 6]) == run(gpu, &small(), &config, 7, &[]));
+}
+
+/// A hold of 8 steps in a run of 16, made longer to 32 steps at its end.
+fn held_and_longer() -> TrainConfig {
+    let mut config = TrainConfig { steps: 16, hold: 8, ..settings() };
+    config.extend(16, 32);
+    config
+}
+
+fn rates(gpu: &Gpu) {
+    let config = held_and_longer();
+    let records = block_on(trainer(gpu, &small(), &config).advance(34)).unwrap();
+    let cosine = |step: u32, steps: u32| {
+        let past = f64::from(step - 8) / f64::from(steps - 8);
+        0.5 + 0.5 * (std::f64::consts::PI * past.min(1.0)).cos()
+    };
+    for (step, record) in (0..).zip(&records) {
+        let share = match step {
+            ..4 => f64::from(step + 1) / 4.0,
+            ..8 => 1.0,
+            ..16 => cosine(step, 16),
+            _ => cosine(step, 32),
+        };
+        // WGSL's cos may be off by 2^-11.
+        let rate = f64::from(record.lr / config.lr);
+        assert!((rate - share).abs() < 6e-4, "step {step}: {rate}, not {share}");
+    }
+}
+
+fn fixed_on_the_way(gpu: &Gpu) {
+    let known = TrainConfig { steps: 16, hold: 6, ..settings() };
+    let open = TrainConfig { steps: u32::MAX, hold: u32::MAX, ..settings() };
+    let mut trainer = trainer(gpu, &small(), &open);
+    block_on(trainer.advance(6)).unwrap();
+    block_on(trainer.reschedule(known.clone())).unwrap();
+    block_on(trainer.advance(10)).unwrap();
+    let bytes = block_on(trainer.checkpoint()).unwrap().to_bytes().unwrap();
+    assert!(bytes == run(gpu, &small(), &known, 16, &[]));
+    assert!(bytes == run(gpu, &small(), &known, 16, &[3, 6, 11]));
+    // What was done cannot be done otherwise.
+    for other in [TrainConfig { hold: 15, ..known.clone() }, TrainConfig { lr: 1e-4, ..known }] {
+        let error = block_on(trainer.reschedule(other)).unwrap_err();
+        assert!(matches!(error, Error::Config(_)), "{error}");
+    }
+}
+
+fn longer(gpu: &Gpu) {
+    let config = held_and_longer();
+    let whole = run(gpu, &small(), &config, 24, &[]);
+    for breaks in [&[5, 16][..], &[8, 20], &[15, 17]] {
+        assert!(run(gpu, &small(), &config, 24, breaks) == whole, "{breaks:?}");
+    }
+    let mut first = trainer(gpu, &small(), &TrainConfig { steps: 16, hold: 8, ..settings() });
+    block_on(first.advance(16)).unwrap();
+    let mut checkpoint = block_on(first.checkpoint()).unwrap();
+    checkpoint.train.extend(16, 32);
+    let mut resumed = resume(gpu, &checkpoint).unwrap();
+    block_on(resumed.advance(8)).unwrap();
+    assert!(block_on(resumed.checkpoint()).unwrap().to_bytes().unwrap() == whole);
+}
+
+fn from_weights(gpu: &Gpu) {
+    let mut before = trainer(gpu, &small(), &settings());
+    block_on(before.advance(30)).unwrap();
+    let [model, checkpoint] =
+        [block_on(before.save()).unwrap(), block_on(before.checkpoint()).unwrap().to_bytes().unwrap()];
+    let other: Arc<dyn Text> = Arc::new(MemoryText::new("the lazy dog sleeps under the quick brown fox.\n".repeat(60)));
+    let begin = |bytes: &[u8], model: &LanguageConfig| {
+        block_on(Trainer::from_weights(gpu, bytes, model, &TrainConfig { seed: 9, ..settings() }, Arc::clone(&other)))
+    };
+    let mut results = Vec::new();
+    for bytes in [&model, &checkpoint] {
+        let mut trainer = begin(bytes, &small()).unwrap();
+        assert_eq!(trainer.step(), 0);
+        assert!(block_on(trainer.save()).unwrap() == model, "other weights");
+        let records = block_on(trainer.advance(5)).unwrap();
+        // A guess costs 5.5 nats.
+        assert!(records[0].loss < 4.5 && records[0].updates == 1, "{:?}", records[0]);
+        results.push(block_on(trainer.checkpoint()).unwrap().to_bytes().unwrap());
+    }
+    assert!(results[0] == results[1], "moments or steps of the first run live on");
+    assert!(begin(&model, &LanguageConfig { dropout: 0.5, ..small() }).is_ok());
+    let error = begin(&model, &LanguageConfig { dim: 20, ..small() }).err().unwrap();
+    assert!(matches!(error, Error::Format { .. }), "{error}");
 }
 
 fn recorded(gpu: &Gpu) {

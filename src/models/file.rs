@@ -62,11 +62,7 @@ impl Language {
     /// # Errors
     /// [`crate::Error::Format`] if a tensor is missing, unknown, of another shape or type, or not finite.
     pub async fn load(gpu: &Gpu, bytes: &[u8], rows: u32) -> Result<Self> {
-        let file = Container::read(bytes)?;
-        let Header { language: config, train } = Header::read(&file)?;
-        let specs = config.specs()?;
-        refuse_unknown(&file, &specs, train.is_some())?;
-        let values = specs.iter().map(|spec| file.floats(&spec.name, &shape(spec))).collect::<Result<Vec<_>>>()?;
+        let (config, values) = weights(bytes)?;
         config.check_limits(gpu, rows)?;
         gpu.checked("loading the model", || {
             let model = Self::new(gpu, &config, rows, false, None)?;
@@ -75,6 +71,17 @@ impl Language {
         })
         .await
     }
+}
+
+/// What a model is made of, and its weights, in the bytes of its file or of a checkpoint: of each tensor the values, unpadded, in
+/// the order of the model's parameters.
+pub(crate) fn weights(bytes: &[u8]) -> Result<(LanguageConfig, Vec<Vec<f32>>)> {
+    let file = Container::read(bytes)?;
+    let Header { language: config, train } = Header::read(&file)?;
+    let specs = config.specs()?;
+    refuse_unknown(&file, &specs, train.is_some())?;
+    let values = specs.iter().map(|spec| file.floats(&spec.name, &shape(spec))).collect::<Result<Vec<_>>>()?;
+    Ok((config, values))
 }
 
 /// Fails on a tensor that does not belong to the model, nor to a run in training.

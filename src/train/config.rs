@@ -16,8 +16,12 @@ pub struct TrainConfig {
     pub accumulate: u32,
     /// Steps of the run.
     pub steps: u32,
-    /// Steps in which the learning rate rises from 0; at most a tenth of the run.
+    /// Steps in which the learning rate rises from 0; at most a tenth of the run, unless there is a [`hold`](Self::hold).
     pub warmup: u32,
+    /// The step before which the learning rate does not fall: until then it does not depend on the number of steps, which may be
+    /// fixed later. 0: it falls from the end of the warm-up on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hold: u32,
     /// Learning rate after the warm-up; it then falls by half a cosine.
     pub lr: f32,
     /// Learning rate at the end.
@@ -34,6 +38,24 @@ pub struct TrainConfig {
     pub clip: f32,
     /// Seed of parameters, batches and dropout.
     pub seed: u64,
+    /// Earlier numbers of steps of a run that was made longer, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extended: Vec<Extended>,
+}
+
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
+/// A number of steps that a run had before it was made longer. From step `until` on, the learning rate is that of a run of the
+/// later number at that step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extended {
+    /// The steps that were done when the number changed.
+    pub until: u32,
+    /// The number before.
+    pub steps: u32,
 }
 
 impl TrainConfig {
@@ -46,6 +68,7 @@ impl TrainConfig {
             // 100 epochs of 90 MB in windows of 1,024.
             steps: 68_664,
             warmup: 4_000,
+            hold: 0,
             lr: 3e-3,
             lr_floor: 0.0,
             beta1: 0.9,
@@ -54,6 +77,7 @@ impl TrainConfig {
             weight_decay: 0.5,
             clip: 1.0,
             seed: 0,
+            extended: Vec::new(),
         }
     }
 
@@ -96,16 +120,124 @@ impl TrainConfig {
                 return fail(format!("{name} lies in [0, 1), not at {value}"));
             }
         }
+        if !self.extended.is_sorted_by(|a, b| a.until < b.until) {
+            return fail("extended is in the order of its steps".into());
+        }
         Ok(())
     }
 
+    /// Makes a run that has done `done` steps longer or shorter: from there on the learning rate is that of a run of `steps`.
+    pub fn extend(&mut self, done: u32, steps: u32) {
+        self.extended.retain(|earlier| earlier.until < done);
+        if done > 0 && steps != self.steps {
+            self.extended.push(Extended { until: done, steps: self.steps });
+        }
+        self.steps = steps;
+    }
+
+    /// Whether a run with these settings is, after `done` steps, where one with the `other` settings would be: all that differs
+    /// is the learning rate of later steps.
+    pub fn agrees_until(&self, done: u32, other: &Self) -> bool {
+        let started = |config: &Self| {
+            let mut from = 0;
+            let mut schedules = config.schedules();
+            schedules.retain(|&(until, _)| std::mem::replace(&mut from, until) < done);
+            schedules.into_iter().map(|(until, schedule)| (until.min(done), schedule)).collect::<Vec<_>>()
+        };
+        let Self { warmup, hold, steps, ref extended, .. } = *self;
+        started(self) == started(other)
+            && *self == Self { warmup, hold, steps, extended: extended.clone(), ..other.clone() }
+    }
+
+    /// The learning rate, each schedule with the step that it ends before.
+    pub(crate) fn schedules(&self) -> Vec<(u32, Schedule)> {
+        let hold = self.held();
+        let mut schedules = Vec::new();
+        if hold > 0 {
+            let Self { lr: peak, warmup, .. } = *self;
+            schedules.push((hold, Schedule { peak, floor: peak, warmup, steps: warmup }));
+        }
+        let last = Extended { until: u32::MAX, steps: self.steps };
+        let later = self.extended.iter().chain([&last]).filter(|stage| stage.until > hold);
+        schedules.extend(later.map(|stage| (stage.until, self.falling(stage.steps))));
+        schedules
+    }
+
+    /// The learning rate of the last steps.
     pub(crate) fn schedule(&self) -> Schedule {
-        let warmup = self.warmup.min(self.steps / 10);
-        Schedule { peak: self.lr, floor: self.lr_floor, warmup, steps: self.steps }
+        self.falling(self.steps)
+    }
+
+    /// The step before which the learning rate does not fall, if there is a hold.
+    fn held(&self) -> u32 {
+        if self.hold > 0 { self.hold.max(self.warmup) } else { 0 }
+    }
+
+    fn falling(&self, steps: u32) -> Schedule {
+        let Self { lr: peak, lr_floor: floor, .. } = *self;
+        let warmup = if self.hold > 0 { self.held() } else { self.warmup.min(steps / 10) };
+        Schedule { peak, floor, warmup, steps }
     }
 
     /// The device's part of the seed.
     pub(crate) fn device_seed(&self) -> u32 {
         self.seed as u32 ^ (self.seed >> 32) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> TrainConfig {
+        TrainConfig { steps: 1000, warmup: 100, ..TrainConfig::paper_enwik8() }
+    }
+
+    /// Where each schedule ends, and its warm-up and last step; whether it falls.
+    fn schedules(config: &TrainConfig) -> Vec<(u32, u32, u32, bool)> {
+        config.schedules().iter().map(|(until, s)| (*until, s.warmup, s.steps, s.floor < s.peak)).collect()
+    }
+
+    #[test]
+    fn the_rate_falls_after_the_hold() {
+        const END: u32 = u32::MAX;
+        assert_eq!(schedules(&config()), [(END, 100, 1000, true)]);
+        assert_eq!(schedules(&TrainConfig { steps: 50, ..config() }), [(END, 5, 50, true)]);
+        let held = TrainConfig { hold: 250, ..config() };
+        assert_eq!(schedules(&held), [(250, 100, 100, false), (END, 250, 1000, true)]);
+        assert_eq!(schedules(&TrainConfig { hold: END, steps: END, ..config() }), [(END, 100, 100, false)]);
+        // A warm-up is never cut off.
+        assert_eq!(schedules(&TrainConfig { hold: 20, ..config() }), [(100, 100, 100, false), (END, 100, 1000, true)]);
+    }
+
+    #[test]
+    fn a_longer_run_keeps_the_rates_of_its_past() {
+        let mut longer = config();
+        longer.extend(1000, 4000);
+        longer.extend(1500, 5000);
+        let expected = [(1000, 100, 1000, true), (1500, 100, 4000, true), (u32::MAX, 100, 5000, true)];
+        assert_eq!(schedules(&longer), expected);
+        assert!(longer.validate().is_ok());
+        // Made longer again before another step: what was not begun is forgotten.
+        longer.extend(1500, 6000);
+        assert_eq!(schedules(&longer)[..2], expected[..2]);
+        assert_eq!(longer.extended.len(), 2);
+        let mut unbegun = config();
+        unbegun.extend(0, 2000);
+        assert_eq!(unbegun, TrainConfig { steps: 2000, ..config() });
+    }
+
+    #[test]
+    fn runs_agree_until_their_rates_differ() {
+        let open = TrainConfig { steps: u32::MAX, hold: u32::MAX, ..config() };
+        let fixed = TrainConfig { steps: 900, hold: 300, ..config() };
+        let agree = |a: &TrainConfig, b: &TrainConfig, step| a.agrees_until(step, b) && b.agrees_until(step, a);
+        assert!(agree(&open, &fixed, 0) && agree(&open, &fixed, 300) && !agree(&open, &fixed, 301));
+        let mut longer = config();
+        longer.extend(700, 4000);
+        assert!(agree(&config(), &longer, 700) && !agree(&config(), &longer, 701));
+        assert!(agree(&config(), &TrainConfig { steps: 2000, ..config() }, 0));
+        assert!(!agree(&config(), &TrainConfig { steps: 2000, ..config() }, 1));
+        assert!(!agree(&config(), &TrainConfig { seed: 1, ..config() }, 0));
     }
 }

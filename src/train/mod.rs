@@ -31,10 +31,11 @@
 mod checkpoint;
 mod config;
 mod evaluate;
+mod step;
 mod trainer;
 
 pub use checkpoint::Checkpoint;
-pub use config::TrainConfig;
+pub use config::{Extended, TrainConfig};
 pub use evaluate::Evaluator;
 pub use trainer::Trainer;
 

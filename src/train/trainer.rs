@@ -4,19 +4,15 @@ use std::sync::Arc;
 
 use crate::data::{Text, TextMark, Windows};
 use crate::error::{Error, Result};
-use crate::gpu::{Buffer, Clock, Gpu, KernelTime, Placement, Program, Recorder, profile};
+use crate::gpu::{Clock, Gpu, KernelTime, Placement, Program, Recorder, profile};
+use crate::models::container::broken;
 use crate::models::feed::{Feed, rows};
-use crate::models::language::{Language, LanguageConfig, Losses, VOCABULARY};
-use crate::nn::{Dropout, Pass};
+use crate::models::file::weights;
+use crate::models::language::{Language, LanguageConfig, VOCABULARY};
 use crate::ops::Builder;
-use crate::ops::nn::adamw::{self, Hyper, Update};
-use crate::ops::nn::gradient_norm::{self, MAX_PARTIALS, SumSquares};
-use crate::ops::nn::train_state::{CloseStep, Record, TrainState, close_step, metrics_bytes};
+use crate::ops::nn::train_state::{Record, TrainState, metrics_bytes};
+use crate::train::step::{AHEAD, RING, StepCommands};
 use crate::train::{Checkpoint, Evaluator, TrainConfig};
-
-/// Steps whose batches and metrics fit on the device at once.
-const AHEAD: u32 = 8;
-const RING: u32 = 64;
 
 /// Skipped steps in a row that end a run.
 const PATIENCE: u32 = 3;
@@ -27,14 +23,9 @@ pub struct Trainer {
     /// The model.
     pub model: Language,
     config: TrainConfig,
-    feed: Feed,
     windows: Windows,
     mark: TextMark,
-    losses: Buffer,
-    metrics: Buffer,
-    partials: Buffer,
-    gradients: Program,
-    update: Program,
+    commands: StepCommands,
     recorder: Recorder,
     evaluator: Evaluator,
     step: u32,
@@ -85,6 +76,33 @@ impl Trainer {
         .await
     }
 
+    /// A new run that begins with the weights in the bytes of a model's file or of a checkpoint: of the model there may differ
+    /// the dropout alone.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`]; [`Error::Format`] if the file is not of this model.
+    pub async fn from_weights(
+        gpu: &Gpu,
+        bytes: &[u8],
+        model: &LanguageConfig,
+        config: &TrainConfig,
+        text: Arc<dyn Text>,
+    ) -> Result<Self> {
+        let (of_file, weights) = weights(bytes)?;
+        if (LanguageConfig { dropout: model.dropout, ..of_file }) != *model {
+            return Err(broken("of another model than the one to train".into()));
+        }
+        Self::check(gpu, model, config, &text)?;
+        let mark = TextMark::of(text.as_ref())?;
+        gpu.checked("building the model", || {
+            let start = Start { seed: None, state: TrainState::new(config.device_seed()), mark };
+            let trainer = Self::build(gpu, model, config, text, start)?;
+            trainer.model.parameters.write_all(gpu, &weights)?;
+            Ok(trainer)
+        })
+        .await
+    }
+
     /// Fails where [`Trainer::new`] would before it makes anything on the device.
     ///
     /// # Errors
@@ -105,94 +123,42 @@ impl Trainer {
         text: Arc<dyn Text>,
         Start { seed, state, mark }: Start,
     ) -> Result<Self> {
-        let rows = rows(config.batch, model.length)?;
         let windows = windows(&text, model)?;
-        let model = Language::new(gpu, model, rows, true, seed)?;
+        let model = Language::new(gpu, model, rows(config.batch, model.length)?, true, seed)?;
         let mut builder = Builder::new(gpu, model.placement);
-        let feed = Feed::new(gpu, rows, VOCABULARY, AHEAD * config.accumulate, state)?;
-        let losses = gpu.storage("losses", 4 * u64::from(rows))?;
-        let metrics = gpu.storage("metrics", metrics_bytes(RING))?;
-        let pages = model.parameters.pages().len() as u64;
-        let partials = gpu.storage("partial sums", 4 * u64::from(MAX_PARTIALS) * pages)?;
-        for micro in 0..config.accumulate {
-            let accumulate = micro > 0;
-            let sites = 2 * model.config.layers + 1;
-            let rate = model.config.dropout;
-            let dropout = Dropout { rate, state: feed.state(), first_site: micro * sites };
-            let mut pass = Pass {
-                b: &mut builder,
-                parameters: &model.parameters,
-                batch: config.batch,
-                length: model.config.length,
-                keep: true,
-                accumulate,
-                dropout: (rate > 0.0).then_some(dropout),
-            };
-            let scale = loss_scale(rows, config);
-            model.losses(&mut pass, feed.batch(micro), &Losses { rows: &losses, accumulate }, scale)?;
-        }
-        let gradients = builder.take_program();
+        let commands = StepCommands::new(&mut builder, &model, config, state)?;
         let evaluator = Evaluator::new(&mut builder, &model, config.batch)?;
-        let mut trainer = Self {
+        Ok(Self {
             gpu: gpu.clone(),
             model,
             config: config.clone(),
-            feed,
             windows,
             mark,
-            losses,
-            metrics,
-            partials,
-            gradients,
-            update: Program::default(),
+            commands,
             recorder: Recorder::new(gpu),
             evaluator,
             step: state.step,
             torn: false,
-        };
-        trainer.update = trainer.build_update(&mut builder)?;
-        Ok(trainer)
+        })
     }
 
-    /// The second half of a step: norm, clipping, schedule and AdamW.
-    fn build_update(&self, b: &mut Builder) -> Result<Program> {
-        let Self { model, config, .. } = self;
-        let no_gradients = || Error::Config("a model without gradients cannot be trained".into());
-        let mut offset = 0;
-        for page in model.parameters.pages() {
-            let [grad, ..] = page.training.as_ref().ok_or_else(no_gradients)?;
-            let args = SumSquares { grad, vec4s: page.vec4s, partials: &self.partials, offset };
-            offset = gradient_norm::forward(b, &args)?;
+    /// Changes what is still to come: the number of steps, and the learning rate of steps that were not done yet.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if anything else differs from the run's settings; [`Error::OutOfMemory`].
+    pub async fn reschedule(&mut self, config: TrainConfig) -> Result<()> {
+        config.validate()?;
+        if !self.config.agrees_until(self.step, &config) {
+            let message =
+                format!("after {} steps only the number of steps and later learning rates may change", self.step);
+            return Err(Error::Config(message));
         }
-        let rows = config.batch * model.config.length;
-        let close = CloseStep {
-            partials: (&self.partials, offset),
-            losses: (&self.losses, rows),
-            loss_scale: loss_scale(rows, config),
-            micro_batches: config.accumulate,
-            max_norm: config.clip,
-            schedule: config.schedule(),
-            betas: (config.beta1, config.beta2),
-            state: self.feed.state(),
-            metrics: &self.metrics,
-        };
-        close_step(b, &close)?;
-        let TrainConfig { beta1, beta2, eps, weight_decay, .. } = *config;
-        for page in model.parameters.pages() {
-            let [grad, m, v] = page.training.as_ref().ok_or_else(no_gradients)?;
-            let args = Update {
-                param: &page.param,
-                grad,
-                m,
-                v,
-                vec4s: page.vec4s,
-                decayed: page.decayed,
-                state: self.feed.state(),
-                hyper: Hyper { beta1, beta2, eps, weight_decay },
-            };
-            adamw::update(b, &args)?;
-        }
-        Ok(b.take_program())
+        let Self { gpu, model, commands, step, .. } = self;
+        let builder = &mut Builder::new(gpu, model.placement);
+        commands.updates =
+            gpu.checked("changing the schedule", || commands.updates(builder, model, &config, *step)).await?;
+        self.config = config;
+        Ok(())
     }
 
     /// Steps done.
@@ -240,8 +206,8 @@ impl Trainer {
     /// Fills a step's batches and records it.
     async fn enqueue(&mut self) -> Result<()> {
         self.fill()?;
-        self.recorder.run(&self.gradients).await?;
-        self.recorder.run(&self.update).await?;
+        self.recorder.run(&self.commands.gradients).await?;
+        self.recorder.run(self.commands.update(self.step - 1)).await?;
         // A slot is filled again only after the step that reads it was submitted.
         if self.step.is_multiple_of(AHEAD) {
             self.recorder.submit().await?;
@@ -255,7 +221,7 @@ impl Trainer {
         for micro in 0..accumulate {
             let number = u64::from(self.step) * u64::from(accumulate) + u64::from(micro);
             let batch = self.windows.random(seed, number as u32, batch as usize)?;
-            self.feed.fill(&self.gpu, number, &batch.tokens, &batch.targets)?;
+            self.commands.feed.fill(&self.gpu, number, &batch.tokens, &batch.targets)?;
         }
         let no_more = || Error::Config(format!("a run has at most {} steps", u32::MAX));
         self.step = self.step.checked_add(1).ok_or_else(no_more)?;
@@ -276,8 +242,8 @@ impl Trainer {
         self.torn = true;
         for _ in 0..steps {
             self.fill()?;
-            self.gradients.record(encoder);
-            self.update.record(encoder);
+            self.commands.gradients.record(encoder);
+            self.commands.update(self.step - 1).record(encoder);
         }
         self.torn = false;
         Ok(())
@@ -285,18 +251,23 @@ impl Trainer {
 
     /// The records of the last `count` steps.
     async fn records(&self, count: u32) -> Result<Vec<Record>> {
-        let ring: Vec<Record> = self.gpu.read(&self.metrics, 0, metrics_bytes(RING)).await?;
+        let ring: Vec<Record> = self.gpu.read(&self.commands.metrics, 0, metrics_bytes(RING)).await?;
         let at = |step: u32| ring[(step % RING) as usize];
         Ok((self.step - count..self.step).map(at).collect())
     }
 
-    /// Bits per byte of a text, over all of its windows or the first `most`.
+    /// Bits per byte of a text, over all of its windows or `most` that are spread evenly over it.
     ///
     /// # Errors
     /// As [`Evaluator::bits_per_byte`].
-    pub async fn evaluate(&mut self, text: &Arc<dyn Text>, most: Option<u64>) -> Result<f64> {
+    pub async fn evaluate(&self, text: &Arc<dyn Text>, most: Option<u64>) -> Result<f64> {
         let windows = Windows::new(Arc::clone(text), self.model.config.length as usize, "the text")?;
         self.evaluator.bits_per_byte(&windows, most).await
+    }
+
+    /// What evaluates the model as it stands.
+    pub fn evaluator(&self) -> &Evaluator {
+        &self.evaluator
     }
 
     /// The model as a safetensors file ([`Language::save`]).
@@ -333,7 +304,8 @@ impl Trainer {
 
     /// The state on the device, which has done every step that was begun.
     async fn whole_state(&self) -> Result<TrainState> {
-        let state: Vec<TrainState> = self.gpu.read(self.feed.state(), 0, size_of::<TrainState>() as u64).await?;
+        let state: Vec<TrainState> =
+            self.gpu.read(self.commands.feed.state(), 0, size_of::<TrainState>() as u64).await?;
         if self.torn || state[0].step != self.step {
             return Err(Error::Unfinished { begun: self.step });
         }
@@ -356,10 +328,10 @@ impl Trainer {
     /// [`Error::Shape`] if the batch does not fit; [`Error::DeviceLost`].
     pub(crate) async fn try_batch(&mut self, tokens: &[u32], targets: &[u32]) -> Result<Vec<f32>> {
         let slot = u64::from(self.step) * u64::from(self.config.accumulate);
-        self.feed.fill(&self.gpu, slot, tokens, targets)?;
-        self.recorder.run(&self.gradients).await?;
+        self.commands.feed.fill(&self.gpu, slot, tokens, targets)?;
+        self.recorder.run(&self.commands.gradients).await?;
         self.recorder.finish().await?;
-        self.gpu.read(&self.losses, 0, 4 * tokens.len() as u64).await
+        self.gpu.read(&self.commands.losses, 0, 4 * tokens.len() as u64).await
     }
 
     /// Runs one more step, each dispatch alone, and returns its time by kernel.
@@ -370,25 +342,20 @@ impl Trainer {
         self.recorder.finish().await?;
         self.torn = true;
         self.fill()?;
-        let mut program = self.gradients.clone();
-        program.append(&self.update);
+        let mut program = self.commands.gradients.clone();
+        program.append(self.commands.update(self.step - 1));
         let times = profile(&self.gpu, &program).await?;
         self.torn = false;
         Ok(times)
     }
 
-    /// Commands of a step: first those that make the gradients, then those of the update.
+    /// Commands of the next step: first those that make the gradients, then those of the update.
     pub fn programs(&self) -> [&Program; 2] {
-        [&self.gradients, &self.update]
+        [&self.commands.gradients, self.commands.update(self.step)]
     }
 }
 
 /// The windows that batches are drawn from.
 fn windows(text: &Arc<dyn Text>, model: &LanguageConfig) -> Result<Windows> {
     Ok(Windows::new(Arc::clone(text), model.length as usize, "the training text")?)
-}
-
-/// What the loss of a row counts in the mean over a step.
-fn loss_scale(rows: u32, config: &TrainConfig) -> f32 {
-    1.0 / (rows as f32 * config.accumulate as f32)
 }
