@@ -19,7 +19,7 @@ pub struct TrainConfig {
     /// Steps in which the learning rate rises from 0; at most a tenth of the run, unless there is a [`hold`](Self::hold).
     pub warmup: u32,
     /// The step before which the learning rate does not fall: until then it does not depend on the number of steps, which may be
-    /// fixed later. 0: it falls from the end of the warm-up on.
+    /// fixed later ([`TrainConfig::OPEN`] until it is). 0: it falls from the end of the warm-up on.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub hold: u32,
     /// Learning rate after the warm-up; it then falls by half a cosine.
@@ -59,6 +59,9 @@ pub struct Extended {
 }
 
 impl TrainConfig {
+    /// A [`hold`](Self::hold) without an end: the number of steps is still to be fixed.
+    pub const OPEN: u32 = u32::MAX;
+
     /// The paper's Enwik8 settings (section 4.2) for 12 layers of 512: batch 128, learning rate 3e-3, weight decay 0.5. What it
     /// does not say (betas, clipping, warm-up) is what the field uses.
     pub fn paper_enwik8() -> Self {

@@ -44,6 +44,7 @@ fn main() {
             needs_adapter("a run leaves its folder and one JSON object", whole_run),
             needs_adapter("the same seed gives the same bytes", same_seed),
             needs_adapter("--time fixes a number of steps that --steps repeats", time),
+            needs_adapter("of a long validation text a sample is evaluated", sampled_evaluation),
             needs_adapter("runs are numbered", numbers),
             needs_adapter("a closed pipe is no error", closed_pipe),
         ];
@@ -64,7 +65,8 @@ fn trial(name: &str, test: fn()) -> Trial {
 
 /// Every option of `aft train text`.
 const TRAIN_OPTIONS: &str = "--text --variant --layers --dim --heads --window --rank --length --dropout --batch --accumulate \
-    --steps --time --lr --weight-decay --seed --adapter --out --json --profile --sample-bytes --resume --save-every";
+    --steps --time --lr --weight-decay --seed --adapter --out --json --profile --sample-bytes --resume --save-every \
+    --init --valid-bytes --warmup --hold";
 
 /// What a run leaves in its folder, sorted.
 const RUN_FILES: [&str; 6] =
@@ -336,14 +338,43 @@ fn time() {
     let (steps, seconds) = (number(&timed, "steps"), number(&timed, "seconds"));
     // Twice the time: other tests run beside it and may get slower or faster meanwhile.
     assert!(seconds < 8.0, "--time 4 took {seconds} s");
-    let config = String::from_utf8(place.read("timed/config.toml")).unwrap();
-    assert!(config.contains(&format!("\nsteps = {steps}\n")), "{steps} steps, but\n{config}");
-    place.aft(&format!("{tiny} --steps {steps} --out fixed")).ok();
+    let config: toml::Table = toml::from_str(&String::from_utf8(place.read("timed/config.toml")).unwrap()).unwrap();
+    let train = |key: &str| config["train"][key].as_integer().unwrap();
+    assert_eq!(train("steps") as f64, steps, "{config}");
+    assert!(!config.contains_key("measuring") && train("hold") > 0, "{config}");
+    let [warmup, hold] = ["warmup", "hold"].map(train);
+    place.aft(&format!("{tiny} --steps {steps} --warmup {warmup} --hold {hold} --out fixed")).ok();
     let [timed, fixed] = ["timed", "fixed"].map(|run| place.read(&format!("{run}/model.safetensors")));
     assert!(timed == fixed, "the same number of steps, two models");
     // Time only ever lowers a number of steps that was asked for.
     let capped = place.aft(&format!("{tiny} --steps 5 --time 60 --json")).ok().json();
     assert_eq!(number(&capped, "steps"), 5.0);
+}
+
+/// Of a long validation text a sample is read that the text alone decides on; the whole where that is asked for.
+fn sampled_evaluation() {
+    let place = Place::new();
+    let line = TINY.replace("--batch 2", "--batch 64").replace("--sample-bytes 20", "--sample-bytes 0 --json");
+    let run = |options: &str| {
+        let result = place.aft(&format!("{line} {options}")).ok().json();
+        ["valid_bytes", "valid_part_bytes", "valid_bits_per_byte", "bigram_bits_per_byte"]
+            .map(|key| number(&result, key))
+    };
+    let [bytes, of, whole, bigram] = run("--valid-bytes all --out all");
+    assert_eq!([bytes, of], [999.0, 1000.0]);
+    assert_eq!(run("--out default"), [bytes, of, whole, bigram]);
+    let some = run("--valid-bytes 640 --out some");
+    assert_eq!(some[..2], [640.0, 1000.0]);
+    assert!(some[2] != whole && some[3] != bigram, "as if all was read: {some:?}");
+    assert_eq!(run("--valid-bytes 640 --out again"), some);
+    assert!(String::from_utf8(place.read("some/config.toml")).unwrap().contains("valid_bytes = \"640\""));
+    assert_eq!(number(&place.aft("eval some --json").ok().json(), "bytes"), 1000.0);
+    let long = place.read("text.txt").repeat(140);
+    place.write("text.txt", &long);
+    assert_eq!(run("--out long")[..2], [131_072.0, 140_000.0]);
+    let config = String::from_utf8(place.read("long/config.toml")).unwrap();
+    assert!(config.contains("valid_bytes = \"131072\""), "{config}");
+    place.refuses(Place::aft, 2, &[("train text --valid-bytes 0", "--valid-bytes")]);
 }
 
 fn numbers() {

@@ -1,8 +1,11 @@
 //! Runs that are told to end at any moment.
 
-use std::process::{Command, Stdio};
+use std::fs;
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::mpsc::TryRecvError;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aft_wgpu::random::pcg4d;
 
@@ -85,4 +88,71 @@ pub fn ignored() {
     let end = End::wait(child);
     end.fails(130, &["interrupted after step", "--resume run"]);
     assert_eq!(end.stderr.matches("finishing the step").count(), 1, "{}", end.stderr);
+}
+
+/// Waits for a line of a program's stderr that has `part` in it, and returns what comes after it.
+fn wait_for_line(child: &mut Child, part: &str) -> Lines<BufReader<ChildStderr>> {
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains(part)), "no word of {part}");
+    lines
+}
+
+/// An evaluation of minutes, in training and by itself.
+pub fn evaluating() {
+    let place = Place::new();
+    let text = fs::read(place.path().join("text.txt")).unwrap().repeat(400);
+    fs::write(place.path().join("long.txt"), text).unwrap();
+    let line = begin_line(2).replace("text.txt", "long.txt");
+    let mut child = place.aft(&format!("{line} --valid-bytes all")).spawn().unwrap();
+    let rest = wait_for_line(&mut child, "evaluating");
+    signal(&child, "TERM");
+    let last = rest.map(Result::unwrap).last().unwrap();
+    assert!(last.contains("interrupted after step 2, and saved") && last.contains("--resume run"), "{last}");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!place.files().contains(&"model.safetensors".into()));
+    let mut child = place.aft("eval run").spawn().unwrap();
+    wait_for_line(&mut child, "evaluating");
+    signal(&child, "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    // A part of it is a matter of a moment.
+    let end = End::of(place.aft("train text --resume run --valid-bytes 640 --json")).ok();
+    assert!(end.stdout.contains("\"valid_bytes\":640,"), "{}", end.stdout);
+}
+
+/// As where another program takes nearly all of the processor until the first step.
+pub fn slow_start() {
+    const SECONDS: f64 = 8.0;
+    let place = Place::new();
+    let line = begin_line(2).replace("--steps 2 --save-every 5", &format!("--time {SECONDS} --json"));
+    let start = Instant::now();
+    let mut child = place.aft(&line).spawn().unwrap();
+    let (told, heard) = std::sync::mpsc::channel();
+    let rest = wait_for_line(&mut child, "measuring");
+    let reader = std::thread::spawn(move || {
+        let mut lines: Vec<String> = Vec::new();
+        for line in rest.map(Result::unwrap) {
+            if line.starts_with("run ") {
+                let _ = told.send(());
+            }
+            lines.push(line);
+        }
+        lines
+    });
+    while heard.try_recv() == Err(TryRecvError::Empty) {
+        signal(&child, "STOP");
+        sleep(Duration::from_millis(60));
+        signal(&child, "CONT");
+        sleep(Duration::from_millis(10));
+    }
+    let (measured, end) = (start.elapsed().as_secs_f64(), End::wait(child));
+    let lines = reader.join().unwrap();
+    assert_eq!(end.code, Some(0), "{lines:?}");
+    let result: serde_json::Value = serde_json::from_str(&end.stdout).unwrap();
+    let [seconds, steps] = ["seconds", "steps"].map(|key| result[key].as_f64().unwrap());
+    assert!(seconds > 0.8 * SECONDS, "ended {seconds} s after its beginning, its first step was at {measured} s");
+    let on_time = (seconds - SECONDS).abs() <= 0.1 * SECONDS;
+    assert!(on_time || lines.iter().any(|line| line.contains("the run took")), "{seconds} s: {lines:?}");
+    let config = fs::read_to_string(place.run().join("config.toml")).unwrap();
+    let has = |part: String| config.lines().any(|line| line == part);
+    assert!(has(format!("steps = {steps}")) && !config.contains("measuring"), "{config}");
 }

@@ -26,6 +26,8 @@ fn main() {
             trial("a text that moved is known again", resumed::moved_text),
             trial("how often it is saved may change, and stays so", resumed::other_habits),
             trial("options that do not fit a run end with 2", resumed::misfits),
+            trial("a run goes on to more steps than it had", resumed::longer),
+            trial("a run begins with the weights of another, on any text", resumed::from_weights),
             trial("a configuration of another version ends with 4", resumed::other_configs),
             trial("of two runs into one folder one is refused", folders::two_runs),
         ];
@@ -35,6 +37,8 @@ fn main() {
                 trial("Ctrl-C at random moments changes nothing", || killed::killed("INT")),
                 trial("Ctrl-C saves and ends with 130", killed::interrupted),
                 trial("Ctrl-C twice ends at once", killed::interrupted_twice),
+                trial("an evaluation is stopped by a signal", killed::evaluating),
+                trial("a slow start does not end a timed run early", killed::slow_start),
                 trial("a signal that is to be ignored is", killed::ignored),
                 trial("files that may not grow end with 4", folders::no_growth),
                 mounts("a full disk ends with 4", folders::full_disk),

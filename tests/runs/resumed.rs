@@ -155,7 +155,7 @@ pub fn moved_text() {
     End::of(place.resume()).fails(4, &["text.txt: no such file"]);
     fs::write(&text, "jackdaws love my big sphinx of quartz\n".repeat(400)).unwrap();
     for line in ["train text --resume run", "train text --resume run --text text.txt"] {
-        End::of(place.aft(line)).fails(4, &["text.txt: not the text that the run was begun with"]);
+        End::of(place.aft(line)).fails(4, &["text.txt: not the text that the run was begun with", "--init"]);
     }
     let mut child = place.aft("train text --resume run --text moved.txt").spawn().unwrap();
     assert!(place.wait_for_saves(&mut child, 1));
@@ -186,11 +186,13 @@ pub fn misfits() {
     place.begin_and_kill(1);
     let files = place.files();
     for (options, parts) in [
-        ("--layers 5", ["--layers 5", "the run has 1"]),
-        ("--steps 9", ["--steps 9", "the run has 150"]),
-        ("--lr 0.5", ["--lr 0.5", "the run has"]),
-        ("--out other", ["--out", "its own folder"]),
-        ("--variant simple", ["--variant simple", "the run has local"]),
+        ("--layers 5", ["--layers 5", "the run has 1", "Without --resume"]),
+        ("--steps 9", ["--steps 9", "the run has 150", "--init"]),
+        ("--time 9", ["--time", "is fixed", "--steps N with more than 150"]),
+        ("--lr 0.5", ["--lr 0.5", "the run has", "--init"]),
+        ("--hold 5", ["--hold 5", "the run has 0", "--init"]),
+        ("--out other", ["--out", "its own folder", "--resume run/checkpoint.safetensors"]),
+        ("--variant simple", ["--variant simple", "the run has local", "Without --resume"]),
     ] {
         End::of(place.aft(&format!("train text --resume run {options}"))).fails(2, &parts);
         assert_eq!(place.files(), files, "{options}");
@@ -199,6 +201,91 @@ pub fn misfits() {
     // What the run has may be said again.
     End::of(place.aft("train text --resume run --layers 1 --steps 150 --seed 3")).ok();
     place.ended_well();
+}
+
+/// The learning rates of the run's lines, by step.
+fn rates(place: &Place) -> Vec<(u64, f64)> {
+    let lines = place.metrics();
+    lines.iter().filter_map(|line| Some((line["step"].as_u64()?, line["lr"].as_f64()?))).collect()
+}
+
+pub fn longer() {
+    const MORE: u32 = 180;
+    let place = Place::new();
+    End::of(place.begin()).ok();
+    let line = format!("train text --resume run --steps {MORE}");
+    let before = rates(&place);
+    // Stopped on the way, it is a run that goes on to the new number by itself.
+    let mut child = place.aft(&line).spawn().unwrap();
+    assert!(place.wait_for_saves(&mut child, 2));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!place.files().contains(&"model.safetensors".into()), "a model of fewer steps");
+    End::of(place.aft(&line)).ok();
+    let whole = Place::new();
+    End::of(whole.begin()).ok();
+    End::of(whole.aft(&line)).ok();
+    place.ended_with(&fs::read(whole.run().join("model.safetensors")).unwrap(), MORE);
+    // What was done stays; then the rate is that of a run of the new number of steps.
+    let after = rates(&place);
+    assert_eq!(after[..before.len()], before[..]);
+    let warmup = f64::from(STEPS / 10);
+    let expected = |step: u64| {
+        let past = (step as f64 - 1.0 - warmup) / (f64::from(MORE) - warmup);
+        0.005 * (1.0 + (std::f64::consts::PI * past).cos())
+    };
+    let at = |step: u64| after.iter().find(|(at, _)| *at == step).unwrap().1;
+    for step in [151, 160, 180] {
+        // MORE / 10 steps of warm-up, not STEPS / 10, and WGSL's cos: far below the rate at its peak.
+        assert!((at(step) - expected(step)).abs() < 2e-4, "{step}: {}, not {}", at(step), expected(step));
+    }
+    assert!(at(151) > 2.0 * at(150), "{} {}", at(150), at(151));
+    // The new number is the run's.
+    End::of(place.aft("train text --resume run --steps 150"))
+        .fails(2, &["--steps 150", "the run has 180", "--init RUN"]);
+    assert!(End::of(place.aft(&line)).ok().stdout.contains("run is finished: all of its 180 steps"));
+    // Another text is no reason to say that all is done.
+    fs::write(place.path().join("other.txt"), "jackdaws love my big sphinx of quartz\n".repeat(400)).unwrap();
+    let other = End::of(place.aft("train text --resume run --text other.txt"));
+    other.fails(4, &["other.txt: not the text that the run was begun with", "--init RUN"]);
+}
+
+pub fn from_weights() {
+    let place = Place::new();
+    End::of(place.begin()).ok();
+    fs::write(place.path().join("other.txt"), "jackdaws love my big sphinx of quartz\n".repeat(400)).unwrap();
+    let settings = "--text other.txt --steps 30 --save-every 5 --batch 3 --seed 8 --sample-bytes 0 --json";
+    let bits =
+        |end: End| serde_json::from_str::<serde_json::Value>(&end.stdout).unwrap()["valid_bits_per_byte"].as_f64();
+    let run = End::of(place.aft(&format!("train text --init run {settings} --out a"))).ok();
+    assert!(run.stderr.contains("weights  those of run/model.safetensors"), "{}", run.stderr);
+    End::of(place.aft(&format!("train text --init run/model.safetensors {settings} --out b"))).ok();
+    let model = |run: &str| fs::read(place.path().join(run).join("model.safetensors")).unwrap();
+    assert!(model("a") == model("b") && model("a") != model("run"));
+    let fresh = End::of(place.aft(&format!("train text {settings} --layers 1 --dim 16 --length 32 --out c"))).ok();
+    assert!(bits(run) < bits(fresh), "the weights are of no use");
+    // It has its weights before its first step, and goes on from there.
+    let mut child = place.aft(&format!("train text --init run {settings} --out d")).spawn().unwrap();
+    while !place.path().join("d/config.toml").exists() {
+        assert!(child.try_wait().unwrap().is_none());
+        sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    End::of(place.aft("train text --resume d")).ok();
+    assert!(model("d") == model("a"));
+    // Of the model dropout alone may differ; without --text it is the text of the run.
+    for (options, parts) in [
+        ("--init run --layers 5", ["--layers 5", "the model has 1", "Without --init"]),
+        ("--init run --variant simple", ["--variant simple", "the model has local", "Without --init"]),
+    ] {
+        End::of(place.aft(&format!("train text {options} --out e"))).fails(2, &parts);
+    }
+    assert_eq!(End::of(place.aft("train text --init run --resume run")).code, Some(2));
+    End::of(place.aft("train text --init other.txt --out e")).fails(4, &["other.txt", "not a safetensors file"]);
+    assert!(!place.path().join("e").exists());
+    End::of(place.aft("train text --init run --dropout 0.1 --steps 2 --sample-bytes 0 --out e")).ok();
+    assert!(fs::read_to_string(place.path().join("e/config.toml")).unwrap().contains("/text.txt"));
 }
 
 pub fn other_configs() {

@@ -1,5 +1,6 @@
 //! `aft eval`: bits per byte of a trained model.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +15,9 @@ use serde::Serialize;
 
 use crate::exit::LossNotFinite;
 use crate::model::ModelArgs;
-use crate::shared::{AdapterArgs, Split, TextArgs, corpus, say, say_json};
+use crate::shared::{AdapterArgs, Split, TextArgs, corpus, note, say, say_json};
+use crate::train::interrupt::Interrupt;
+use crate::train::progress::Progress;
 use crate::train::run_config::{DataConfig, parts};
 
 /// Rows of a batch, about: enough to fill a GPU, few enough for any.
@@ -64,6 +67,8 @@ struct Report {
 }
 
 pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
+    // A signal ends the program at once: there is nothing to save.
+    Interrupt::install("")?;
     let (path, files) = args.model_and_files()?;
     let model = args.accepted.open(path)?;
     let length = model.config.length;
@@ -87,8 +92,15 @@ pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
                 Evaluator::new(&mut Builder::new(&gpu, language.placement), &language, batch)
             })
             .await?;
-        evaluator.bits_per_byte(&windows, None).await
+        note(format_args!("evaluating {} bytes", HumanCount(text.len())));
+        let (mut progress, begun) = (Progress::new(), Instant::now());
+        let each = |done| {
+            progress.window(done, windows.count(), begun);
+            ControlFlow::Continue(())
+        };
+        evaluator.bits_per_byte_while(&windows, None, each).await
     })?;
+    let bits_per_byte = bits_per_byte.unwrap_or(f64::NAN);
     if !bits_per_byte.is_finite() {
         return Err(LossNotFinite::InFile { model: model.name() }.into());
     }

@@ -17,15 +17,15 @@ use crate::train::run_folder::MODEL;
 pub struct ModelArgs {
     /// Take a model whose tensors were changed and saved by another program, such as Python's safetensors
     #[arg(long)]
-    accept_edited: bool,
+    pub accept_edited: bool,
 }
 
 /// A model's file, read and recognised, but on no device yet.
 pub struct ModelFile {
     /// What the model is made of.
     pub config: LanguageConfig,
-    path: PathBuf,
-    bytes: Vec<u8>,
+    pub path: PathBuf,
+    pub bytes: Vec<u8>,
 }
 
 /// The file with the model of a run, and its bytes: a run that is not finished has checkpoints only.

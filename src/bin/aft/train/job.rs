@@ -32,11 +32,12 @@ impl Job {
         let Self { gpu, corpus, config, folder, .. } = self;
         let step_tokens = config.step_windows() * f64::from(config.model.length);
         let text = Arc::clone(&corpus.train);
-        let Some(Found { name, checkpoint, broken, .. }) = latest(folder.path())? else {
+        let Some(Found { name, mut checkpoint, broken, .. }) = latest(folder.path())? else {
             let trainer = Trainer::new(gpu, &config.model, &config.train, text).await?;
             return Ok((trainer, Metrics::open(folder, step_tokens, 0, 0)?));
         };
-        let of_this_run = checkpoint.model == config.model && checkpoint.train == config.train;
+        let of_this_run =
+            checkpoint.model == config.model && checkpoint.train.agrees_until(checkpoint.step(), &config.train);
         if !of_this_run || checkpoint.text != config.data.mark {
             let path = folder.name(name);
             return Err(Error::Format { path, message: format!("of another run than {CONFIG} beside it") }.into());
@@ -45,6 +46,8 @@ impl Job {
             folder.set_aside()?;
             note(format_args!("{error}: going on from the checkpoint before it, of step {}", checkpoint.step()));
         }
+        // The number of steps may have been fixed or raised since it was saved.
+        checkpoint.train = config.train.clone();
         let trainer = Trainer::resume(gpu, &checkpoint, text).await?;
         if trainer.plan() != checkpoint.plan {
             note(format_args!(

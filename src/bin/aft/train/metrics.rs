@@ -146,7 +146,7 @@ impl Metrics {
         let line = Line {
             step: self.step,
             interval,
-            seconds: self.seconds_before + self.since.elapsed().as_secs_f64(),
+            seconds: self.seconds(),
             skipped_steps: self.skipped,
             valid_bits_per_byte: valid.map(|v| v.bits_per_byte),
             valid_windows: valid.map(|v| v.windows),
@@ -158,6 +158,11 @@ impl Metrics {
             .map_err(std::io::Error::from)
             .and_then(|text| writeln!(self.file, "{text}"))
             .map_err(io_error(&self.path))
+    }
+
+    /// Since the start of the run, as far as it was at work.
+    pub fn seconds(&self) -> f64 {
+        self.seconds_before + self.since.elapsed().as_secs_f64()
     }
 
     fn plot(&mut self, line: &Line) {

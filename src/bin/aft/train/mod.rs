@@ -1,12 +1,16 @@
 //! `aft train`: one file a task, and what the tasks share.
 
+mod args;
+mod begin;
 pub mod checkpoints;
 mod curve;
+mod devices;
 mod inject;
 pub mod interrupt;
 mod job;
 mod lock;
 mod metrics;
+mod misfit;
 mod pace;
 mod paths;
 pub mod progress;
@@ -14,15 +18,18 @@ mod resume;
 mod run;
 pub mod run_config;
 pub mod run_folder;
+mod sample;
 mod save_every;
 mod schedule;
 mod session;
+mod settings;
 mod signals;
 mod summary;
 pub mod text;
+mod valid;
 
 /// Train a model on this machine's adapter
 #[derive(clap::Subcommand)]
 pub enum Task {
-    Text(text::Args),
+    Text(args::Args),
 }

@@ -24,36 +24,54 @@ pub struct State {
     pub left: Duration,
 }
 
-/// Shows how far training has come.
+/// Shows how far a command has come.
 pub struct Progress {
-    steps: u32,
     bar: Option<ProgressBar>,
-    last_line: Instant,
+    last_line: Option<Instant>,
 }
 
 impl Progress {
-    pub fn new(steps: u32) -> Self {
+    /// A bar that appears with the first look at it; the first plain line comes after a while.
+    pub fn new() -> Self {
         let bar = stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(u64::from(steps));
+            let bar = ProgressBar::new(0);
             // A template is checked when it is parsed; this one is constant, and the default one would do as well.
-            if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {wide_bar} {msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{prefix} {pos}/{len} {wide_bar} {msg}") {
                 bar.set_style(style);
             }
             bar
         });
-        // The first line comes at once.
-        let last_line = Instant::now().checked_sub(LINE_EVERY).unwrap_or_else(Instant::now);
-        Self { steps, bar, last_line }
+        Self { bar, last_line: Some(Instant::now()) }
     }
 
-    pub fn show(&mut self, state: &State) {
-        let text = describe(state);
+    /// The same, with a plain line at once.
+    pub fn at_once() -> Self {
+        let mut progress = Self::new();
+        progress.last_line = None;
+        progress
+    }
+
+    /// Training that has come to `state` of about `steps` steps; the last one always gets a line.
+    pub fn step(&mut self, state: &State, steps: u32) {
+        let last = state.step == steps;
+        self.show("step", [state.step, steps].map(u64::from), &describe(state), last);
+    }
+
+    /// An evaluation that has read `done` of `of` windows since `begun`.
+    pub fn window(&mut self, done: u64, of: u64, begun: Instant) {
+        let left = begun.elapsed().mul_f64((of - done.min(of)) as f64 / done.max(1) as f64);
+        self.show("window", [done, of], &format!("evaluating · {:#} left", HumanDuration(left)), false);
+    }
+
+    fn show(&mut self, what: &'static str, [done, of]: [u64; 2], text: &str, always: bool) {
         if let Some(bar) = &self.bar {
-            bar.set_position(u64::from(state.step));
-            bar.set_message(text);
-        } else if self.last_line.elapsed() >= LINE_EVERY || state.step == self.steps {
-            self.last_line = Instant::now();
-            note(format_args!("step {}/{} · {text}", state.step, self.steps));
+            bar.set_prefix(what);
+            bar.set_length(of);
+            bar.set_position(done);
+            bar.set_message(text.to_owned());
+        } else if always || self.last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
+            self.last_line = Some(Instant::now());
+            note(format_args!("{what} {done}/{of} · {text}"));
         }
     }
 

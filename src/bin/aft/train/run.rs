@@ -1,34 +1,24 @@
 //! A run under way on one device, from the step it is at to the results.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aft_wgpu::Result;
-use aft_wgpu::data::{Corpus, Windows};
-use aft_wgpu::generate::{Generator, Sampling};
-use aft_wgpu::gpu::Gpu;
-use aft_wgpu::models::language::LanguageConfig;
 use aft_wgpu::train::Trainer;
 
 use super::curve::Curve;
 use super::interrupt::Interrupted;
 use super::job::Job;
 use super::metrics::{Metrics, Validation};
+use super::pace::{EVALUATED, Measured, measure};
 use super::progress::{Progress, State, note};
 use super::run_config::RunConfig;
 use super::run_folder::{CURVE, MODEL, SAMPLE};
+use super::sample::{TEMPERATURE, sample};
 use super::schedule::Schedule;
 use super::session::{Session, Yardstick};
 use super::summary::{Profile, Summary};
 use crate::exit::LossNotFinite;
-
-/// Windows evaluated on the way, as a part of those trained on: about a twentieth of the time, as a window costs a third
-/// without its gradient.
-pub const EVALUATED: f64 = 0.15;
-
-/// Of the sample.
-const TEMPERATURE: f32 = 0.7;
 
 /// Time between two looks at the progress.
 const GLANCE: f64 = 0.3;
@@ -40,6 +30,10 @@ pub struct Run<'a> {
     metrics: Metrics,
     progress: Progress,
     schedule: Schedule,
+    /// What the number of steps is to be fixed by; none if it is fixed.
+    measured: Option<Measured>,
+    /// The step at which it was.
+    fixed: u32,
     /// Step and time of the checkpoint on disk.
     saved: (u32, Instant),
     /// The step after which an evaluation was finite last.
@@ -49,37 +43,73 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// A run at the step that `metrics` is at.
     pub fn new(session: &'a mut Session, trainer: Trainer, metrics: Metrics) -> Self {
-        let RunConfig { train, save_every, .. } = &session.job.config;
-        let schedule = Schedule { steps: train.steps, save_every: *save_every };
-        let (progress, saved) = (Progress::new(schedule.steps), (metrics.step, Instant::now()));
-        Self { session, trainer, metrics, progress, schedule, saved, finite: None }
+        let schedule = schedule(&session.job.config);
+        let (progress, saved) = (Progress::at_once(), (metrics.step, Instant::now()));
+        let clock = &mut session.clock;
+        if schedule.measuring && session.job.resumed && clock.before == 0.0 {
+            clock.before = metrics.seconds();
+        }
+        let budget = session.job.config.time_seconds.filter(|_| schedule.measuring);
+        let measured = budget.map(|budget| Measured::new(clock.fixed_at(budget)));
+        let fixed = metrics.step;
+        Self { session, trainer, metrics, progress, schedule, measured, fixed, saved, finite: None }
     }
 
     /// Runs all steps, with evaluations and checkpoints on the way; at the end the last step is saved.
     pub async fn train(&mut self) -> anyhow::Result<()> {
-        let schedule = self.schedule;
         self.session.interrupt.hold();
-        while self.metrics.step < schedule.steps {
+        while self.metrics.step < self.schedule.steps {
+            let schedule = self.schedule;
             let step = self.metrics.step;
             let end = schedule.interval_end(step);
             self.advance_to(schedule.stop(step)).await?;
+            if self.is_to_be_fixed() {
+                self.fix_steps().await?;
+            }
             let step = self.metrics.step;
+            let last = step >= self.schedule.steps;
             // The last interval ends with the evaluation of `finish`.
-            if step == end && step < schedule.steps {
-                let windows = self.some_windows()?;
-                let valid = if schedule.evaluates(step) { Some(self.validate(windows).await?) } else { None };
+            if step == end && !last {
+                let windows = self.some_windows();
+                let valid = if self.schedule.evaluates(step) { self.validate(windows).await? } else { None };
                 self.metrics.end_interval(valid)?;
             }
             let asked = self.session.interrupt.asked();
-            if asked || step == schedule.steps || self.is_due() {
+            if asked || last || self.is_due() {
                 self.save().await?;
             }
             if asked {
-                break;
+                return Err(self.interrupted().into());
             }
         }
         self.progress.end();
-        if self.session.interrupt.release() { Ok(()) } else { Err(self.interrupted().into()) }
+        Ok(())
+    }
+
+    /// Whether it is time to fix the number of steps, or a quarter of the most that there may be is done.
+    fn is_to_be_fixed(&self) -> bool {
+        self.measured.as_ref().is_some_and(|measured| {
+            self.session.clock.spent() >= measured.at || self.metrics.step >= self.schedule.steps / 4
+        })
+    }
+
+    /// Fixes the number of steps by what the parts of the run take now. The learning rate does not depend on it until here, so
+    /// that a run of this configuration does the same from its first step on.
+    async fn fix_steps(&mut self) -> anyhow::Result<()> {
+        let Self { session, trainer, metrics, .. } = self;
+        let (Some(measured), Some(budget)) = (self.measured.take(), session.job.config.time_seconds) else {
+            return Ok(());
+        };
+        let pace = measure(&session.job, &session.valid, trainer, measured.step_seconds(), budget).await?;
+        let config = &mut session.job.config;
+        config.end_measuring(metrics.step, pace.steps_within(budget - session.clock.spent()));
+        trainer.reschedule(config.train.clone()).await?;
+        config.write(&session.job.folder)?;
+        session.clock.fix(pace);
+        note(format_args!("{} steps fit into {budget} s", config.train.steps));
+        self.schedule = schedule(config);
+        self.fixed = metrics.step;
+        Ok(())
     }
 
     fn interrupted(&self) -> Interrupted {
@@ -97,20 +127,32 @@ impl<'a> Run<'a> {
             let few = (GLANCE / self.metrics.step_seconds()) as u32;
             let begun = Instant::now();
             let records = self.trainer.advance(few.clamp(1, stop - self.metrics.step)).await?;
+            self.measured.iter_mut().for_each(|measured| measured.add(records.len() as u32));
             self.metrics.add(records, begun.elapsed());
             self.session.faults.after_step(&self.session.job.gpu, self.metrics.step);
-            let left = f64::from(self.schedule.steps - self.metrics.step) * self.metrics.step_seconds();
-            self.progress.show(&State {
-                step: self.metrics.step,
-                loss: self.metrics.loss(),
-                tokens_per_second: self.metrics.tokens_per_second(),
-                left: Duration::from_secs_f64(left),
-            });
-            if self.session.interrupt.asked() || self.is_due() {
+            self.show();
+            if self.session.interrupt.asked() || self.is_due() || self.is_to_be_fixed() {
                 break;
             }
         }
         Ok(())
+    }
+
+    fn show(&mut self) {
+        let Self { metrics, schedule, session, .. } = self;
+        let steps_in = |seconds: f64| (seconds.max(0.0) / metrics.step_seconds()) as u32;
+        let left = match session.job.config.time_seconds.filter(|_| schedule.measuring) {
+            Some(budget) => steps_in(budget - session.clock.spent() - session.clock.after),
+            None => u32::MAX,
+        };
+        let left = left.min(schedule.steps - metrics.step);
+        let state = State {
+            step: metrics.step,
+            loss: metrics.loss(),
+            tokens_per_second: metrics.tokens_per_second(),
+            left: Duration::from_secs_f64(f64::from(left) * metrics.step_seconds()),
+        };
+        self.progress.step(&state, metrics.step + left);
     }
 
     /// Saves the run, unless it has diverged: the last good checkpoint stays. A checkpoint tells by itself of weights that are
@@ -119,7 +161,9 @@ impl<'a> Run<'a> {
         let step = self.metrics.step;
         if self.saved.0 != step {
             if self.finite != Some(step) {
-                self.validate(self.session.job.config.train.batch.into()).await?;
+                let batch = self.session.job.config.train.batch.into();
+                let bits = self.trainer.evaluator().bits_per_byte(&self.session.valid.all, Some(batch)).await?;
+                self.expect_finite(bits)?;
             }
             self.session.job.folder.save(&self.trainer.checkpoint().await?.to_bytes()?)?;
             self.saved = (step, Instant::now());
@@ -131,7 +175,13 @@ impl<'a> Run<'a> {
     /// Evaluates, samples, draws and saves the model.
     pub async fn finish(mut self, profile: bool) -> anyhow::Result<Summary> {
         note("evaluating, sampling and saving");
-        let valid = self.validate(valid_windows(&self.session.job.corpus, &self.session.job.config.model)?).await?;
+        let trained = Instant::now();
+        self.progress = Progress::new();
+        let valid = self.validate(self.session.valid.windows).await?;
+        self.progress.end();
+        let (Some(valid), true) = (valid, self.session.interrupt.release()) else {
+            return Err(self.interrupted().into());
+        };
         self.metrics.end_interval(Some(valid))?;
         let Job { gpu, config, folder, .. } = &self.session.job;
         let sample = sample(gpu, &self.trainer, config.sample_bytes as usize, config.train.seed).await?;
@@ -149,13 +199,18 @@ impl<'a> Run<'a> {
             false => None,
         };
         folder.write(MODEL, &model)?;
+        let steps = self.metrics.step - self.fixed;
+        let excuse = config.time_seconds.and_then(|budget| self.session.clock.excuse(budget, steps, trained));
+        excuse.into_iter().for_each(note);
         Ok(Summary {
+            valid_bytes: self.session.valid.bytes,
+            valid_part_bytes: self.session.valid.of_bytes,
             valid_bits_per_byte: valid.bits_per_byte,
             bigram_bits_per_byte: *bigram_bits_per_byte,
             word_share,
             bigram_word_share,
             tokens_per_second: self.metrics.tokens_per_second(),
-            seconds: self.session.start.elapsed().as_secs_f64(),
+            seconds: self.session.clock.seconds(),
             steps: self.metrics.step,
             skipped_steps: self.metrics.skipped,
             parameters: config.model.parameters()?,
@@ -166,21 +221,32 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// An evaluation over the first `windows` of the validation text; a result that is no number ends the run.
-    async fn validate(&mut self, windows: u64) -> anyhow::Result<Validation> {
-        let bits_per_byte = self.trainer.evaluate(&self.session.job.corpus.valid, Some(windows)).await?;
-        if !bits_per_byte.is_finite() {
-            return Err(LossNotFinite::InTraining { step: self.metrics.step }.into());
-        }
-        self.finite = Some(self.metrics.step);
-        Ok(Validation { bits_per_byte, windows })
+    /// An evaluation over `windows` of the validation text; none if the run was told to stop meanwhile. A result that is no
+    /// number ends the run.
+    async fn validate(&mut self, windows: u64) -> anyhow::Result<Option<Validation>> {
+        let Self { session, trainer, progress, .. } = self;
+        let begun = Instant::now();
+        let each = |done| {
+            progress.window(done, windows, begun);
+            if session.interrupt.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let result = trainer.evaluator().bits_per_byte_while(&session.valid.all, Some(windows), each).await?;
+        let Some(bits_per_byte) = result else { return Ok(None) };
+        self.expect_finite(bits_per_byte)?;
+        Ok(Some(Validation { bits_per_byte, windows }))
+    }
+
+    /// Ends the run if the result of an evaluation is no number.
+    fn expect_finite(&mut self, bits_per_byte: f64) -> Result<(), LossNotFinite> {
+        let step = self.metrics.step;
+        self.finite = Some(step).filter(|_| bits_per_byte.is_finite());
+        self.finite.map(|_| ()).ok_or(LossNotFinite::InTraining { step })
     }
 
     /// How many windows an evaluation on the way reads.
-    fn some_windows(&self) -> Result<u64> {
-        let Job { corpus, config, .. } = &self.session.job;
-        let trained = config.step_windows() * f64::from(self.schedule.evaluated_every());
-        Ok(((trained * EVALUATED).ceil() as u64).clamp(1, valid_windows(corpus, &config.model)?))
+    fn some_windows(&self) -> u64 {
+        let trained = self.session.job.config.step_windows() * f64::from(self.schedule.evaluated_every());
+        ((trained * EVALUATED).ceil() as u64).clamp(1, self.session.valid.windows)
     }
 
     fn draw(&self) -> Result<()> {
@@ -192,23 +258,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// `count` bytes after a line end.
-pub async fn sample(gpu: &Gpu, trainer: &Trainer, count: usize, seed: u64) -> Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(count);
-    if count > 0 {
-        let mut generator = Generator::new(gpu, &trainer.model, 1).await?;
-        let take = |tokens: &[u8]| {
-            bytes.extend_from_slice(tokens);
-            ControlFlow::Continue(())
-        };
-        let sampling = Sampling { temperature: TEMPERATURE, seed, ..Default::default() };
-        generator.generate(count, &sampling, take).await?;
-    }
-    Ok(bytes)
-}
-
-/// How many windows the validation text holds.
-pub fn valid_windows(corpus: &Corpus, model: &LanguageConfig) -> Result<u64> {
-    let length = model.length as usize;
-    Ok(Windows::new(Arc::clone(&corpus.valid), length, "the validation text").map(|w| w.count())?)
+/// At which steps something is to be done in a run of this configuration.
+fn schedule(config: &RunConfig) -> Schedule {
+    Schedule { steps: config.train.steps, measuring: config.measuring, save_every: config.save_every }
 }

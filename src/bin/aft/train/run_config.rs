@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::run_folder::{CONFIG, RunFolder};
 use super::save_every::SaveEvery;
+use super::valid::ValidBytes;
 use crate::shared::{about, corpus, read_file};
 
 /// Bytes of the sample, unless asked for otherwise.
@@ -29,6 +30,12 @@ pub struct RunConfig {
     /// The number of steps is not fitted yet, and stands for the most there may be.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub measuring: bool,
+    /// The file whose weights it began with, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
+    /// How much of the validation text it is evaluated on.
+    #[serde(default)]
+    pub valid_bytes: ValidBytes,
     /// How often it is saved.
     #[serde(default)]
     pub save_every: SaveEvery,
@@ -95,7 +102,11 @@ impl DataConfig {
         }
         let files: Vec<_> = self.files.iter().map(|path| path.display().to_string()).collect();
         let path = if files.is_empty() { self.name.clone() } else { files.join(", ") };
-        let message = format!("not the text that the run was begun with ({before}), but another ({})", self.mark);
+        let message = format!(
+            "not the text that the run was begun with ({before}), but another ({}). --init RUN instead of --resume begins a new \
+             run with the weights of the old one, on any text",
+            self.mark
+        );
         Err(Error::Format { path, message })
     }
 }
@@ -119,6 +130,32 @@ impl RunConfig {
     /// Writes the file.
     pub fn write(&self, folder: &RunFolder) -> anyhow::Result<()> {
         Ok(folder.write(CONFIG, toml::to_string(self)?.as_bytes())?)
+    }
+
+    /// The time to fit the number of steps to, if nothing was measured for that yet.
+    pub fn to_be_measured(&self) -> Option<f64> {
+        self.time_seconds.filter(|_| self.measuring && self.train.hold == 0)
+    }
+
+    /// Takes an estimate of how many steps fit. With time to spare for all that there may be, those are the run's. Else their number
+    /// stays open, and what comes before it is fixed must not depend on it: the estimate decides on the warm-up alone.
+    pub fn begin_measuring(&mut self, fitting: u32) {
+        let train = &mut self.train;
+        if fitting / 2 >= train.steps {
+            self.measuring = false;
+        } else {
+            // The estimate is too low where another program was busy meanwhile.
+            let least = (train.steps / 10).min(10);
+            train.warmup = train.warmup.min((fitting / 10).max(least));
+            train.hold = TrainConfig::OPEN;
+        }
+    }
+
+    /// Fixes the number of steps: those done, and so many more.
+    pub fn end_measuring(&mut self, done: u32, more: u32) {
+        self.train.hold = done;
+        self.train.steps = self.train.steps.min(done.saturating_add(more));
+        self.measuring = false;
     }
 
     /// Windows of a step.

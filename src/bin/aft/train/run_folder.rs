@@ -115,6 +115,14 @@ impl RunFolder {
         output::write(&self.path.join(name), bytes)
     }
 
+    /// Removes a file, if there is one.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        match fs::remove_file(self.path.join(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error(self.name(name))(error)),
+            _ => Ok(()),
+        }
+    }
+
     /// Saves what the run goes on from; the checkpoint before it stays as [`PREVIOUS`]. At every moment one of the two is whole:
     /// a [`CHECKPOINT`] that is not must have been [set aside](Self::set_aside).
     pub fn save(&self, bytes: &[u8]) -> Result<()> {

@@ -8,17 +8,26 @@ const INTERVALS: u32 = 100;
 /// Evaluations of a run, the last one over the whole validation text.
 const EVALUATIONS: u32 = 8;
 
+/// Part of the steps done that the next interval has, while their number is not fixed.
+const GROWTH: u32 = 20;
+
 /// The steps of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Schedule {
+    /// How many, or the most that there may be.
     pub steps: u32,
+    /// That number is still to be fixed: intervals grow with the run, and nothing is evaluated.
+    pub measuring: bool,
     pub save_every: SaveEvery,
 }
 
 impl Schedule {
     /// The end of the logging interval that the next step after `step` belongs to.
     pub fn interval_end(self, step: u32) -> u32 {
-        let end = step.saturating_add(1).checked_next_multiple_of(self.interval());
+        let end = match self.measuring {
+            true => step.checked_add((step / GROWTH).max(1)),
+            false => step.saturating_add(1).checked_next_multiple_of(self.interval()),
+        };
         end.map_or(self.steps, |end| end.min(self.steps))
     }
 
@@ -29,7 +38,7 @@ impl Schedule {
 
     /// Whether the model is evaluated after `step` steps, on the way.
     pub fn evaluates(self, step: u32) -> bool {
-        step.is_multiple_of(self.evaluated_every())
+        !self.measuring && step.is_multiple_of(self.evaluated_every())
     }
 
     /// Steps from one evaluation to the next: whole intervals.
@@ -49,7 +58,7 @@ mod tests {
 
     /// Every step at which something is done.
     fn stops(steps: u32, save_every: SaveEvery) -> Vec<u32> {
-        let schedule = Schedule { steps, save_every };
+        let schedule = Schedule { steps, measuring: false, save_every };
         let next = |&step: &u32| (step < steps).then(|| schedule.stop(step));
         std::iter::successors(Some(0), next).skip(1).collect()
     }
@@ -65,15 +74,25 @@ mod tests {
     #[test]
     fn evaluations_fall_on_ends_of_intervals() {
         for steps in [1, 7, 150, 1000, 12_345, u32::MAX] {
-            let schedule = Schedule { steps, save_every: SaveEvery::default() };
+            let schedule = Schedule { steps, measuring: false, save_every: SaveEvery::default() };
             let at = schedule.evaluated_every();
             assert!(schedule.evaluates(at) && schedule.interval_end(at - 1) == at.min(steps), "{steps}");
         }
     }
 
     #[test]
+    fn intervals_grow_while_the_number_of_steps_is_not_fixed() {
+        let schedule = Schedule { steps: u32::MAX, measuring: true, save_every: SaveEvery::Seconds(1) };
+        let ends = std::iter::successors(Some(0), |&step| Some(schedule.stop(step))).take_while(|&step| step < 100_000);
+        let ends: Vec<_> = ends.collect();
+        assert!(ends.windows(2).all(|pair| pair[0] < pair[1] && !schedule.evaluates(pair[1])), "{ends:?}");
+        assert!(ends[..20].iter().copied().eq(0..20) && ends.len() < 250, "{}", ends.len());
+        assert_eq!(schedule.interval_end(u32::MAX - 1), u32::MAX);
+    }
+
+    #[test]
     fn the_largest_number_of_steps_is_one() {
-        let schedule = Schedule { steps: u32::MAX, save_every: SaveEvery::Steps(1000) };
+        let schedule = Schedule { steps: u32::MAX, measuring: false, save_every: SaveEvery::Steps(1000) };
         for step in [u32::MAX - 1, u32::MAX - 2, u32::MAX - 100] {
             let end = schedule.interval_end(step);
             assert!(end > step && schedule.stop(step) > step && schedule.stop(step) <= end, "{step}");

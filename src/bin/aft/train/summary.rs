@@ -12,8 +12,12 @@ const SHOWN_BYTES: usize = 600;
 /// The results of a run.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    /// Over the whole validation text.
+    /// Over `valid_bytes` of the validation text.
     pub valid_bits_per_byte: f64,
+    /// How many bytes were predicted, in windows that are spread evenly over the validation text.
+    pub valid_bytes: u64,
+    /// All bytes of that text; the first is predicted by none.
+    pub valid_part_bytes: u64,
     /// The bigram model's, on the same text.
     pub bigram_bits_per_byte: f64,
     /// Share of the words of the sample that are words of the training text; none without a sample.
@@ -85,8 +89,14 @@ impl Summary {
             let shown = &self.sample[..self.sample.len().min(SHOWN_BYTES)];
             say(format_args!("{}\n", String::from_utf8_lossy(shown).trim()))?;
         }
+        let [read, all] = [self.valid_bytes, self.valid_part_bytes].map(HumanCount);
+        let sample = if self.valid_bytes + 1 < self.valid_part_bytes {
+            format!(", on {read} of its {all} bytes")
+        } else {
+            String::new()
+        };
         say(format_args!(
-            "held-out text   {:.3} bits per byte (bigram model: {:.3})",
+            "held-out text   {:.3} bits per byte (bigram model: {:.3}){sample}",
             self.valid_bits_per_byte, self.bigram_bits_per_byte
         ))?;
         if let (Some(share), Some(bigram)) = (self.word_share, self.bigram_word_share) {
