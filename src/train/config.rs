@@ -131,9 +131,11 @@ impl TrainConfig {
 
     /// Makes a run that has done `done` steps longer or shorter: from there on the learning rate is that of a run of `steps`.
     pub fn extend(&mut self, done: u32, steps: u32) {
+        // What was planned for later steps than these was not begun.
+        let now = self.extended.iter().find(|earlier| earlier.until >= done).map_or(self.steps, |e| e.steps);
         self.extended.retain(|earlier| earlier.until < done);
-        if done > 0 && steps != self.steps {
-            self.extended.push(Extended { until: done, steps: self.steps });
+        if done > 0 && steps != now {
+            self.extended.push(Extended { until: done, steps: now });
         }
         self.steps = steps;
     }
@@ -221,10 +223,12 @@ mod tests {
         let expected = [(1000, 100, 1000, true), (1500, 100, 4000, true), (u32::MAX, 100, 5000, true)];
         assert_eq!(schedules(&longer), expected);
         assert!(longer.validate().is_ok());
-        // Made longer again before another step: what was not begun is forgotten.
+        // Made longer again before another step, or at an earlier one: what was not begun is forgotten.
         longer.extend(1500, 6000);
         assert_eq!(schedules(&longer)[..2], expected[..2]);
-        assert_eq!(longer.extended.len(), 2);
+        assert_eq!((longer.extended.len(), longer.steps), (2, 6000));
+        longer.extend(1200, 7000);
+        assert_eq!(longer.extended, [Extended { until: 1000, steps: 1000 }, Extended { until: 1200, steps: 4000 }]);
         let mut unbegun = config();
         unbegun.extend(0, 2000);
         assert_eq!(unbegun, TrainConfig { steps: 2000, ..config() });
