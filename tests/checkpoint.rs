@@ -161,8 +161,8 @@ fn rates(gpu: &Gpu) {
     for (step, record) in (0..).zip(&records) {
         let share = match step {
             ..4 => f64::from(step + 1) / 4.0,
-            ..8 => 1.0,
-            ..16 => cosine(step, 16),
+            4..8 => 1.0,
+            8..16 => cosine(step, 16),
             _ => cosine(step, 32),
         };
         // WGSL's cos may be off by 2^-11.

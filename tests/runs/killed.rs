@@ -149,7 +149,9 @@ pub fn slow_start() {
     assert_eq!(end.code, Some(0), "{lines:?}");
     let result: serde_json::Value = serde_json::from_str(&end.stdout).unwrap();
     let [seconds, steps] = ["seconds", "steps"].map(|key| result[key].as_f64().unwrap());
-    assert!(seconds > 0.8 * SECONDS, "ended {seconds} s after its beginning, its first step was at {measured} s");
+    // A number of steps from the slow start alone would be done in a tenth of what is left.
+    let used = (seconds - measured) / (SECONDS - measured);
+    assert!(used > 0.5 || measured > SECONDS, "ended after {seconds} s, and its first step was at {measured} s");
     let on_time = (seconds - SECONDS).abs() <= 0.1 * SECONDS;
     assert!(on_time || lines.iter().any(|line| line.contains("the run took")), "{seconds} s: {lines:?}");
     let config = fs::read_to_string(place.run().join("config.toml")).unwrap();
