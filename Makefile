@@ -1,5 +1,5 @@
 # The commands around the code. Each is a few words of cargo; what needs more has a script in .ci/.
-.PHONY: help demo test test-all check gates format lint docs wasm shaders web test-web results
+.PHONY: help demo test test-all check gates format lint docs wasm targets shaders web test-web results
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -24,7 +24,7 @@ test-all: ## the same with a hundred times the broken files, and 20 kills of a r
 	AFT_TEST_ALL=1 $(MAKE) test
 
 # Cheap ones first: the first failure ends the run.
-GATES := format lint docs shaders wasm test
+GATES := format lint docs shaders wasm targets test
 
 check: $(GATES) ## every gate below, and the tests
 
@@ -49,7 +49,10 @@ shaders: $(TINT)/node_modules ## Chromium's shader compiler and Vulkan's validat
 	.ci/spirv.sh $(BUILD)/shaders
 
 wasm: ## library and web crate compile for the browser without a warning
-	.ci/wasm.sh build
+	.ci/wasm.sh
+
+targets: ## library and program compile for Windows and macOS without a warning
+	.ci/targets.sh
 
 results: ## results/RESULTS.md and the pictures in docs/, from results/*.json
 	AFT_UPDATE=1 cargo test --test results

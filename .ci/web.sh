@@ -21,7 +21,7 @@ fi
 # Panics name source files; they shall not name this machine's folders.
 here=$PWD registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
 RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$here=. --remap-path-prefix=$registry=crates" \
-    .ci/wasm.sh cargo build --locked --profile web --target wasm32-unknown-unknown -p aft-wgpu-web --lib
+    .ci/toolchain.sh wasm32-unknown-unknown build --locked --profile web --target wasm32-unknown-unknown -p aft-wgpu-web --lib
 cargo build --locked --manifest-path web/pack/Cargo.toml --target-dir "$build/pack"
 
 rm -rf $dist

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Checks the library and the program for Windows (DX12) and macOS (Metal), whose code no other step compiles; a warning is an
+# error. Nothing is linked: no SDK is needed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+targets=(x86_64-pc-windows-msvc aarch64-apple-darwin)
+.ci/toolchain.sh "${targets[*]}"
+SECONDS=0
+# A check makes no code: there is nothing to optimise.
+RUSTFLAGS="${RUSTFLAGS:-} -Dwarnings -Copt-level=0" \
+    .ci/toolchain.sh "${targets[*]}" check --locked "${targets[@]/#/--target=}" -p aft-wgpu --lib --bins
+echo "${targets[*]}: checked in $SECONDS s"
