@@ -23,6 +23,7 @@ pub(super) struct Injector {
 }
 
 /// What is wrong with a device's timestamps.
+#[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StampFault {
     /// There are none.
@@ -33,23 +34,26 @@ pub enum StampFault {
     Coarse,
 }
 
+#[doc(hidden)]
 impl Gpu {
-    /// For tests: the `n`-th buffer or texture from now on, counted from 1 over all threads and clones, gets no memory, once; 0
+    /// The `n`-th buffer or texture from now on, counted from 1 over all threads and clones, gets no memory, once; 0
     /// takes that back. What is made then is what a driver without memory leaves: whatever uses it fails.
     pub fn fail_allocation(&self, n: u64) {
         self.injector().allocations.store(n, Ordering::SeqCst);
     }
 
-    /// For tests: timestamps of this device are wrong, once and for all.
+    /// Timestamps of this device are wrong, once and for all.
     pub fn spoil_stamps(&self, fault: StampFault) {
         let _ = self.injector().stamps.set(fault);
     }
 
-    /// For tests: planes that kernels of `stem` store are off by a thousandth, if they are compiled from now on.
+    /// Planes that kernels of `stem` store are off by a thousandth, if they are compiled from now on.
     pub fn spoil_kernel(&self, stem: &str) {
         let _ = self.injector().kernel.set(stem.to_owned());
     }
+}
 
+impl Gpu {
     /// Whether timestamps count as not granted.
     pub(super) fn hides_stamps(&self) -> bool {
         self.injector().stamps.get() == Some(&StampFault::Absent)

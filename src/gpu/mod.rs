@@ -39,6 +39,7 @@ pub use adapter::{AdapterClass, AdapterSummary, adapters};
 pub(crate) use call::{Array, Bind, Call, Param, Resource, Table, kernel, shared_params};
 pub use device::{Capabilities, Gpu, GpuOptions};
 pub use dispatch::Dispatch;
+#[doc(hidden)]
 pub use inject::StampFault;
 pub(crate) use kernel::fragment;
 pub use kernel::{Access, Fragment, Kernel, Kind, Operand, ParamType, Placement, Specialization};
