@@ -1,12 +1,14 @@
 //! One error type: what went wrong, what was expected and what was found, and what to do.
 
+use crate::data::DataError;
 use crate::printable::{Indented, Printable};
 
 /// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong. A text says what was expected and found; where a user can act, it says how. What came from
-/// outside, as the name of a file or tensor, is printed with its control characters escaped.
+/// Everything that can go wrong. The message says what was expected and what was found, and where a user can act, how.
+/// Control characters in what came from outside, such as the name of a file or tensor, are escaped. Programs tell errors
+/// apart by [`Error::kind`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -133,7 +135,7 @@ pub enum Error {
     },
     /// A text that cannot be used.
     #[error(transparent)]
-    Data(#[from] crate::data::DataError),
+    Data(#[from] DataError),
     /// The operating system refused a file.
     #[error("{}: {source}", Printable(path))]
     Io {
@@ -144,6 +146,44 @@ pub enum Error {
     },
 }
 
+/// Declares [`ErrorKind`] with a kind for each variant of [`Error`].
+macro_rules! kinds {
+    ($($name:ident),* $(,)?) => {
+        /// What kind of error it is, for programs: it decides the exit code of `aft`, and is the property `kind` in JavaScript.
+        ///
+        /// A `match` on it needs no wildcard: where a kind is added, the compiler names every place that it concerns.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ErrorKind {
+            $(#[doc = concat!("[`Error::", stringify!($name), "`].")] $name),*
+        }
+
+        impl ErrorKind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The name, as it is written here.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),* }
+            }
+        }
+
+        impl Error {
+            /// What kind of error it is: the variant, except for a window of no bytes, which is a setting and no fault of a text.
+            pub fn kind(&self) -> ErrorKind {
+                match self {
+                    Self::Data(DataError::EmptyWindow) => ErrorKind::Config,
+                    $(Self::$name { .. } => ErrorKind::$name),*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    NoAdapter, UnknownAdapter, NoDevice, DeviceLost, OutOfMemory, LimitExceeded, Shape, Rejected, NonFinite, Diverged,
+    Unfinished, Config, Format, Data, Io,
+}
+
 impl Error {
     /// A shape error from anything that prints.
     pub(crate) fn shape(what: impl Into<String>, expected: impl ToString, got: impl ToString) -> Self {
@@ -151,7 +191,196 @@ impl Error {
     }
 }
 
+/// A size that [`expect_shape`] compares and writes in a message. No other type is one: a message shows no `true` and no `Some(3)`.
+pub(crate) trait Extent: PartialEq {
+    /// As people read it.
+    fn words(&self) -> String;
+}
+
+macro_rules! numbers_are_extents {
+    ($($number:ty),*) => {
+        $(impl Extent for $number {
+            fn words(&self) -> String {
+                self.to_string()
+            }
+        })*
+    };
+}
+numbers_are_extents!(u32, u64, usize);
+
+/// A matrix: `[rows, columns]`.
+impl<T: Extent> Extent for (T, T) {
+    fn words(&self) -> String {
+        format!("[{}, {}]", self.0.words(), self.1.words())
+    }
+}
+
+/// The sizes of several operands: `8 and 8`.
+impl<T: Extent, const N: usize> Extent for [T; N] {
+    fn words(&self) -> String {
+        self.each_ref().map(Extent::words).join(" and ")
+    }
+}
+
 /// Fails with [`Error::Shape`] unless `got == expected`.
-pub(crate) fn expect_shape<T: PartialEq + std::fmt::Debug>(what: &str, expected: T, got: T) -> Result<()> {
-    if expected == got { Ok(()) } else { Err(Error::shape(what, format!("{expected:?}"), format!("{got:?}"))) }
+pub(crate) fn expect_shape<T: Extent>(what: &str, expected: T, got: T) -> Result<()> {
+    if expected == got { Ok(()) } else { Err(Error::shape(what, expected.words(), got.words())) }
+}
+
+/// Fails with [`Error::Shape`] unless there are `expected` of `units`, as "rows" or "numbers".
+pub(crate) fn expect_count<T: Extent>(what: &str, units: &str, expected: T, got: T) -> Result<()> {
+    let right = expected == got;
+    if right { Ok(()) } else { Err(Error::shape(what, format!("{} {units}", expected.words()), got.words())) }
+}
+
+/// Fails with [`Error::Shape`] if there are fewer of `units` than `least`.
+pub(crate) fn expect_at_least<T: Extent + PartialOrd>(what: &str, units: &str, least: T, got: T) -> Result<()> {
+    let enough = got >= least;
+    if enough { Ok(()) } else { Err(Error::shape(what, format!("at least {} {units}", least.words()), got.words())) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests {
+    use std::io;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// Why the operating system refused.
+    fn refused() -> io::Error {
+        io::Error::new(io::ErrorKind::PermissionDenied, "permission denied")
+    }
+
+    /// Errors of every kind with their messages.
+    fn table() -> Vec<(Error, &'static str)> {
+        let text = str::to_owned;
+        vec![
+            (
+                Error::NoAdapter { backends: text("Vulkan") },
+                "no GPU adapter found (backends tried: Vulkan). Install your GPU's Vulkan driver, or a software one (Debian \
+                 and Ubuntu: apt-get install mesa-vulkan-drivers)",
+            ),
+            (
+                Error::UnknownAdapter { asked: text("7"), available: text("0: llvmpipe") },
+                "no adapter matches \"7\"; there are: 0: llvmpipe. `aft adapters` lists them",
+            ),
+            (
+                Error::NoDevice { adapter: text("llvmpipe"), reason: text("out of handles") },
+                "the adapter \"llvmpipe\" gives no device: out of handles. Try another with --adapter",
+            ),
+            (
+                Error::DeviceLost { reason: text("it was destroyed") },
+                "the GPU device was lost (it was destroyed). Make a new device and continue from the last checkpoint; if it \
+                 happens again, use a smaller batch or length, or update the driver",
+            ),
+            (
+                Error::OutOfMemory { doing: text("making a model"), asked_bytes: 4096 },
+                "out of GPU memory while making a model (4096 bytes asked for). Try a smaller batch, length or model",
+            ),
+            (
+                Error::LimitExceeded {
+                    what: text("the plane logits (bytes)"),
+                    limit: "max_buffer_size",
+                    needed: 300,
+                    granted: 200,
+                    advice: text("a smaller batch"),
+                },
+                "the plane logits (bytes) needs 300, this device grants 200 (max_buffer_size). Try a smaller batch",
+            ),
+            (
+                expect_shape("linear: weight [K, N]", (3u32, 4), (4, 3)).unwrap_err(),
+                "linear: weight [K, N]: expected [3, 4], got [4, 3]",
+            ),
+            (
+                expect_shape("layer_norm: columns of gamma and beta", [8u32; 2], [8, 7]).unwrap_err(),
+                "layer_norm: columns of gamma and beta: expected 8 and 8, got 8 and 7",
+            ),
+            (expect_count("q", "numbers", 24usize, 23).unwrap_err(), "q: expected 24 numbers, got 23"),
+            (
+                expect_at_least("buffer of a plane", "bytes", 64u64, 48).unwrap_err(),
+                "buffer of a plane: expected at least 64 bytes, got 48",
+            ),
+            (
+                Error::Rejected {
+                    doing: text("compiling nn/linear:forward"),
+                    message: text("shaders/nn/linear.wgsl line 3"),
+                },
+                "the driver rejected compiling nn/linear:forward: shaders/nn/linear.wgsl line 3. Please report this with the \
+                 output of `aft adapters`",
+            ),
+            (
+                Error::NonFinite { step: 12, tensor: text("head.w") },
+                "the gradient is not finite since step 12; first such tensor: head.w. The weights are as they were before it. \
+                 Try a lower learning rate or a longer warm-up",
+            ),
+            (
+                Error::Diverged { step: 12, tensor: text("head.w") },
+                "after step 12 the tensor head.w is not finite: training has diverged, and nothing is saved. Begin a new run with \
+                 a lower learning rate or a longer warm-up",
+            ),
+            (
+                Error::Unfinished { begun: 3 },
+                "3 steps were begun, and the device has not done all of them. Submit what was recorded; if a step failed, go on \
+                 from the last checkpoint",
+            ),
+            (Error::Config(text("batch is at least 1, not 0")), "batch is at least 1, not 0"),
+            (DataError::EmptyWindow.into(), "a window must predict at least one byte"),
+            (
+                Error::Format { path: text("a.safetensors"), message: text("the tensor v is missing") },
+                "a.safetensors: the tensor v is missing",
+            ),
+            (DataError::Missing { path: PathBuf::from("a.txt") }.into(), "a.txt: no such file"),
+            (
+                DataError::Unreadable { path: PathBuf::from("a.txt"), offset: 7, source: refused() }.into(),
+                "a.txt: cannot be read at byte 7: permission denied",
+            ),
+            (
+                DataError::Damaged { name: "train.txt.gz", source: refused() }.into(),
+                "embedded train.txt.gz: cannot be unpacked: permission denied",
+            ),
+            (DataError::Empty { name: text("a.txt") }.into(), "a.txt is empty"),
+            (
+                DataError::TooShort { name: text("a.txt"), len: 5, needed: 6 }.into(),
+                "a.txt has 5 bytes, a window needs 6",
+            ),
+            (
+                DataError::OutOfRange { offset: 4, wanted: 3, len: 6 }.into(),
+                "bytes 4..4+3 lie outside a text of 6 bytes",
+            ),
+            (Error::Io { path: text("a.txt"), source: refused() }, "a.txt: permission denied"),
+        ]
+    }
+
+    #[test]
+    fn every_kind_of_error_has_its_message() {
+        let table = table();
+        for (error, message) in &table {
+            assert_eq!(error.to_string(), *message);
+        }
+        for kind in ErrorKind::ALL {
+            assert!(
+                table.iter().any(|(error, _)| error.kind() == *kind),
+                "no error of the kind {} is made",
+                kind.name()
+            );
+        }
+    }
+
+    #[test]
+    fn a_kind_is_named_as_the_variant() {
+        for (error, message) in table() {
+            match error {
+                Error::Data(DataError::EmptyWindow) => assert_eq!(error.kind(), ErrorKind::Config),
+                _ => assert!(format!("{error:?}").starts_with(error.kind().name()), "{message}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_right_is_no_error() {
+        assert!(expect_shape("x", (3u32, 4), (3, 4)).is_ok());
+        assert!(expect_count("x", "rows", 3u32, 3).is_ok());
+        assert!(expect_at_least("x", "rows", 3u32, 3).is_ok() && expect_at_least("x", "rows", 3u32, 4).is_ok());
+    }
 }

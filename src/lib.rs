@@ -124,7 +124,7 @@ pub mod random;
 pub mod reference;
 pub mod train;
 
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use wgpu;
 
 /// README's example, compiled and run.

@@ -28,7 +28,7 @@ mod truth;
 
 pub use request::{Input, Request, Variant};
 
-use crate::error::{Error, Result, expect_shape};
+use crate::error::{Error, Result, expect_count};
 use crate::reference::Dims;
 
 /// A form of AFT.
@@ -165,18 +165,18 @@ impl Problem {
     pub fn check(&self) -> Result<()> {
         let Dims { b, t, d } = self.dims;
         if b == 0 || t == 0 || d == 0 {
-            return Err(Error::Config(format!("a layer has at least one element: B, T, D are {b}, {t}, {d}")));
+            return Err(Error::Config(format!("B, T and D of a layer are at least 1, not {b}, {t} and {d}")));
         }
         self.check_range()?;
         if self.heads == 0 || !d.is_multiple_of(self.heads) {
-            return Err(Error::Config(format!("H divides D, as {} does not divide {d}", self.heads)));
+            return Err(Error::Config(format!("H = {} heads do not divide D = {d} channels", self.heads)));
         }
         match self.form {
             Form::Full(Bias::Factors(0)) | Form::Local(_, Bias::Factors(0)) => {
-                return Err(Error::Config("factors have a rank of at least 1".into()));
+                return Err(Error::Config("the rank R of the factors is at least 1, not 0".into()));
             }
             Form::Conv1d(0) | Form::Conv2d(0, _) => {
-                return Err(Error::Config("a kernel has at least one tap".into()));
+                return Err(Error::Config("the size S of a kernel is at least 1, not 0".into()));
             }
             Form::Conv1d(s) if !self.causal && s.is_multiple_of(2) => {
                 return Err(Error::Config(format!("a kernel that is not causal has an odd size, not {s}")));
@@ -185,21 +185,23 @@ impl Problem {
                 return Err(Error::Config(format!("a kernel on a grid has an odd size, not {s}")));
             }
             Form::Conv2d(_, columns) if columns == 0 || !t.is_multiple_of(columns) => {
-                return Err(Error::Config(format!("{t} positions are no whole rows of {columns} columns")));
+                return Err(Error::Config(format!(
+                    "T = {t} positions do not fill whole rows of a grid of {columns} columns"
+                )));
             }
             _ => {}
         }
-        expect_shape("q", self.dims.size(), self.q.len())?;
-        expect_shape("k", self.key_dims().size(), self.k.len())?;
-        expect_shape("v", self.dims.size(), self.v.len())?;
+        expect_count("q", "numbers", self.dims.size(), self.q.len())?;
+        expect_count("k", "numbers", self.key_dims().size(), self.k.len())?;
+        expect_count("v", "numbers", self.dims.size(), self.v.len())?;
         for (shape, w) in self.bias_shapes().iter().zip(&self.w) {
-            expect_shape("w", shape[0].saturating_mul(shape[1]), w.len())?;
+            expect_count("w", "numbers", shape[0].saturating_mul(shape[1]), w.len())?;
         }
         if let Some(mask) = &self.mask {
-            expect_shape("mask", b * t, mask.len())?;
+            expect_count("mask", "numbers", b * t, mask.len())?;
         }
         if let Some(dy) = &self.dy {
-            expect_shape("dy", self.dims.size(), dy.len())?;
+            expect_count("dy", "numbers", self.dims.size(), dy.len())?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Operands that begin and end in storage buffers, whichever home kernels want for them: the copies are part of what is timed.
 
-use crate::error::{Result, expect_shape};
+use crate::error::{Result, expect_count};
 use crate::gpu::{Command, Gpu, Mirror, Placement, Plane, Program};
 
 /// A plane with the storage buffer that it is copied from or to, if it is none itself.
@@ -46,7 +46,7 @@ impl Operand {
     pub(super) fn write(&self, gpu: &Gpu, data: &[f32]) -> Result<()> {
         let Some(outside) = &self.outside else { return self.plane.write(gpu, data) };
         let (rows, cols) = (self.plane.rows as usize, self.plane.cols as usize);
-        expect_shape("data of an operand", rows * cols, data.len())?;
+        expect_count("data of an operand", "numbers", rows * cols, data.len())?;
         let pitch = outside.page.size() as usize / 4 / rows.max(1);
         let mut padded = vec![0.0f32; pitch * rows];
         for (to, from) in padded.chunks_mut(pitch).zip(data.chunks(cols)) {

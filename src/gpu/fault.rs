@@ -19,7 +19,7 @@ impl Fault {
         let fault = Self::default();
         let lost = Arc::clone(&fault.lost);
         device.set_device_lost_callback(move |reason, text| {
-            let _ = lost.set(format!("{reason:?}: {text}"));
+            let _ = lost.set(loss(reason, &text));
         });
         let uncaptured = Arc::clone(&fault.uncaptured);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
@@ -27,6 +27,15 @@ impl Fault {
             let _ = uncaptured.set(error.to_string());
         }));
         fault
+    }
+}
+
+/// Why a device was lost, in words: the driver's, if it has any.
+fn loss(reason: wgpu::DeviceLostReason, text: &str) -> String {
+    match (text.trim().trim_end_matches('.'), reason) {
+        ("", wgpu::DeviceLostReason::Destroyed) => "it was destroyed".into(),
+        ("", wgpu::DeviceLostReason::Unknown) => "the driver gives no reason".into(),
+        (text, _) => text.into(),
     }
 }
 
@@ -84,5 +93,19 @@ impl Gpu {
         let suspects = std::mem::take(&mut *self.pipelines());
         let message = self.first_rejected(suspects).await.unwrap_or_else(|| error.to_string());
         Err(Error::Rejected { doing: doing.to_owned(), message })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wgpu::DeviceLostReason::{Destroyed, Unknown};
+
+    use super::loss;
+
+    #[test]
+    fn a_loss_is_told_in_words() {
+        assert_eq!(loss(Destroyed, ""), "it was destroyed");
+        assert_eq!(loss(Unknown, " "), "the driver gives no reason");
+        assert_eq!(loss(Unknown, "Device removed.\n"), "Device removed");
     }
 }

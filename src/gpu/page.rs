@@ -5,7 +5,7 @@ use super::memory::{Buffer, Weights};
 use super::plane::TextureHandle;
 use super::program::{Command, Mirror};
 use super::{Gpu, Placement};
-use crate::error::{Result, expect_shape};
+use crate::error::{Result, expect_count};
 
 /// Tensors in a page start at multiples of this many bytes, which every device accepts as a binding offset.
 pub const ALIGN_BYTES: u64 = 256;
@@ -82,7 +82,7 @@ impl Weights {
     /// [`crate::Error::Shape`] if `data` has another length.
     pub fn pad(&self, data: &[f32]) -> Result<Vec<f32>> {
         let (rows, cols, width) = (self.rows as usize, self.cols as usize, 4 * self.stride() as usize);
-        expect_shape("data of a parameter", rows * cols, data.len())?;
+        expect_count("data of a parameter", "numbers", rows * cols, data.len())?;
         let mut padded = vec![0.0; self.padded_rows() as usize * width];
         for (to, from) in padded.chunks_mut(width.max(1)).zip(data.chunks(cols.max(1))) {
             to[..cols].copy_from_slice(from);

@@ -6,7 +6,7 @@ use super::memory::Lease;
 use super::pool::Loan;
 use super::program::{Mirror, ROW_ALIGN};
 use super::{Buffer, Gpu, Placement};
-use crate::error::{Error, Result, expect_shape};
+use crate::error::{Error, Result, expect_at_least, expect_count};
 
 /// A matrix of `rows` x `cols` floats (a tensor [B, T, D] has B T rows of D). A row takes `stride` vec4s; what is past
 /// `cols` is zero.
@@ -61,9 +61,7 @@ impl Plane {
     /// [`Error::Shape`] if the buffer is too small.
     pub fn from_buffer(buffer: wgpu::Buffer, rows: u32, cols: u32) -> Result<Self> {
         let needed = 16 * u64::from(rows) * u64::from(cols.div_ceil(4));
-        if buffer.size() < needed {
-            return Err(Error::shape("plane over a buffer", format!("{needed} bytes"), buffer.size()));
-        }
+        expect_at_least("buffer of a plane", "bytes", needed, buffer.size())?;
         Ok(Self { rows, cols, store: Store::Buffer(buffer.into()) })
     }
 
@@ -83,7 +81,7 @@ impl Plane {
     /// [`Error::Shape`] if `data` has another length.
     pub fn write(&self, gpu: &Gpu, data: &[f32]) -> Result<()> {
         let (rows, cols, stride) = (self.rows as usize, self.cols as usize, self.stride() as usize);
-        expect_shape("data of a plane", rows * cols, data.len())?;
+        expect_count("data of a plane", "numbers", rows * cols, data.len())?;
         if data.is_empty() {
             return Ok(());
         }
@@ -150,8 +148,8 @@ impl Plane {
 
     async fn read_rows(&self, gpu: &Gpu, first: u32, count: u32) -> Result<Vec<f32>> {
         if first.checked_add(count).is_none_or(|end| end > self.rows) {
-            let got = format!("{count} from {first} on");
-            return Err(Error::shape("rows of a plane", format!("rows below {}", self.rows), got));
+            let got = format!("{count} rows from {first} on");
+            return Err(Error::shape("rows of a plane", format!("rows below row {}", self.rows), got));
         }
         let row_bytes = 16 * self.stride();
         match &self.store {

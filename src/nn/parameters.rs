@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result, expect_shape};
+use crate::error::{Error, Result, expect_count};
 use crate::gpu::{ALIGN_BYTES, Buffer, Gpu, Page, Placement, Program, Weights};
 use crate::ops::Gradient;
 use crate::random::normal_pair;
@@ -168,7 +168,7 @@ impl Parameters {
     /// [`Error::Shape`] if `data` has another length.
     pub fn write(&self, gpu: &Gpu, id: ParameterId, data: &[f32]) -> Result<()> {
         let spec = &self.specs[id.0];
-        expect_shape(&spec.name, (spec.rows * spec.cols) as usize, data.len())?;
+        expect_count(&spec.name, "numbers", (spec.rows * spec.cols) as usize, data.len())?;
         let weights = self.weights(id);
         gpu.write(&weights.page, weights.offset_bytes, bytemuck::cast_slice(&weights.pad(data)?))
     }
@@ -178,7 +178,7 @@ impl Parameters {
     /// # Errors
     /// [`Error::Shape`] if the number of tensors, or the length of one, differs.
     pub fn write_all(&self, gpu: &Gpu, data: &[Vec<f32>]) -> Result<()> {
-        expect_shape("tensors of a model", self.specs.len(), data.len())?;
+        expect_count("the model", "tensors", self.specs.len(), data.len())?;
         data.iter().enumerate().try_for_each(|(i, values)| self.write(gpu, ParameterId(i), values))?;
         self.refresh(gpu);
         Ok(())
@@ -190,7 +190,7 @@ impl Parameters {
     /// As [`Parameters::write_all`]; [`Error::Config`] if the parameters were made without moments.
     pub fn write_moments(&self, gpu: &Gpu, moments: [&[Vec<f32>]; 2]) -> Result<()> {
         for (which, data) in moments.into_iter().enumerate() {
-            expect_shape("moments of a model", self.specs.len(), data.len())?;
+            expect_count("moments of the model", "tensors", self.specs.len(), data.len())?;
             for (i, values) in data.iter().enumerate() {
                 let (weights, page) = (self.weights(ParameterId(i)), &self.pages[self.places[i].0]);
                 let training = page.training.as_ref().ok_or_else(for_inference)?;

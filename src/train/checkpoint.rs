@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Text, TextMark};
-use crate::error::{Error, Result, expect_shape};
+use crate::error::{Error, Result, expect_count};
 use crate::models::container::{Container, Data, Tensor, broken, write};
 use crate::models::file::{Header, refuse_unknown, shape, tensor};
 use crate::models::language::LanguageConfig;
@@ -79,9 +79,9 @@ impl Checkpoint {
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let specs = self.model.specs()?;
         for values in &self.tensors {
-            expect_shape("tensors of a checkpoint", specs.len(), values.len())?;
+            expect_count("the checkpoint", "tensors", specs.len(), values.len())?;
             for (spec, values) in specs.iter().zip(values) {
-                expect_shape(&spec.name, shape(spec).iter().product(), values.len())?;
+                expect_count(&spec.name, "numbers", shape(spec).iter().product(), values.len())?;
             }
         }
         let run = Run { config: self.train.clone(), plan: self.plan.clone(), text: self.text };
@@ -131,15 +131,20 @@ impl Checkpoint {
 
 /// Fails on a state that no run with these settings comes to. It may be past the last step: the schedule goes on at its floor.
 fn check_state(state: &TrainState, train: &TrainConfig) -> Result<()> {
-    let TrainState { step, slot, seed, skipped, skipped_in_a_row, updates, finite, .. } = *state;
+    let TrainState { step, slot, seed, skipped, skipped_in_a_row, updates, finite, lr, .. } = *state;
     let share = |v: f32| (0.0..=1.0).contains(&v);
     let counts = slot == step.wrapping_mul(train.accumulate)
         && seed == train.device_seed()
         && updates.checked_add(skipped) == Some(step)
         && skipped_in_a_row <= skipped
         && finite <= 1;
-    let rates = state.lr >= 0.0
-        && state.lr.is_finite()
-        && [state.clip, state.correction1, state.correction2].map(share) == [true; 3];
-    if counts && rates { Ok(()) } else { Err(broken(format!("the state of training is none of this run: {state:?}"))) }
+    let rates =
+        lr >= 0.0 && lr.is_finite() && [state.clip, state.correction1, state.correction2].map(share) == [true; 3];
+    if counts && rates {
+        return Ok(());
+    }
+    Err(broken(format!(
+        "the state of training is none of this run: {slot} batches in {step} steps, {updates} updates, {skipped} steps skipped, the \
+         last {skipped_in_a_row} of them in a row, learning rate {lr}"
+    )))
 }

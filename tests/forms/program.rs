@@ -225,7 +225,7 @@ fn wrong_files() {
         (full, qkv, "w_u", F32, &[5, 3], "the tensor w_u is F32 [5, 3], expected F32 [T = 6, R = 3]"),
         ("--variant conv1d", by_heads, "w", F32, &[3, 5], "the tensor w is F32 [3, 5], expected F32 [H = 2, S = 5]"),
         ("--variant conv1d", by_heads, "w", F32, &[2, 4], "odd size, not 4"),
-        ("--variant conv1d", by_heads, "w", F32, &[2, 0], "at least one tap"),
+        ("--variant conv1d", by_heads, "w", F32, &[2, 0], "the size S of a kernel is at least 1, not 0"),
         ("--variant conv1d", by_heads, "w_u", F32, &[6, 3], "the tensor w_u [6, 3] is unknown"),
         ("--variant conv2d --grid 2x3", by_heads, "w", F32, &[2, 3, 5], "expected F32 [H = 2, S = 3, S = 3]"),
         ("--variant conv2d --grid 2x4", by_heads, "w", F32, &[2, 3, 3], "T = 6 positions, a grid of 2x4"),

@@ -7,6 +7,7 @@ use aft_wgpu::bench::{self, Effort, Filter, Options, Progress, Results};
 use js_sys::{Array, Function, Object, Reflect};
 use wasm_bindgen::prelude::*;
 
+use crate::failure::shown;
 use crate::options::whole;
 use crate::{Failure, device};
 
@@ -35,7 +36,7 @@ pub async fn benchmark(options: JsValue) -> Result<String, Failure> {
             Ok(_) => {}
             Err(error) => {
                 stopped.set(true);
-                fault.set(Some(Failure::config(format!("progress threw {error:?}."))));
+                fault.set(Some(Failure::config(format!("progress threw {}.", shown(&error)))));
             }
         }
     };
@@ -108,14 +109,15 @@ impl Wishes {
     /// Takes a property; one that is undefined is not there.
     fn set(&mut self, key: &str, value: JsValue) -> Result<(), Failure> {
         let filter = &mut self.options.filter;
-        let text = || value.as_string().ok_or_else(|| Failure::config(format!("{key} is a text, not {value:?}.")));
+        let text =
+            || value.as_string().ok_or_else(|| Failure::config(format!("{key} is a text, not {}.", shown(&value))));
         match key {
             "effort" | "op" | "form" | "length" | "progress" if value.is_undefined() => {}
             "effort" => {
                 self.options.effort = match text()?.as_str() {
                     "quick" => Effort::Quick,
                     "full" => Effort::Full,
-                    other => return Err(Failure::config(format!("effort is quick or full, not {other:?}."))),
+                    other => return Err(Failure::config(format!("effort is quick or full, not \"{other}\"."))),
                 }
             }
             "op" => filter.op = Some(text()?),
@@ -127,7 +129,7 @@ impl Wishes {
             }
             _ => {
                 let text =
-                    format!("A benchmark has the options effort, op, form, length and progress, and no {key:?}.");
+                    format!("A benchmark has the options effort, op, form, length and progress, and no \"{key}\".");
                 return Err(Failure::config(text));
             }
         }

@@ -1,11 +1,11 @@
 //! What JavaScript gets when something fails: an `Error` with a message for people and a `kind` for programs.
 
-use aft_wgpu::Error;
+use aft_wgpu::{Error, ErrorKind};
 use js_sys::Reflect;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast as _, JsValue};
 
-/// Becomes an `Error` named `AftError`; its property `kind` is the name of the variant of [`Error`], or one that only a
-/// browser has: `InsecureOrigin`, `NoWebGpu`, `Busy`.
+/// Becomes an `Error` named `AftError`; its property `kind` is the name of an [`ErrorKind`], or one that only a browser has:
+/// `InsecureOrigin`, `NoWebGpu`, `Busy`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// For programs.
@@ -36,7 +36,7 @@ impl Failure {
     }
 
     pub(crate) fn config(message: impl Into<String>) -> Self {
-        Self::new("Config", message)
+        Self::new(ErrorKind::Config.name(), message)
     }
 }
 
@@ -58,27 +58,21 @@ impl From<Error> for Failure {
             }
             _ => error.to_string(),
         };
-        Self::new(kind(&error), message)
+        Self::new(error.kind().name(), message)
     }
 }
 
-/// The name of an error's variant.
-fn kind(error: &Error) -> &'static str {
-    match error {
-        Error::NoAdapter { .. } => "NoAdapter",
-        Error::UnknownAdapter { .. } => "UnknownAdapter",
-        Error::NoDevice { .. } => "NoDevice",
-        Error::DeviceLost { .. } => "DeviceLost",
-        Error::OutOfMemory { .. } => "OutOfMemory",
-        Error::LimitExceeded { .. } => "LimitExceeded",
-        Error::Shape { .. } => "Shape",
-        Error::Rejected { .. } => "Rejected",
-        Error::NonFinite { .. } => "NonFinite",
-        Error::Config(_) => "Config",
-        Error::Format { .. } => "Format",
-        Error::Data(_) => "Data",
-        Error::Io { .. } => "Io",
-        _ => "Other",
+/// A JavaScript value, as a message shows it.
+pub(crate) fn shown(value: &JsValue) -> String {
+    if let Some(text) = value.as_string() {
+        return format!("\"{text}\"");
+    }
+    match (value.as_f64(), value.as_bool(), value.dyn_ref::<js_sys::Error>()) {
+        (Some(number), ..) => number.to_string(),
+        (_, Some(truth), _) => truth.to_string(),
+        (.., Some(error)) => format!("\"{}\"", String::from(error.message())),
+        _ if value.is_null() || value.is_undefined() => "nothing".into(),
+        _ => value.js_typeof().as_string().map_or_else(String::new, |kind| format!("a value of type {kind}")),
     }
 }
 

@@ -4,6 +4,7 @@ use js_sys::{Object, Reflect};
 use wasm_bindgen::JsValue;
 
 use crate::Failure;
+use crate::failure::shown;
 
 /// The largest whole number below which JavaScript has them all.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
@@ -34,7 +35,12 @@ impl Options {
             match key.as_string().as_deref() {
                 Some("seed") => options.seed = Some(whole("seed", &value, MAX_SAFE)? as u64),
                 Some("steps") => options.steps = Some(whole("steps", &value, u32::MAX.into())? as u32),
-                _ => return Err(Failure::config(format!("A run has the options seed and steps, and no {key:?}."))),
+                _ => {
+                    return Err(Failure::config(format!(
+                        "A run has the options seed and steps, and no {}.",
+                        shown(&key)
+                    )));
+                }
             }
         }
         Ok(options)
@@ -48,6 +54,6 @@ impl Options {
 pub(crate) fn whole(name: &str, value: &JsValue, most: f64) -> Result<f64, Failure> {
     match value.as_f64() {
         Some(number) if number.fract() == 0.0 && (0.0..=most).contains(&number) => Ok(number),
-        _ => Err(Failure::config(format!("{name} is a whole number from 0 to {most}, not {value:?}."))),
+        _ => Err(Failure::config(format!("{name} is a whole number from 0 to {most}, not {}.", shown(value)))),
     }
 }

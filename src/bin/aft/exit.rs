@@ -1,11 +1,10 @@
 //! How the program ends: one sentence on stderr, and an exit code by the class of the error.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use aft_wgpu::Error;
-use aft_wgpu::data::DataError;
 use aft_wgpu::printable::Indented;
+use aft_wgpu::{Error, ErrorKind};
 
 use crate::bench::Stopped;
 use crate::train::interrupt::{self, Interrupted};
@@ -26,8 +25,7 @@ Environment:
   WGPU_BACKEND       only these backends: vulkan, metal, dx12 (comma-separated)
   WGPU_ADAPTER_NAME  the adapter where --adapter is not given
   RUST_LOG           log level on stderr: error (default), warn, info, debug
-  NO_COLOR           plain output
-  AFT_INJECT         for tests";
+  NO_COLOR           plain output";
 
 /// A model of no use, although each of its weights is finite: one step can go too far.
 #[derive(Debug, thiserror::Error)]
@@ -77,19 +75,25 @@ fn class(error: &anyhow::Error) -> u8 {
     if error.is::<Interrupted>() || error.is::<Stopped>() {
         return interrupt::EXIT_CODE;
     }
-    let Some(error) = error.downcast_ref::<Error>() else { return 1 };
-    match error {
-        Error::Config(_) | Error::LimitExceeded { .. } | Error::Data(DataError::EmptyWindow) => 2,
-        Error::NoAdapter { .. } | Error::UnknownAdapter { .. } | Error::NoDevice { .. } => 3,
-        Error::Data(_) | Error::Io { .. } | Error::Format { .. } => 4,
-        Error::DeviceLost { .. } | Error::OutOfMemory { .. } | Error::Rejected { .. } => 5,
-        Error::NonFinite { .. } | Error::Diverged { .. } => 6,
-        _ => 1,
+    error.downcast_ref::<Error>().map_or(1, |error| class_of(error.kind()))
+}
+
+/// The class of a kind of error. A new kind does not compile before it has one.
+fn class_of(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Shape | ErrorKind::Unfinished => 1,
+        ErrorKind::Config | ErrorKind::LimitExceeded => 2,
+        ErrorKind::NoAdapter | ErrorKind::UnknownAdapter | ErrorKind::NoDevice => 3,
+        ErrorKind::Data | ErrorKind::Io | ErrorKind::Format => 4,
+        ErrorKind::DeviceLost | ErrorKind::OutOfMemory | ErrorKind::Rejected => 5,
+        ErrorKind::NonFinite | ErrorKind::Diverged => 6,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aft_wgpu::data::DataError;
+
     use super::*;
 
     #[test]
@@ -101,7 +105,7 @@ mod tests {
             granted: 1,
             advice: "less".into(),
         };
-        let io = Error::Io { path: "x".into(), source: ErrorKind::PermissionDenied.into() };
+        let io = Error::Io { path: "x".into(), source: io::ErrorKind::PermissionDenied.into() };
         let lost = Error::DeviceLost { reason: "gone".into() };
         let diverged = Error::NonFinite { step: 3, tensor: "head".into() };
         for (error, expected) in [
@@ -110,6 +114,7 @@ mod tests {
             (Error::from(DataError::EmptyWindow).into(), 2),
             (Error::NoAdapter { backends: "Vulkan".into() }.into(), 3),
             (Error::from(DataError::Empty { name: "x".into() }).into(), 4),
+            (Error::Unfinished { begun: 1 }.into(), 1),
             (io.into(), 4),
             (lost.into(), 5),
             (diverged.into(), 6),
@@ -124,8 +129,13 @@ mod tests {
     }
 
     #[test]
+    fn the_help_is_silent_about_what_is_for_tests() {
+        assert!(!HELP.contains("AFT_INJECT") && HELP.contains("NO_COLOR"));
+    }
+
+    #[test]
     fn a_closed_pipe_is_no_error() {
-        let closed = || io::Error::from(ErrorKind::BrokenPipe);
+        let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
         for error in [closed().into(), Error::Io { path: "stdout".into(), source: closed() }.into()] {
             assert_eq!(format!("{:?}", code(Err(error))), format!("{:?}", ExitCode::SUCCESS));
         }

@@ -1,6 +1,6 @@
 //! The biases w of AFT's forms: where they come from, and where their gradients go.
 
-use crate::error::{Error, Result, expect_shape};
+use crate::error::{Error, Result, expect_at_least, expect_count, expect_shape};
 use crate::gpu::{Buffer, Plane, Weights};
 use crate::ops::aft::dense::{self, Columns, Rowed};
 use crate::ops::aft::grid::Grid;
@@ -162,7 +162,7 @@ impl<'a> Biases<'a> {
             // Shorter sequences read the upper left corner.
             Self::Full(w) => {
                 w.check("aft full: w")?;
-                expect_shape("aft full: a column of w for every key", true, w.columns >= mix.time)
+                expect_at_least("aft full: w", "columns, one a key", mix.time, w.columns)
             }
             Self::Band { w, window } => {
                 w.check("aft local: the band")?;
@@ -191,9 +191,9 @@ impl<'a> Biases<'a> {
                 expect_shape("aft: columns of the biases' gradient", w.columns, out.columns)
             }
             (Self::Taps(taps), BiasGradient::Taps(out)) => {
-                let heads = out.first_len / taps.quads();
-                let whole = (heads >= taps.heads, out.first_len % taps.quads());
-                expect_shape("aft conv: gradient of the taps", (true, 0), whole)
+                let rows = out.first_len / taps.quads();
+                expect_count("aft conv: gradient of the taps", "vec4s", rows * taps.quads(), out.first_len)?;
+                expect_at_least("aft conv: gradient of the taps", "rows, one a head", taps.heads, rows)
             }
             _ => Err(Error::Config("aft: a gradient of another kind of biases".into())),
         }

@@ -1,6 +1,6 @@
 //! Factorised biases in the blocks that AFT reads them in, and the gradients of the factors (`shaders/aft/factors*.wgsl`).
 
-use crate::error::{Error, Result, expect_shape};
+use crate::error::{Error, Result, expect_at_least, expect_shape};
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, Weights, kernel};
 use crate::ops::aft::mix::Mix;
 use crate::ops::aft::panels::Panel;
@@ -43,7 +43,7 @@ pub(crate) fn check(mix: &Mix<'_>, u: &Weights, v: &Weights) -> Result<()> {
         return Err(Error::Config("aft factors: a rank of at least 1".into()));
     }
     expect_shape("aft factors: v", (u.rows, u.cols), (v.rows, v.cols))?;
-    expect_shape("aft factors: rows for every position", true, u.rows >= mix.time)
+    expect_at_least("aft factors: u", "rows, one a position", mix.time, u.rows)
 }
 
 /// Adds w_tt' = sum over r of u_tr v_t'r for the rows of a panel. 2 R flops an entry.
