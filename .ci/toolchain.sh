@@ -42,11 +42,11 @@ install_debian_rustc() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends rustc-web rust-web-src >&2
 }
 
-# make_std TARGET DIR: compiles the standard library for a target into DIR. To check a program, the metadata of libraries do:
-# they need no linker.
+# make_std TARGET DIR: compiles the standard library for a target into DIR. Libraries need no linker. What is only checked
+# against is not optimised.
 make_std() {
-    local target=$1 scratch command=(check) kind=rmeta
-    if [[ $target == wasm32-* ]]; then command=(build) kind=rlib; fi
+    local target=$1 scratch profile=dev folder=debug
+    if [[ $target == wasm32-* ]]; then profile=release folder=release; fi
     scratch=$(mktemp -d)
     mkdir -p "$2"
     printf '[package]\nname = "empty"\nedition = "2021"\n[lib]\npath = "lib.rs"\n[workspace]\n' >"$scratch/Cargo.toml"
@@ -55,9 +55,9 @@ make_std() {
         cd "$scratch"
         # RUSTC_BOOTSTRAP opens -Zbuild-std in a stable compiler; bitcode lets the result take part in LTO.
         CARGO_TARGET_DIR=$scratch/target RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Cembed-bitcode=yes \
-            cargo "${command[@]}" --release -Zbuild-std=std,panic_abort,proc_macro,test --target "$target" >&2
+            cargo build --profile $profile -Zbuild-std=std,panic_abort,proc_macro,test --target "$target" >&2
     )
-    mv "$scratch/target/$target/release/deps/"*.$kind "$2"
+    mv "$scratch/target/$target/$folder/deps/"*.rlib "$2"
     rm -r "$scratch" "$2"/libempty-*
 }
 
