@@ -64,7 +64,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         Some(Error::Io { source, .. }) => Some(source),
         _ => error.downcast_ref::<io::Error>(),
     };
-    source.is_some_and(|source| source.kind() == ErrorKind::BrokenPipe)
+    source.is_some_and(|source| source.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// The class of an error.
