@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::adapter::{AdapterSummary, choose, summary};
-use super::dispatch::Dummies;
+use super::compiled::Pipelines;
+use super::cost::Cost;
+use super::dummies::Dummies;
 use super::fault::Fault;
+use super::handle::Buffer;
 use super::inject::Injector;
 use super::kernel::Placement;
-use super::memory::{Ledger, MemoryUse};
-use super::pipeline::Pipelines;
-use super::program::Cost;
-use super::readback::Staging;
+use super::ledger::{Ledger, MemoryUse};
 use super::tuning::{Tuning, trusted_rates};
 use crate::error::{Error, Result};
 
@@ -56,7 +56,8 @@ struct Inner {
     caps: Capabilities,
     ledger: Arc<Ledger>,
     pipelines: Mutex<Pipelines>,
-    staging: Staging,
+    /// Buffers that readbacks wait for.
+    staging: Mutex<Vec<Buffer>>,
     dummies: OnceLock<Dummies>,
     fault: Fault,
     injector: Injector,
@@ -115,14 +116,13 @@ impl Gpu {
                 caps,
                 ledger: Arc::default(),
                 pipelines: Mutex::default(),
-                staging: Staging::default(),
+                staging: Mutex::default(),
                 dummies: OnceLock::new(),
                 fault,
                 injector: Injector::default(),
             }),
         };
-        let dummies = Dummies::new(&gpu)?;
-        let _ = gpu.inner.dummies.set(dummies);
+        let _ = gpu.inner.dummies.set(gpu.make_dummies()?);
         Ok(gpu)
     }
 
@@ -187,15 +187,23 @@ impl Gpu {
         &self.inner.injector
     }
 
-    pub(crate) fn staging(&self) -> &Staging {
+    pub(super) fn staging(&self) -> &Mutex<Vec<Buffer>> {
         &self.inner.staging
     }
 
-    pub(crate) fn pipelines(&self) -> MutexGuard<'_, Pipelines> {
+    pub(super) fn pipelines(&self) -> MutexGuard<'_, Pipelines> {
         self.inner.pipelines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn dummies(&self) -> &Dummies {
+    fn make_dummies(&self) -> Result<Dummies> {
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM;
+        let indices = 0..Dummies::COUNT;
+        let buffers = indices.clone().map(|_| self.buffer("absent operand", 256, usage)).collect::<Result<_>>()?;
+        let textures = indices.map(|_| self.texture("absent operand", 1, 1)).collect::<Result<_>>()?;
+        Ok(Dummies { buffers, textures })
+    }
+
+    pub(super) fn dummies(&self) -> &Dummies {
         // Set by `assemble` before a handle is given out.
         self.inner.dummies.get_or_init(Dummies::default)
     }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::call::words;
-use super::memory::{Memory, Weights};
+use super::compiled::Pipeline;
+use super::dummies::Dummies;
+use super::handle::Memory;
 use super::pieces::{Piece, fold, pieces};
-use super::pipeline::Pipeline;
-use super::plane::{Plane, Store, TextureHandle};
+use super::plane::{Plane, Store};
+use super::weights::Weights;
 use super::{Bind, Buffer, Call, Cost, Gpu, Kernel, Kind, Placement, Specialization};
 use crate::error::{Error, Result};
 
@@ -193,27 +195,4 @@ fn reject_aliases(label: &str, kernel: &Kernel, binds: &[Bind<'_>]) -> Result<()
         }
     }
     Ok(())
-}
-
-/// Stand-ins for absent operands, one a binding so that none is bound twice.
-#[derive(Debug, Default)]
-pub(crate) struct Dummies {
-    buffers: Vec<Buffer>,
-    textures: Vec<TextureHandle>,
-}
-
-impl Dummies {
-    const COUNT: usize = 10;
-    /// The one that holds 0 for the first workgroup of every first piece: no kernel has so many operands, and nothing writes it.
-    const FIRST_GROUP: usize = Self::COUNT - 1;
-
-    pub(crate) fn new(gpu: &Gpu) -> Result<Self> {
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM;
-        Ok(Self {
-            buffers: (0..Self::COUNT).map(|_| gpu.buffer("absent operand", 256, usage)).collect::<Result<_>>()?,
-            textures: (0..Self::COUNT)
-                .map(|_| TextureHandle::new(gpu, "absent operand", 1, 1))
-                .collect::<Result<_>>()?,
-        })
-    }
 }

@@ -3,7 +3,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{Gpu, memory};
+use super::Gpu;
+use super::ledger::asked_bytes;
 use crate::error::{Error, Result};
 
 /// What the driver reported outside of any call; each is set once, and read by every call that follows.
@@ -68,12 +69,12 @@ impl Gpu {
         self.check()?;
         let pipelines_before = self.memory().pipelines;
         let (value, asked_bytes, denied, memory, internal, validation) = {
-            let asked_before = memory::asked_bytes();
+            let asked_before = asked_bytes();
             let _ = super::inject::take_denied();
             let [memory, internal, validation] =
                 [Filter::OutOfMemory, Filter::Internal, Filter::Validation].map(|f| self.device().push_error_scope(f));
             let value = build();
-            let asked_bytes = memory::asked_bytes() - asked_before;
+            let asked_bytes = asked_bytes() - asked_before;
             // The last scope pushed is the first to be popped.
             let (validation, internal, memory) = (validation.pop(), internal.pop(), memory.pop());
             (value, asked_bytes, super::inject::take_denied(), memory, internal, validation)

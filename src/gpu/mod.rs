@@ -15,12 +15,18 @@
 
 mod adapter;
 mod call;
+mod compiled;
+mod cost;
 mod device;
 mod dispatch;
+mod dummies;
 mod fault;
+mod handle;
 mod inject;
 mod kernel;
+mod ledger;
 mod memory;
+mod mirror;
 mod page;
 mod pieces;
 mod pipeline;
@@ -32,24 +38,28 @@ mod recorder;
 pub(crate) mod stamps;
 mod timing;
 mod tuning;
+mod weights;
 
 #[doc(hidden)]
 pub use adapter::variable;
 pub use adapter::{AdapterClass, AdapterSummary, adapters};
 pub(crate) use call::{Array, Bind, Call, Param, Resource, Table, kernel, shared_params};
+pub use cost::Cost;
 pub use device::{Capabilities, Gpu, GpuOptions};
 pub use dispatch::Dispatch;
+pub use handle::Buffer;
 #[doc(hidden)]
 pub use inject::StampFault;
 pub(crate) use kernel::fragment;
 pub use kernel::{Access, Fragment, Kernel, Kind, Operand, ParamType, Placement, Specialization};
-pub use memory::{Buffer, MemoryUse, Weights};
+pub use ledger::MemoryUse;
+pub(crate) use mirror::Mirror;
 pub use page::{ALIGN_BYTES, Page};
 pub use plane::Plane;
 pub(crate) use pool::Pool;
-pub(crate) use program::Mirror;
-pub use program::{Command, Cost, Program};
+pub use program::{Command, Program};
 pub use recorder::Recorder;
 pub use timing::{Clock, KernelTime, profile};
 pub(crate) use timing::{profile_by, timed};
 pub use tuning::{Product, Target, Tuning};
+pub use weights::Weights;

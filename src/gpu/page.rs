@@ -1,9 +1,10 @@
 //! Parameter pages: buffers that hold many tensors, and the textures that kernels read them from on software drivers.
 
+use super::handle::{Buffer, TextureHandle};
 use super::kernel::PAGE_ROW;
-use super::memory::{Buffer, Weights};
-use super::plane::TextureHandle;
-use super::program::{Command, Mirror};
+use super::mirror::Mirror;
+use super::program::Command;
+use super::weights::Weights;
 use super::{Gpu, Placement};
 use crate::error::{Result, expect_count};
 
@@ -31,7 +32,7 @@ impl Page {
                 let rows = bytes.div_ceil(row_bytes).max(1);
                 let buffer = gpu.storage(label, rows * row_bytes)?;
                 let rows = u32::try_from(rows).unwrap_or(u32::MAX);
-                Ok(Self { buffer, mirror: Some(TextureHandle::new(gpu, label, PAGE_ROW, rows)?) })
+                Ok(Self { buffer, mirror: Some(gpu.texture(label, PAGE_ROW, rows)?) })
             }
         }
     }

@@ -1,7 +1,7 @@
 //! How a dispatch is cut where its estimated work is more than a submission may have: into runs of workgroups. What a workgroup
 //! computes, and in which order it sums, stays as it is.
 
-use super::recorder::BUDGET_MS;
+use super::cost::BUDGET_MS;
 use crate::error::{Error, Result};
 
 /// Workgroups in a dimension that every device grants.

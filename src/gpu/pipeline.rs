@@ -1,25 +1,11 @@
-//! Pipelines, cached by their final source.
+//! Compiles kernels, each specialization once, and finds those that a driver rejects.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::compiled::{Pipeline, Pipelines};
 use super::{Gpu, Kernel, Kind, Placement, Specialization};
 use crate::error::Result;
-
-/// Pipelines by entry point and WGSL text.
-pub(super) type Pipelines = HashMap<(&'static str, String), Arc<Pipeline>>;
-
-/// A compiled kernel with the layout of its bind group.
-#[derive(Debug)]
-pub(crate) struct Pipeline {
-    pub(crate) raw: wgpu::ComputePipeline,
-    pub(crate) layout: wgpu::BindGroupLayout,
-    kernel: &'static Kernel,
-    special: Specialization,
-    /// How many were made on the device before it.
-    pub(super) number: u64,
-}
 
 impl Gpu {
     /// The pipeline of a kernel's specialization; compiled at its first use.

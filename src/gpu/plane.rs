@@ -1,11 +1,8 @@
 //! Planes: rows of channels, padded to vec4s with zeros, in a buffer or a texture.
 
-use std::sync::Arc;
-
-use super::memory::Lease;
-use super::pool::Loan;
-use super::program::{Mirror, ROW_ALIGN};
-use super::{Buffer, Gpu, Placement};
+use super::handle::{Buffer, TextureHandle};
+use super::mirror::{Mirror, ROW_ALIGN};
+use super::{Gpu, Placement};
 use crate::error::{Error, Result, expect_at_least, expect_count};
 
 /// A matrix of `rows` x `cols` floats (a tensor [B, T, D] has B T rows of D). A row takes `stride` vec4s; what is past
@@ -25,22 +22,6 @@ pub(crate) enum Store {
     Texture(TextureHandle),
 }
 
-/// A counted texture with its view; clones share it.
-#[derive(Debug, Clone)]
-pub(crate) struct TextureHandle {
-    pub(crate) texture: wgpu::Texture,
-    pub(crate) view: wgpu::TextureView,
-    _lease: Arc<Lease>,
-    /// Where it goes with its last handle.
-    _loan: Option<Arc<Loan>>,
-}
-
-impl PartialEq for TextureHandle {
-    fn eq(&self, other: &Self) -> bool {
-        self.texture == other.texture
-    }
-}
-
 impl Plane {
     /// A zeroed plane.
     ///
@@ -50,7 +31,7 @@ impl Plane {
         let stride = cols.div_ceil(4).max(1);
         let store = match placement {
             Placement::Buffer => Store::Buffer(gpu.storage(label, 16 * u64::from(rows.max(1)) * u64::from(stride))?),
-            Placement::Texture => Store::Texture(TextureHandle::new(gpu, label, stride, rows.max(1))?),
+            Placement::Texture => Store::Texture(gpu.texture(label, stride, rows.max(1))?),
         };
         Ok(Self { rows, cols, store })
     }
@@ -212,46 +193,5 @@ impl Plane {
             Store::Buffer(_) => Placement::Buffer,
             Store::Texture(_) => Placement::Texture,
         }
-    }
-}
-
-impl TextureHandle {
-    /// The texture as a handle of a pool's.
-    pub(super) fn lent(&self, loan: Arc<Loan>) -> Self {
-        Self { _loan: Some(loan), ..self.clone() }
-    }
-
-    /// As [`Buffer::memory`].
-    pub(super) fn memory(&self) -> Self {
-        Self { _loan: None, ..self.clone() }
-    }
-
-    pub(crate) fn new(gpu: &Gpu, label: &str, width: u32, height: u32) -> Result<Self> {
-        use wgpu::TextureUsages as U;
-        let granted = gpu.caps().limits.max_texture_dimension_2d;
-        if width.max(height) > granted {
-            return Err(Error::LimitExceeded {
-                what: label.to_owned(),
-                limit: "max_texture_dimension_2d",
-                needed: width.max(height).into(),
-                granted: granted.into(),
-                advice: "planes in buffers, or a smaller batch or length".to_owned(),
-            });
-        }
-        let usage = U::TEXTURE_BINDING | U::STORAGE_BINDING | U::COPY_SRC | U::COPY_DST;
-        let texture = gpu.device().create_texture(&wgpu::TextureDescriptor {
-            label: Some(label),
-            size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
-            mip_level_count: 1,
-            sample_count: 1,
-            dimension: wgpu::TextureDimension::D2,
-            format: wgpu::TextureFormat::Rgba32Float,
-            // A texture for no use at all is an invalid one.
-            usage: if gpu.denies_allocation() { U::empty() } else { usage },
-            view_formats: &[],
-        });
-        let view = texture.create_view(&Default::default());
-        let lease = gpu.ledger().count(16 * u64::from(width) * u64::from(height));
-        Ok(Self { texture, view, _lease: Arc::new(lease), _loan: None })
     }
 }

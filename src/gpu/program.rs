@@ -1,16 +1,8 @@
 //! Programs: dispatches and copies that are made once, with all their buffers and bind groups, and recorded any number of times.
 
-use super::plane::TextureHandle;
-use super::{Buffer, Dispatch, Gpu};
-
-/// Estimated work of a dispatch; submissions are bounded by it.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Cost {
-    /// Floating-point operations.
-    pub flops: f64,
-    /// Bytes loaded and stored, if every value moved once.
-    pub bytes: f64,
-}
+use super::cost::BUDGET_MS;
+use super::mirror::Mirror;
+use super::{Cost, Dispatch, Gpu};
 
 /// One step of a program.
 #[derive(Debug, Clone)]
@@ -21,14 +13,6 @@ pub enum Command {
     Mirror(Mirror),
     /// Copies the texture into its buffer.
     Fetch(Mirror),
-}
-
-/// A buffer and the texture that stands for it where kernels run: a parameter page, or a plane. Rows of the buffer begin at
-/// multiples of 256 bytes.
-#[derive(Debug, Clone)]
-pub struct Mirror {
-    pub(crate) page: Buffer,
-    pub(crate) texture: TextureHandle,
 }
 
 /// Commands in the order in which they run.
@@ -88,7 +72,7 @@ impl Program {
         let mut spent = 0.0;
         for (i, command) in self.commands.iter().enumerate() {
             let ms = gpu.caps().estimate_ms(command.cost());
-            if spent > 0.0 && spent + ms > super::recorder::BUDGET_MS {
+            if spent > 0.0 && spent + ms > BUDGET_MS {
                 cuts.push(i);
                 spent = 0.0;
             }
@@ -107,7 +91,7 @@ impl Program {
         for command in (0..times).flat_map(|_| &self.commands) {
             let ms = gpu.caps().estimate_ms(command.cost());
             let full = slices.last().is_some_and(|slice| slice.len() >= MOST);
-            if full || (spent > 0.0 && spent + ms > super::recorder::BUDGET_MS) {
+            if full || (spent > 0.0 && spent + ms > BUDGET_MS) {
                 slices.push(Vec::new());
                 spent = 0.0;
             }
@@ -150,24 +134,3 @@ fn record_pass(dispatches: &[Command], encoder: &mut wgpu::CommandEncoder) {
         }
     }
 }
-
-impl Mirror {
-    fn load(&self, encoder: &mut wgpu::CommandEncoder) {
-        let texture = &self.texture.texture;
-        encoder.copy_buffer_to_texture(self.rows(), texture.as_image_copy(), texture.size());
-    }
-
-    fn store(&self, encoder: &mut wgpu::CommandEncoder) {
-        let texture = &self.texture.texture;
-        encoder.copy_texture_to_buffer(texture.as_image_copy(), self.rows(), texture.size());
-    }
-
-    fn rows(&self) -> wgpu::TexelCopyBufferInfo<'_> {
-        let bytes_per_row = Some((16 * self.texture.texture.width()).next_multiple_of(ROW_ALIGN));
-        let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row, rows_per_image: None };
-        wgpu::TexelCopyBufferInfo { buffer: &self.page, layout }
-    }
-}
-
-/// What a row of a texture takes in a buffer is a multiple of this.
-pub(crate) const ROW_ALIGN: u32 = wgpu::COPY_BYTES_PER_ROW_ALIGNMENT;

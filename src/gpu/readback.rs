@@ -5,14 +5,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use super::memory::check_range;
 use super::{Buffer, Gpu};
 use crate::error::{Error, Result};
-
-/// Staging buffers that wait for use.
-#[derive(Debug, Default)]
-pub(crate) struct Staging {
-    free: Mutex<Vec<Buffer>>,
-}
 
 /// A value that a callback delivers.
 pub(crate) struct Completion<T> {
@@ -75,7 +70,7 @@ impl Gpu {
     pub(crate) async fn start_read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<PendingRead> {
         check_range("a readback", buffer, offset, bytes)?;
         let fitting = {
-            let mut free = lock(&self.staging().free);
+            let mut free = lock(self.staging());
             let found = free.iter().position(|b| (bytes..=4 * bytes.max(1024)).contains(&b.size()));
             found.map(|i| free.swap_remove(i))
         };
@@ -103,16 +98,6 @@ impl Gpu {
     }
 }
 
-/// Fails unless `offset .. offset + bytes` are whole words inside the buffer.
-pub(crate) fn check_range(what: &str, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<()> {
-    let inside = offset.checked_add(bytes).is_some_and(|end| end <= buffer.size());
-    if inside && offset.is_multiple_of(4) && bytes.is_multiple_of(4) {
-        return Ok(());
-    }
-    let expected = format!("whole words of {} bytes", buffer.size());
-    Err(Error::shape(what, expected, format!("{bytes} bytes from {offset} on")))
-}
-
 impl PendingRead {
     /// Waits for the bytes.
     pub(crate) async fn finish<T: bytemuck::Pod>(self, gpu: &Gpu) -> Result<Vec<T>> {
@@ -124,7 +109,7 @@ impl PendingRead {
             bytemuck::pod_collect_to_vec(&view)
         };
         self.staging.unmap();
-        lock(&gpu.staging().free).push(self.staging);
+        lock(gpu.staging()).push(self.staging);
         Ok(values)
     }
 }

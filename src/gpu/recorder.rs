@@ -3,12 +3,10 @@
 use std::collections::VecDeque;
 
 use super::Gpu;
+use super::cost::BUDGET_MS;
 use super::program::{Program, record};
 use super::readback::Completion;
 use crate::error::Result;
-
-/// Estimated work of a submission, in milliseconds. A Windows driver kills one at about two seconds.
-pub(crate) const BUDGET_MS: f64 = 100.0;
 
 const IN_FLIGHT: usize = 3;
 
