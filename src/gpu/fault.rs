@@ -1,17 +1,12 @@
-//! How a call learns that the device failed: by error scopes around what it makes, and by what the driver reports outside of
-//! any call.
+//! What a driver reports outside of any call.
 
 use std::sync::{Arc, OnceLock};
-
-use super::Gpu;
-use super::ledger::asked_bytes;
-use crate::error::{Error, Result};
 
 /// What the driver reported outside of any call; each is set once, and read by every call that follows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fault {
-    lost: Arc<OnceLock<String>>,
-    uncaptured: Arc<OnceLock<String>>,
+    pub(super) lost: Arc<OnceLock<String>>,
+    pub(super) uncaptured: Arc<OnceLock<String>>,
 }
 
 impl Fault {
@@ -37,63 +32,6 @@ fn loss(reason: wgpu::DeviceLostReason, text: &str) -> String {
         ("", wgpu::DeviceLostReason::Destroyed) => "it was destroyed".into(),
         ("", wgpu::DeviceLostReason::Unknown) => "the driver gives no reason".into(),
         (text, _) => text.into(),
-    }
-}
-
-impl Gpu {
-    /// Fails if the driver reported a lost device or an error that no scope caught.
-    ///
-    /// # Errors
-    /// [`Error::DeviceLost`], [`Error::Rejected`].
-    pub fn check(&self) -> Result<()> {
-        let Fault { lost, uncaptured } = self.fault();
-        let message = uncaptured.get();
-        if message.is_some() && lost.get().is_none() {
-            // Calls on a lost device fail, too, and its callback waits for a poll that finds no work in flight.
-            let _ = self.device().poll(wgpu::PollType::wait_indefinitely());
-        }
-        match (lost.get(), message) {
-            (Some(reason), _) => Err(Error::DeviceLost { reason: reason.clone() }),
-            (None, Some(message)) => Err(Error::Rejected { doing: "a command".into(), message: message.clone() }),
-            (None, None) => Ok(()),
-        }
-    }
-
-    /// Runs `build`, which makes buffers, pipelines or bind groups, and turns what the driver objects to into an error. Scopes
-    /// belong to the thread: what fails in another one is that one's error.
-    ///
-    /// # Errors
-    /// What `build` returns; [`Error::OutOfMemory`], [`Error::Rejected`], [`Error::DeviceLost`].
-    pub async fn checked<T>(&self, doing: &str, build: impl FnOnce() -> Result<T>) -> Result<T> {
-        use wgpu::ErrorFilter as Filter;
-        self.check()?;
-        let pipelines_before = self.memory().pipelines;
-        let (value, asked_bytes, denied, memory, internal, validation) = {
-            let asked_before = asked_bytes();
-            let _ = super::inject::take_denied();
-            let [memory, internal, validation] =
-                [Filter::OutOfMemory, Filter::Internal, Filter::Validation].map(|f| self.device().push_error_scope(f));
-            let value = build();
-            let asked_bytes = asked_bytes() - asked_before;
-            // The last scope pushed is the first to be popped.
-            let (validation, internal, memory) = (validation.pop(), internal.pop(), memory.pop());
-            (value, asked_bytes, super::inject::take_denied(), memory, internal, validation)
-        };
-        let (memory, rejected) = (memory.await.is_some() || denied, validation.await.or(internal.await));
-        // On a lost device calls fail silently until a poll runs its callback.
-        let _ = self.device().poll(wgpu::PollType::Poll);
-        self.check()?;
-        if memory {
-            // A buffer that got no memory also fails validation where it is bound: memory is the reason. Pipelines made
-            // without any may be broken.
-            self.pipelines().retain(|_, pipeline| pipeline.number < pipelines_before);
-            return Err(Error::OutOfMemory { doing: doing.to_owned(), asked_bytes });
-        }
-        let Some(error) = rejected else { return value };
-        // Among the pipelines may be one that the driver rejected.
-        let suspects = std::mem::take(&mut *self.pipelines());
-        let message = self.first_rejected(suspects).await.unwrap_or_else(|| error.to_string());
-        Err(Error::Rejected { doing: doing.to_owned(), message })
     }
 }
 

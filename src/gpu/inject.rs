@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Gpu, Kernel};
+use super::Kernel;
 
 thread_local! {
     /// Whether an allocation of this thread was denied; an error scope belongs to a thread, too.
@@ -16,10 +16,10 @@ thread_local! {
 #[derive(Debug, Default)]
 pub(super) struct Injector {
     /// Allocations up to the one that is denied; 0 if none will be.
-    allocations: AtomicU64,
-    stamps: OnceLock<StampFault>,
+    pub(super) allocations: AtomicU64,
+    pub(super) stamps: OnceLock<StampFault>,
     /// Stem of the kernel that stores wrong values.
-    kernel: OnceLock<String>,
+    pub(super) kernel: OnceLock<String>,
 }
 
 /// What is wrong with a device's timestamps.
@@ -34,37 +34,18 @@ pub enum StampFault {
     Coarse,
 }
 
-#[doc(hidden)]
-impl Gpu {
-    /// The `n`-th buffer or texture from now on, counted from 1 over all threads and clones, gets no memory, once; 0
-    /// takes that back. What is made then is what a driver without memory leaves: whatever uses it fails.
-    pub fn fail_allocation(&self, n: u64) {
-        self.injector().allocations.store(n, Ordering::SeqCst);
-    }
-
-    /// Timestamps of this device are wrong, once and for all.
-    pub fn spoil_stamps(&self, fault: StampFault) {
-        let _ = self.injector().stamps.set(fault);
-    }
-
-    /// Planes that kernels of `stem` store are off by a thousandth, if they are compiled from now on.
-    pub fn spoil_kernel(&self, stem: &str) {
-        let _ = self.injector().kernel.set(stem.to_owned());
-    }
-}
-
-impl Gpu {
+impl Injector {
     /// Whether timestamps count as not granted.
     pub(super) fn hides_stamps(&self) -> bool {
-        self.injector().stamps.get() == Some(&StampFault::Absent)
+        self.stamps.get() == Some(&StampFault::Absent)
     }
 
-    /// A timestamp in ticks, as a fault leaves it.
-    pub(super) fn spoilt_stamp(&self, ticks: u64) -> u64 {
-        match self.injector().stamps.get() {
+    /// A timestamp in ticks of `period_ns`, as a fault leaves it.
+    pub(super) fn spoilt_stamp(&self, ticks: u64, period_ns: f32) -> u64 {
+        match self.stamps.get() {
             Some(StampFault::Zero) => 0,
             Some(StampFault::Coarse) => {
-                let step = (65_536.0 / self.queue().get_timestamp_period()).max(1.0) as u64;
+                let step = (65_536.0 / period_ns).max(1.0) as u64;
                 ticks / step * step
             }
             Some(StampFault::Absent) | None => ticks,
@@ -73,7 +54,7 @@ impl Gpu {
 
     /// The text of a kernel, as a fault leaves it.
     pub(super) fn spoilt_source(&self, kernel: &Kernel, wgsl: String) -> String {
-        match self.injector().kernel.get() {
+        match self.kernel.get() {
             Some(stem) if stem == kernel.stem => {
                 wgsl.replace(" = value; }", " = 1.001 * value; }").replace(", value); }", ", 1.001 * value); }")
             }
@@ -84,7 +65,7 @@ impl Gpu {
     /// Whether the allocation under way is denied.
     pub(super) fn denies_allocation(&self) -> bool {
         let count = |left: u64| left.checked_sub(1);
-        let denied = self.injector().allocations.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1);
+        let denied = self.allocations.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1);
         DENIED.set(DENIED.get() || denied);
         denied
     }

@@ -48,7 +48,7 @@ impl Gpu {
         let size = bytes.next_multiple_of(16).max(16);
         self.fits(label, size, "max_buffer_size", self.caps().limits.max_buffer_size)?;
         // A buffer for no use at all is an invalid one.
-        let usage = if self.denies_allocation() { wgpu::BufferUsages::empty() } else { usage };
+        let usage = if self.injector().denies_allocation() { wgpu::BufferUsages::empty() } else { usage };
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         let lease = self.ledger().count(size);
         Ok(Buffer::new(self.device().create_buffer(&descriptor), lease))
@@ -79,7 +79,7 @@ impl Gpu {
             dimension: wgpu::TextureDimension::D2,
             format: wgpu::TextureFormat::Rgba32Float,
             // A texture for no use at all is an invalid one.
-            usage: if self.denies_allocation() { U::empty() } else { usage },
+            usage: if self.injector().denies_allocation() { U::empty() } else { usage },
             view_formats: &[],
         });
         let lease = self.ledger().count(16 * u64::from(width) * u64::from(height));

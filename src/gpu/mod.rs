@@ -15,6 +15,7 @@
 
 mod adapter;
 mod call;
+mod checked;
 mod compiled;
 mod cost;
 mod device;
@@ -22,6 +23,7 @@ mod dispatch;
 mod dummies;
 mod fault;
 mod handle;
+mod hooks;
 mod inject;
 mod kernel;
 mod ledger;

@@ -10,7 +10,7 @@ use crate::error::Result;
 impl Gpu {
     /// The pipeline of a kernel's specialization; compiled at its first use.
     pub(crate) fn pipeline(&self, kernel: &'static Kernel, special: &Specialization) -> Arc<Pipeline> {
-        let key = (kernel.entry, self.spoilt_source(kernel, kernel.wgsl(special)));
+        let key = (kernel.entry, self.injector().spoilt_source(kernel, kernel.wgsl(special)));
         // Held while compiling: a second thread that wants the same pipeline waits instead of compiling it again.
         let mut cache = self.pipelines();
         if let Some(found) = cache.get(&key) {

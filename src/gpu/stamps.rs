@@ -19,7 +19,7 @@ impl Stamps {
     /// # Errors
     /// [`crate::Error::OutOfMemory`], [`crate::Error::DeviceLost`].
     pub(crate) async fn new(gpu: &Gpu) -> Result<Option<Self>> {
-        if !gpu.caps().features.contains(wgpu::Features::TIMESTAMP_QUERY) || gpu.hides_stamps() {
+        if !gpu.caps().features.contains(wgpu::Features::TIMESTAMP_QUERY) || gpu.injector().hides_stamps() {
             return Ok(None);
         }
         let build = || {
@@ -70,7 +70,12 @@ impl Stamps {
     /// The stamps of the first `spans` spans, in ticks, as they came.
     pub(crate) async fn read(&self, gpu: &Gpu, spans: u32) -> Result<Vec<[u64; 2]>> {
         let ticks: Vec<u64> = gpu.read(&self.resolved, 0, 16 * u64::from(spans)).await?;
-        Ok(ticks.chunks(2).map(|pair| [pair[0], pair[1]].map(|tick| gpu.spoilt_stamp(tick))).collect())
+        Ok(ticks
+            .chunks(2)
+            .map(|pair| {
+                [pair[0], pair[1]].map(|tick| gpu.injector().spoilt_stamp(tick, gpu.queue().get_timestamp_period()))
+            })
+            .collect())
     }
 }
 
