@@ -21,6 +21,7 @@ fn main() {
     harness::run(&Default::default(), |gpu| {
         vec![
             trial(&gpu, "a_resumed_run_equals_an_uninterrupted_one", resumed_equals_uninterrupted),
+            trial(&gpu, "a_run_goes_on_with_the_tuning_that_it_began_with", tuning_of_the_run),
             trial(&gpu, "skipped_steps_are_part_of_a_checkpoint", skipped_steps),
             trial(&gpu, "a_checkpoint_is_its_bytes", bytes),
             trial(&gpu, "taking_a_checkpoint_changes_nothing", changes_nothing),
@@ -79,6 +80,28 @@ fn resumed_equals_uninterrupted(gpu: &Gpu) {
     }
     let gpus = gpu.with_tuning(Tuning::GPU);
     assert!(run(&gpus, &small(), &settings(), 9, &[4]) == run(&gpus, &small(), &settings(), 9, &[]));
+}
+
+/// A run that began on one kind of adapter and goes on where another tuning would be chosen; and one whose tuning is not known.
+fn tuning_of_the_run(gpu: &Gpu) {
+    for [begun, other] in [[Tuning::CPU, Tuning::GPU], [Tuning::GPU, Tuning::CPU]] {
+        let [gpu, other] = [gpu.with_tuning(begun), gpu.with_tuning(other)];
+        let mut whole = trainer(&gpu, &small(), &settings());
+        block_on(whole.advance(3)).unwrap();
+        let mut checkpoint = block_on(whole.checkpoint()).unwrap();
+        let mut resumed = resume(&other, &checkpoint).unwrap();
+        assert_eq!(resumed.plan(), checkpoint.plan);
+        let end = |trainer: &mut Trainer| {
+            block_on(trainer.advance(3)).unwrap();
+            block_on(trainer.checkpoint()).unwrap().to_bytes().unwrap()
+        };
+        assert!(end(&mut resumed) == end(&mut whole), "{:?}", begun.target);
+
+        checkpoint.plan.tuning.norm_rows = 77;
+        let error = resume(&gpu, &checkpoint).err().unwrap().to_string();
+        let name = format!("a tuning for {}", begun.target.name());
+        assert!(error.contains(&name) && error.contains("--init"), "{error}");
+    }
 }
 
 /// A weight so large that every loss is infinite: two steps are skipped before the break, and the third after it ends the run.

@@ -109,7 +109,7 @@ impl Gpu {
             features: device.features(),
         };
         let gpu = Self {
-            tuning: Tuning::forced()?.unwrap_or(Tuning::of(caps.adapter.class)),
+            tuning: Tuning::wished(caps.adapter.class)?,
             inner: Arc::new(Inner {
                 device,
                 queue,

@@ -7,6 +7,8 @@
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 /// A compute kernel: one entry point of a shader stem.
 #[derive(Debug)]
 pub struct Kernel {
@@ -89,11 +91,13 @@ pub enum Access {
 }
 
 /// Where planes and weights live. [`Gpu::placement`](super::Gpu::placement) says which is best.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Placement {
     /// Storage buffers.
+    #[serde(rename = "buffers")]
     Buffer,
     /// rgba32float textures, one texel a vec4.
+    #[serde(rename = "textures")]
     Texture,
 }
 

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::adapter::AdapterClass;
+use super::adapter::{AdapterClass, variable};
 use super::kernel::Placement;
 use crate::error::{Error, Result};
 
@@ -119,18 +119,15 @@ impl Tuning {
         }
     }
 
-    /// The tuning that `AFT_TUNING` asks for, if it does.
+    /// The tuning that `AFT_TUNING` asks for, or the one for an adapter.
     ///
     /// # Errors
     /// [`Error::Config`] if it names none.
-    pub(super) fn forced() -> Result<Option<Self>> {
-        let wish = std::env::var("AFT_TUNING").unwrap_or_default();
-        if wish.is_empty() {
-            return Ok(None);
-        }
+    pub fn wished(class: AdapterClass) -> Result<Self> {
+        let Some(wish) = variable("AFT_TUNING") else { return Ok(Self::of(class)) };
         match Self::ALL.into_iter().find(|tuning| tuning.target.name() == wish) {
-            Some(tuning) => Ok(Some(tuning)),
-            None => Err(Error::Config(format!("AFT_TUNING is cpu or gpu, not \"{}\"", wish.escape_debug()))),
+            Some(tuning) => Ok(tuning),
+            None => Err(Error::Config(format!("AFT_TUNING is cpu or gpu, not \"{wish}\""))),
         }
     }
 

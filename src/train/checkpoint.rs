@@ -9,7 +9,7 @@ use crate::models::file::{Header, refuse_unknown, shape, tensor};
 use crate::models::language::LanguageConfig;
 use crate::nn::Spec;
 use crate::ops::nn::train_state::TrainState;
-use crate::train::TrainConfig;
+use crate::train::{Plan, TrainConfig};
 
 /// A run in training between two steps. A run that goes on from it ([`super::Trainer::resume`]) gives the bits of one that
 /// was never interrupted.
@@ -23,8 +23,8 @@ pub struct Checkpoint {
     pub model: LanguageConfig,
     /// How it is trained.
     pub train: TrainConfig,
-    /// By which plan kernels ran ([`super::Trainer::plan`]); another plan gives other last bits.
-    pub plan: String,
+    /// The plan of its kernels; a run that goes on from it uses the same.
+    pub plan: Plan,
     /// The text that it is trained on.
     pub text: TextMark,
     pub(crate) state: TrainState,
@@ -37,7 +37,7 @@ pub struct Checkpoint {
 #[serde(deny_unknown_fields)]
 struct Run {
     config: TrainConfig,
-    plan: String,
+    plan: Plan,
     text: TextMark,
 }
 
@@ -84,7 +84,7 @@ impl Checkpoint {
                 expect_count(&spec.name, "numbers", shape(spec).iter().product(), values.len())?;
             }
         }
-        let run = Run { config: self.train.clone(), plan: self.plan.clone(), text: self.text };
+        let run = Run { config: self.train.clone(), plan: self.plan, text: self.text };
         let run = serde_json::to_value(run).map_err(|e| broken(e.to_string()))?;
         let words: [u32; STATE_WORDS] = bytemuck::cast(self.state);
         let mut tensors = vec![Tensor { name: STATE.into(), shape: vec![STATE_WORDS], data: Data::U32(&words) }];

@@ -31,12 +31,14 @@
 mod checkpoint;
 mod config;
 mod evaluate;
+mod plan;
 mod step;
 mod trainer;
 
 pub use checkpoint::Checkpoint;
 pub use config::{Extended, TrainConfig};
 pub use evaluate::Evaluator;
+pub use plan::Plan;
 pub use trainer::Trainer;
 
 /// Nats per byte in bits per byte.

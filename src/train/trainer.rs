@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::data::{Text, TextMark, Windows};
 use crate::error::{Error, Result};
-use crate::gpu::{Clock, Gpu, KernelTime, Placement, Program, Recorder, profile};
+use crate::gpu::{Clock, Gpu, KernelTime, Program, Recorder, profile};
 use crate::models::container::broken;
 use crate::models::feed::{Feed, rows};
 use crate::models::file::weights;
@@ -12,7 +12,7 @@ use crate::models::language::{Language, LanguageConfig, VOCABULARY};
 use crate::ops::Builder;
 use crate::ops::nn::train_state::{Record, TrainState, metrics_bytes};
 use crate::train::step::{AHEAD, RING, StepCommands};
-use crate::train::{Checkpoint, Evaluator, TrainConfig};
+use crate::train::{Checkpoint, Evaluator, Plan, TrainConfig};
 
 /// Skipped steps in a row that end a run.
 const PATIENCE: u32 = 3;
@@ -57,17 +57,21 @@ impl Trainer {
         gpu.checked("building the model", || Self::build(gpu, model, config, text, start)).await
     }
 
-    /// A run that goes on from a checkpoint: on the same adapter it gives the same bits as one that was never interrupted.
+    /// A run that goes on from a checkpoint, with its plan: on the same adapter it gives the same bits as one that was never
+    /// interrupted.
     ///
     /// # Errors
-    /// As [`Trainer::new`]; [`Error::Config`] if `text` is not the text that the checkpoint was trained on.
+    /// As [`Trainer::new`]; [`Error::Config`] if `text` is not the text that the checkpoint was trained on, or if this version
+    /// or device has not the checkpoint's plan.
     pub async fn resume(gpu: &Gpu, checkpoint: &Checkpoint, text: Arc<dyn Text>) -> Result<Self> {
-        let Checkpoint { model, train, state, tensors: [weights, first, second], .. } = checkpoint;
+        let Checkpoint { model, train, plan, state, tensors: [weights, first, second], .. } = checkpoint;
+        let gpu = &plan.device(gpu)?;
         Self::check(gpu, model, train, &text)?;
         checkpoint.expect_text(text.as_ref())?;
         gpu.checked("building the model", || {
             let start = Start { seed: None, state: *state, mark: checkpoint.text };
             let trainer = Self::build(gpu, model, train, text, start)?;
+            plan.expect_planes(trainer.model.placement)?;
             let parameters = &trainer.model.parameters;
             parameters.write_all(gpu, weights)?;
             parameters.write_moments(gpu, [first, second])?;
@@ -312,13 +316,15 @@ impl Trainer {
         Ok(state[0])
     }
 
-    /// By which plan kernels run, in words: it depends on the class of the adapter and on the model's sizes alone.
-    pub fn plan(&self) -> String {
-        let operands = match self.model.placement {
-            Placement::Buffer => "buffers",
-            Placement::Texture => "textures",
-        };
-        format!("{}, {operands}", self.gpu.tuning().target.name())
+    /// How kernels are shaped and where planes live: by the class of the adapter and the model's sizes, or as the checkpoint
+    /// says that the run goes on from.
+    pub fn plan(&self) -> Plan {
+        Plan { tuning: *self.gpu.tuning(), planes: self.model.placement }
+    }
+
+    /// The device, with the run's tuning.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
     }
 
     /// Runs the forward and the backward pass of a step over a caller's batch [B, T], and returns the loss of each row in nats, [B T];

@@ -13,6 +13,21 @@ pub fn listed() {
     assert!(lines.lines().next().unwrap().contains(first["name"].as_str().unwrap()), "{lines}");
     assert_eq!(lines.lines().count(), rows.as_array().unwrap().len());
     assert!(["discrete", "integrated", "unknown", "software"].contains(&first["class"].as_str().unwrap()));
+    assert!(first.get("tuning").is_none());
+    let target = |rows: &serde_json::Value| rows[0]["tuning"]["target"].as_str().unwrap().to_owned();
+    let expected = if first["class"] == "software" { "cpu" } else { "gpu" };
+    assert_eq!(target(&place.aft("adapters --json --verbose").ok().json()), expected);
+    let verbose = place.aft("adapters --verbose").ok().stdout;
+    assert!(
+        verbose.contains(&format!("target              \"{expected}\"")) && verbose.contains("scan_threads"),
+        "{verbose}"
+    );
+    let line = "adapters --json --verbose";
+    let forced = |tuning| Run::new(line, place.command(line).env("AFT_TUNING", tuning).output().unwrap());
+    for tuning in ["cpu", "gpu"] {
+        assert_eq!(target(&forced(tuning).ok().json()), tuning);
+    }
+    forced("tpu").fails(2, "AFT_TUNING is cpu or gpu, not \"tpu\"");
 }
 
 pub fn unknown() {

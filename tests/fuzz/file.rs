@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use aft_wgpu::data::TextMark;
+use aft_wgpu::gpu::{Placement, Tuning};
 use aft_wgpu::models::language::LanguageConfig;
 use aft_wgpu::random::pcg4d;
-use aft_wgpu::train::TrainConfig;
+use aft_wgpu::train::{Plan, TrainConfig};
 use serde_json::{Value, json};
 
 const DIM: usize = 4;
@@ -25,6 +26,10 @@ pub fn model() -> LanguageConfig {
 
 pub fn train() -> TrainConfig {
     TrainConfig { batch: 1, steps: 10, seed: 5, ..TrainConfig::paper_enwik8() }
+}
+
+fn plan() -> Plan {
+    Plan { tuning: Tuning::CPU, planes: Placement::Texture }
 }
 
 /// A file in parts: the header's object and the data behind it.
@@ -75,7 +80,7 @@ impl File {
         let state = [STEP, STEP, 5, 0, 0, STEP, 1, float(1e-3), float(0.5), float(0.1), float(0.02)];
         file.add("train.state", "U32", &[state.len()], bytemuck::cast_slice(&state));
         let text = TextMark { bytes: 1000, crc32: 77 };
-        let run = json!({ "config": train(), "plan": "processor, textures", "text": text });
+        let run = json!({ "config": train(), "plan": plan(), "text": text });
         let aft = json!({ "format": 1, "language": model(), "train": run });
         file.header.insert("__metadata__".into(), json!({ "aft": aft.to_string() }));
         file

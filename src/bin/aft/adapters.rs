@@ -1,6 +1,6 @@
 //! `aft adapters`: what there is to compute on.
 
-use aft_wgpu::gpu::{AdapterClass, AdapterSummary, Gpu, GpuOptions, adapters};
+use aft_wgpu::gpu::{AdapterClass, AdapterSummary, Gpu, GpuOptions, Tuning, adapters};
 use aft_wgpu::printable::Printable;
 use serde::Serialize;
 
@@ -12,12 +12,16 @@ use crate::shared::{say, say_json};
 Examples:
   aft adapters
   aft adapters --json
+  aft adapters --verbose
   aft train text --adapter 1
   aft train text --adapter llvmpipe")]
 pub struct Args {
     /// One JSON array instead of a table
     #[arg(long)]
     json: bool,
+    /// How kernels are shaped for each
+    #[arg(long)]
+    verbose: bool,
 }
 
 /// An adapter as data.
@@ -28,6 +32,8 @@ struct Row<'a> {
     backend: &'a str,
     class: &'static str,
     driver: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tuning: Option<Tuning>,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
@@ -37,24 +43,38 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         list.push(Gpu::request_blocking(&GpuOptions::default())?.caps().adapter.clone());
     }
     if args.json {
-        let rows = list.iter().enumerate().map(|(index, adapter)| row(index, adapter));
-        return say_json(&rows.collect::<Vec<_>>());
+        let rows = list.iter().enumerate().map(|(index, adapter)| row(index, adapter, args.verbose));
+        return say_json(&rows.collect::<anyhow::Result<Vec<_>>>()?);
     }
     let names: Vec<_> = list.iter().map(|adapter| Printable(&adapter.name).to_string()).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     for (index, (a, name)) in list.iter().zip(names).enumerate() {
         let (class, driver) = (a.class.to_string(), Printable(&a.driver));
         say(format_args!("{index:>2}  {name:width$}  {:<8}  {class:<25}  {driver}", a.backend))?;
+        if args.verbose {
+            say_tuning(&Tuning::wished(a.class)?)?;
+        }
     }
     Ok(())
 }
 
-fn row(index: usize, adapter: &AdapterSummary) -> Row<'_> {
+/// A line for each field.
+fn say_tuning(tuning: &Tuning) -> anyhow::Result<()> {
+    let fields = serde_json::to_value(tuning)?;
+    for (name, value) in fields.as_object().into_iter().flatten() {
+        say(format_args!("      {name:<18}  {value}"))?;
+    }
+    Ok(())
+}
+
+fn row(index: usize, adapter: &AdapterSummary, verbose: bool) -> anyhow::Result<Row<'_>> {
     let class = match adapter.class {
         AdapterClass::Discrete => "discrete",
         AdapterClass::Integrated => "integrated",
         AdapterClass::Unknown => "unknown",
         AdapterClass::Software => "software",
     };
-    Row { index, name: &adapter.name, backend: &adapter.backend, class, driver: &adapter.driver }
+    let tuning = if verbose { Some(Tuning::wished(adapter.class)?) } else { None };
+    let AdapterSummary { name, backend, driver, .. } = adapter;
+    Ok(Row { index, name, backend, class, driver, tuning })
 }

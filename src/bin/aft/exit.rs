@@ -24,6 +24,7 @@ Exit codes:
 Environment:
   WGPU_BACKEND       only these backends: vulkan, metal, dx12 (comma-separated)
   WGPU_ADAPTER_NAME  the adapter where --adapter is not given
+  AFT_TUNING         shapes of kernels: cpu or gpu; by default as the adapter is
   RUST_LOG           log level on stderr: error (default), warn, info, debug
   NO_COLOR           plain output";
 

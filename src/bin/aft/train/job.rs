@@ -49,11 +49,10 @@ impl Job {
         // The number of steps may have been fixed or raised since it was saved.
         checkpoint.train = config.train.clone();
         let trainer = Trainer::resume(gpu, &checkpoint, text).await?;
-        if trainer.plan() != checkpoint.plan {
+        let [run, device] = [trainer.gpu(), gpu].map(|gpu| gpu.tuning().target.name());
+        if run != device {
             note(format_args!(
-                "kernels were planned as {}, and now as {}: last bits may differ",
-                checkpoint.plan,
-                trainer.plan()
+                "the run's kernels are shaped for a {run}, as it began, and not for this adapter, a {device}"
             ));
         }
         Ok((trainer, Metrics::open(folder, step_tokens, checkpoint.step(), checkpoint.skipped())?))

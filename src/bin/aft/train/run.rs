@@ -184,7 +184,7 @@ impl<'a> Run<'a> {
         };
         self.metrics.end_interval(Some(valid))?;
         let Job { gpu, config, folder, .. } = &self.session.job;
-        let sample = sample(gpu, &self.trainer, config.sample_bytes as usize, config.train.seed).await?;
+        let sample = sample(self.trainer.gpu(), &self.trainer, config.sample_bytes as usize, config.train.seed).await?;
         self.draw()?;
         let Yardstick { bigram, words, bits_per_byte: bigram_bits_per_byte } = &self.session.yardstick;
         let (mut word_share, mut bigram_word_share) = (None, None);

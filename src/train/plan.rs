@@ -1,0 +1,51 @@
+//! How the kernels of a run are shaped and where its planes live: with another plan the last bits would differ.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, Placement, Tuning};
+
+/// What a run was planned with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The shapes of kernels.
+    pub tuning: Tuning,
+    /// Where planes live.
+    pub planes: Placement,
+}
+
+impl Plan {
+    /// The device with the run's tuning.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if this version has no such tuning.
+    pub fn device(&self, gpu: &Gpu) -> Result<Gpu> {
+        if Tuning::ALL.contains(&self.tuning) {
+            return Ok(gpu.with_tuning(self.tuning));
+        }
+        Err(Error::Config(format!(
+            "the kernels of this run are shaped by a tuning for {} that this version does not have. Go on with the \
+             version that began the run, or begin a new run with its weights (--init)",
+            self.tuning.target.name()
+        )))
+    }
+
+    /// Fails unless planes live where the run has them.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub(super) fn expect_planes(&self, planes: Placement) -> Result<()> {
+        if self.planes == planes {
+            return Ok(());
+        }
+        Err(Error::Config(format!(
+            "this run keeps its planes in {}, which this device has no room for. Go on with the adapter that began the \
+             run, or begin a new run with its weights (--init)",
+            match self.planes {
+                Placement::Buffer => "storage buffers",
+                Placement::Texture => "textures",
+            }
+        )))
+    }
+}
