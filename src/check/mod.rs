@@ -14,12 +14,12 @@
 //! # }
 //! ```
 
-pub(crate) mod around;
 mod attention;
 pub(crate) mod cases;
 mod exp;
 mod forms;
 mod judge;
+pub(crate) mod nn;
 mod report;
 mod sizes;
 mod streams;

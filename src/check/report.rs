@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::exp::Exponential;
 use super::judge::Verdict;
-use super::{around, forms, streams};
+use super::{forms, nn, streams};
 use crate::error::Result;
 use crate::gpu::{Gpu, Placement};
 
@@ -104,10 +104,10 @@ pub async fn check(gpu: &Gpu, exp: Exponential, mut each: impl FnMut(&Line)) -> 
         lines.last().into_iter().for_each(&mut each);
     }
     for causal in [true, false] {
-        lines.push(around::attention::check(gpu, exp.error, causal).await?);
+        lines.push(nn::attention::check(gpu, exp.error, causal).await?);
         lines.last().into_iter().for_each(&mut each);
     }
-    for kernel in around::KERNELS {
+    for kernel in nn::KERNELS {
         lines.push(kernel.check(gpu, exp.error).await?);
         lines.last().into_iter().for_each(&mut each);
     }

@@ -8,7 +8,7 @@ use super::super::result::{Results, Row, Skipped};
 use super::{Case, Prepared, generate, train};
 use crate::error::{Error, Result};
 
-/// Cases that differ in T alone; a model, or a kernel around, by itself.
+/// Cases that differ in T alone; a model, or an operation that does not mix, by itself.
 pub(in crate::bench) struct Group {
     cases: Vec<Case>,
 }
@@ -78,7 +78,7 @@ impl Group {
                     let outcome = generate::measure(model, case.row(), measure, &mut results.rows).await;
                     return or_skipped(outcome, &[case.name()], results);
                 }
-                Case::Aft(_) | Case::Attention(_) | Case::Around(_) => case.prepare(measure).await,
+                Case::Aft(_) | Case::Attention(_) | Case::Nn(_) => case.prepare(measure).await,
             };
             if matches!(prepared, Err(Error::OutOfMemory { .. })) && !ready.is_empty() {
                 // By itself it may fit.

@@ -1,11 +1,11 @@
 //! What is measured: each case checks its result against the reference, then times the very program that gave it.
 
 mod aft;
-mod around;
 mod attention;
 mod generate;
 mod group;
 mod model;
+mod nn;
 pub(super) mod train;
 mod truth;
 mod update;
@@ -27,8 +27,8 @@ pub(super) enum Case {
     Aft(aft::Aft),
     /// Softmax attention, forward and gradient: what AFT is there instead of.
     Attention(attention::MultiHead),
-    /// A kernel around them.
-    Around(around::Around),
+    /// Another operation of a model.
+    Nn(nn::Op),
     /// Steps of training.
     Train(model::Model),
     /// Generation of text.
@@ -50,7 +50,7 @@ fn shapes(class: AdapterClass, effort: Effort) -> (usize, &'static [[usize; 2]])
 pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Case> {
     let mut cases: Vec<_> = aft::all(class, effort).into_iter().map(Case::Aft).collect();
     cases.extend(attention::all(class, effort).into_iter().map(Case::Attention));
-    cases.extend(around::all(class, effort).into_iter().map(Case::Around));
+    cases.extend(nn::all(class, effort).into_iter().map(Case::Nn));
     for model in model::all(class, effort) {
         cases.extend([Case::Train(model.clone()), Case::Generate(model)]);
     }
@@ -63,7 +63,7 @@ impl Case {
         match self {
             Self::Aft(aft) => aft.row(),
             Self::Attention(attention) => attention.row(),
-            Self::Around(around) => around.row(),
+            Self::Nn(op) => op.row(),
             Self::Train(model) => Row { op: "train".into(), ..model.row() },
             Self::Generate(model) => Row { op: "generate".into(), ..model.row() },
         }
@@ -73,7 +73,7 @@ impl Case {
     pub(super) fn mixed(&self) -> Option<u32> {
         match self {
             Self::Aft(_) | Self::Attention(_) => self.row().T,
-            Self::Around(_) | Self::Train(_) | Self::Generate(_) => None,
+            Self::Nn(_) | Self::Train(_) | Self::Generate(_) => None,
         }
     }
 
@@ -82,9 +82,7 @@ impl Case {
     pub(super) fn effort(&self) -> f64 {
         match self {
             Self::Train(model) | Self::Generate(model) => model.effort(),
-            Self::Aft(_) | Self::Attention(_) | Self::Around(_) => {
-                (f64::from(self.mixed().unwrap_or(0)) / 1024.0).powi(2)
-            }
+            Self::Aft(_) | Self::Attention(_) | Self::Nn(_) => (f64::from(self.mixed().unwrap_or(0)) / 1024.0).powi(2),
         }
     }
 
@@ -110,7 +108,7 @@ impl Case {
         match self {
             Self::Aft(aft) => aft.prepare(measure).await.map(Some),
             Self::Attention(attention) => attention.prepare(measure).await.map(Some),
-            Self::Around(around) => around.prepare(measure).await.map(Some),
+            Self::Nn(op) => op.prepare(measure).await.map(Some),
             Self::Train(_) | Self::Generate(_) => Ok(None),
         }
     }

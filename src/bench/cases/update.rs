@@ -1,6 +1,6 @@
 //! Whether a step of training moved the weights as AdamW does, with the norm, the clipping and the schedule of the run.
 
-use crate::check::around::EPS;
+use crate::check::nn::EPS;
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::reference::compare::widen;

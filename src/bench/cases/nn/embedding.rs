@@ -2,8 +2,8 @@
 
 use super::super::super::operand::enclosed;
 use super::{Part, Parts, input, output, run};
-use crate::check::around::{EPS, verdict, whole, wide};
 use crate::check::cases::normal;
+use crate::check::nn::{EPS, verdict, whole, wide};
 use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::ops::nn::embedding::{Backward, Forward, backward, forward};

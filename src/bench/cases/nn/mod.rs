@@ -1,4 +1,4 @@
-//! The kernels around AFT at the sizes of the paper's language model: D = 512, perceptrons of 4 D, 256 tokens.
+//! The other kernels of a model, at the sizes of the paper's language model: D = 512, perceptrons of 4 D, 256 tokens.
 
 mod adamw;
 mod cross_entropy;
@@ -24,10 +24,10 @@ const HIDDEN: usize = 4 * CHANNELS;
 /// Tokens, V.
 const VOCABULARY: usize = 256;
 
-/// A kernel in a shape.
+/// An operation of `ops::nn` in a shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::bench) struct Around {
-    kernel: Kernel,
+pub(in crate::bench) struct Op {
+    kind: Kind,
     /// Sequences, B.
     batch: usize,
     /// Positions, T.
@@ -35,7 +35,7 @@ pub(in crate::bench) struct Around {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Kernel {
+enum Kind {
     /// From so many channels to so many.
     Linear([usize; 2]),
     LayerNorm,
@@ -46,15 +46,15 @@ enum Kernel {
 }
 
 /// All of them; of the linear layers at first the one that costs the most.
-pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Around> {
+pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Op> {
     let (batch, time) = if class == AdapterClass::Software { (1, 1024) } else { (8, 1024) };
-    let mut kernels = vec![Kernel::Linear([CHANNELS, HIDDEN])];
+    let mut kinds = vec![Kind::Linear([CHANNELS, HIDDEN])];
     if effort == Effort::Full {
         let others = [[CHANNELS, 3 * CHANNELS], [CHANNELS, CHANNELS], [HIDDEN, CHANNELS], [CHANNELS, VOCABULARY]];
-        kernels.extend(others.map(Kernel::Linear));
+        kinds.extend(others.map(Kind::Linear));
     }
-    kernels.extend([Kernel::LayerNorm, Kernel::CrossEntropy, Kernel::Embedding, Kernel::AdamW]);
-    kernels.into_iter().map(|kernel| Around { kernel, batch, time }).collect()
+    kinds.extend([Kind::LayerNorm, Kind::CrossEntropy, Kind::Embedding, Kind::AdamW]);
+    kinds.into_iter().map(|kind| Op { kind, batch, time }).collect()
 }
 
 /// What a kernel is timed in: one direction of it.
@@ -70,16 +70,16 @@ struct Part {
 /// The directions of a kernel, and what they run on.
 struct Parts(Vec<Part>, Box<dyn std::any::Any>);
 
-impl Around {
+impl Op {
     pub(super) fn row(&self) -> Row {
-        let (op, form, channels) = match self.kernel {
-            Kernel::Linear([k, n]) => ("linear", Some(format!("{k} x {n}")), k),
-            Kernel::LayerNorm => ("layer_norm", None, CHANNELS),
-            Kernel::CrossEntropy => ("cross_entropy", None, VOCABULARY),
-            Kernel::Embedding => ("embedding", None, CHANNELS),
-            Kernel::AdamW => ("adamw", Some(format!("{CHANNELS} x {HIDDEN}")), CHANNELS),
+        let (op, form, channels) = match self.kind {
+            Kind::Linear([k, n]) => ("linear", Some(format!("{k} x {n}")), k),
+            Kind::LayerNorm => ("layer_norm", None, CHANNELS),
+            Kind::CrossEntropy => ("cross_entropy", None, VOCABULARY),
+            Kind::Embedding => ("embedding", None, CHANNELS),
+            Kind::AdamW => ("adamw", Some(format!("{CHANNELS} x {HIDDEN}")), CHANNELS),
         };
-        let sequences = self.kernel != Kernel::AdamW;
+        let sequences = self.kind != Kind::AdamW;
         Row {
             op: op.into(),
             form,
@@ -94,15 +94,15 @@ impl Around {
         let rows = self.batch * self.time;
         let placement = measure.gpu.placement(rows as u32);
         let mut bench = Bench::new(&measure.gpu, placement, measure.exp);
-        let Parts(parts, held) = match self.kernel {
-            Kernel::Linear([k, n]) => linear::prepare(&mut bench, rows, k, n).await?,
-            Kernel::LayerNorm => layer_norm::prepare(&mut bench, rows, CHANNELS).await?,
-            Kernel::CrossEntropy => cross_entropy::prepare(&mut bench, rows, VOCABULARY).await?,
-            Kernel::Embedding => embedding::prepare(&mut bench, self.batch, self.time, CHANNELS, VOCABULARY).await?,
-            Kernel::AdamW => adamw::prepare(&mut bench, CHANNELS * HIDDEN).await?,
+        let Parts(parts, held) = match self.kind {
+            Kind::Linear([k, n]) => linear::prepare(&mut bench, rows, k, n).await?,
+            Kind::LayerNorm => layer_norm::prepare(&mut bench, rows, CHANNELS).await?,
+            Kind::CrossEntropy => cross_entropy::prepare(&mut bench, rows, VOCABULARY).await?,
+            Kind::Embedding => embedding::prepare(&mut bench, self.batch, self.time, CHANNELS, VOCABULARY).await?,
+            Kind::AdamW => adamw::prepare(&mut bench, CHANNELS * HIDDEN).await?,
         };
         // Parameters and their moments lie in buffers under every plan.
-        let operands = if self.kernel == Kernel::AdamW { Placement::Buffer } else { placement };
+        let operands = if self.kind == Kind::AdamW { Placement::Buffer } else { placement };
         let timed = parts.into_iter().map(|part| {
             let Part { direction, program, verdicts, flops, bytes } = part;
             let row = Row {

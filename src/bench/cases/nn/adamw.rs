@@ -1,8 +1,8 @@
 //! The update of parameters.
 
 use super::{Part, Parts, run};
-use crate::check::around::{EPS, largest, verdict, wide};
 use crate::check::cases::normal;
+use crate::check::nn::{EPS, largest, verdict, wide};
 use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::gpu::Page;

@@ -25,7 +25,7 @@ use crate::random::below;
 
 /// A kernel around AFT, with its gradients.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Around {
+pub(super) enum Op {
     KernelNorm,
     Linear,
     LayerNorm,
@@ -41,25 +41,25 @@ pub(super) enum Around {
 }
 
 /// All of them.
-pub(super) const KERNELS: [Around; 12] = [
-    Around::KernelNorm,
-    Around::Linear,
-    Around::LayerNorm,
-    Around::Embedding,
-    Around::CrossEntropy,
-    Around::Dropout,
-    Around::GradientNorm,
-    Around::TrainState,
-    Around::AdamW,
-    Around::Cursor,
-    Around::StreamEmbedding,
-    Around::Sample,
+pub(super) const KERNELS: [Op; 12] = [
+    Op::KernelNorm,
+    Op::Linear,
+    Op::LayerNorm,
+    Op::Embedding,
+    Op::CrossEntropy,
+    Op::Dropout,
+    Op::GradientNorm,
+    Op::TrainState,
+    Op::AdamW,
+    Op::Cursor,
+    Op::StreamEmbedding,
+    Op::Sample,
 ];
 
 /// The rounding of an f32 near 1, times 2.
 pub(crate) const EPS: f64 = f32::EPSILON as f64;
 
-impl Around {
+impl Op {
     /// Tries it in both placements.
     pub(super) async fn check(self, gpu: &Gpu, exp: ExpError) -> Result<Line> {
         let mut line = Line::new(self.name());

@@ -3,8 +3,8 @@
 use super::super::super::operand::{Operand, enclosed};
 use super::{Part, Parts, input, output, run};
 use crate::check::Verdict;
-use crate::check::around::{EPS, largest, verdict, whole, wide};
 use crate::check::cases::normal;
+use crate::check::nn::{EPS, largest, verdict, whole, wide};
 use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::ops::nn::cross_entropy::{Gradient, Loss, forward};
