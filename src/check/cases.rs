@@ -116,7 +116,7 @@ pub fn masked(mut problem: Problem) -> Problem {
 pub fn forms() -> Vec<(Form, Dims, usize, bool)> {
     let dims = Dims { b: 2, t: 37, d: 6 };
     let grid = Dims { b: 2, t: 35, d: 6 };
-    // Several strips of time, in which a processor's thread has several columns, some of which are not there.
+    // Several chunks of time; on a CPU a thread has several vec4s, of which some are beyond the last column.
     let wide = Dims { b: 1, t: 132, d: 100 };
     let mut all = Vec::new();
     for causal in [true, false] {

@@ -3,7 +3,8 @@
 use super::cases::{VALUES, Values, masked, problem, with};
 use super::exp::ExpError;
 use super::judge::judge;
-use super::report::{Line, Plain, placements};
+use super::line::{Line, Plain};
+use super::workbench::placements;
 use crate::apply::{Bias, Form, Outcome, Problem};
 use crate::error::Result;
 use crate::gpu::Gpu;

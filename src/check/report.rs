@@ -1,95 +1,28 @@
-//! Every check, one line each.
+//! Every check of a device, one line each.
 
 use serde::Serialize;
 
 use super::exp::Exponential;
-use super::judge::Verdict;
+use super::line::Line;
 use super::{forms, nn, streams};
 use crate::error::Result;
-use crate::gpu::{Gpu, Placement};
+use crate::gpu::Gpu;
 
-/// What was found about one form of AFT, or one kernel around it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Line {
-    /// What was checked.
-    pub name: String,
-    /// The largest error in units of its tolerance: at most 1 passes. Infinite (JSON: null) if a result is not finite.
-    pub ratio: f64,
-    /// Where values are normal, the largest error relative to the magnitudes that an output is a sum of.
-    pub relative: f64,
-    /// The output and the case that gave `ratio`.
-    pub worst: String,
-    /// How many outputs were compared.
-    pub outputs: usize,
-    /// What a plain evaluation in f32 makes of y; for forms of AFT over whole sequences.
-    pub plain: Option<Plain>,
-}
-
-/// What comes of the equations as they are written, in f32 ([`crate::apply::Problem::plain`]).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Plain {
-    /// The error of y for normal values, as [`Line::relative`].
-    pub relative: f64,
-    /// Families of values for which y is beyond the tolerance, or not finite.
-    pub wrong: usize,
-    /// Of so many.
-    pub families: usize,
-}
-
-/// What was found about a device.
+/// The results for a device.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     /// The adapter.
     pub adapter: String,
     /// Its exponential.
     pub exp: Exponential,
-    /// Every form of AFT, the causal ones over streams as well, attention, and every kernel around them.
+    /// Every form of AFT, the causal ones over streams as well, attention, and the other operations of a model.
     pub forms: Vec<Line>,
     /// Whether all of them passed.
     pub passed: bool,
 }
 
-impl Line {
-    /// A line of nothing compared yet.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), ratio: 0.0, relative: 0.0, worst: String::new(), outputs: 0, plain: None }
-    }
-
-    /// Takes the verdicts on a case of normal values into account.
-    pub fn add(&mut self, case: &str, verdicts: &[Verdict]) {
-        self.add_hostile(case, verdicts);
-        self.relative = verdicts.iter().fold(self.relative, |m, verdict| m.max(verdict.relative));
-    }
-
-    /// Takes the verdicts on a case into account whose values make f32 itself inexact.
-    pub fn add_hostile(&mut self, case: &str, verdicts: &[Verdict]) {
-        for Verdict { output, ratio, .. } in verdicts {
-            let ratio = if ratio.is_nan() { f64::INFINITY } else { *ratio };
-            if self.worst.is_empty() || ratio > self.ratio {
-                self.ratio = ratio;
-                self.worst = format!("{output}, {case}");
-            }
-            self.outputs += 1;
-        }
-    }
-
-    /// Whether there was something to compare, and all of it was within its tolerance.
-    pub fn passes(&self) -> bool {
-        self.outputs > 0 && self.ratio <= 1.0
-    }
-}
-
-/// Both homes of planes, that of the device's tuning first.
-pub(super) fn placements(gpu: &Gpu) -> [Placement; 2] {
-    if gpu.tuning().textures {
-        [Placement::Texture, Placement::Buffer]
-    } else {
-        [Placement::Buffer, Placement::Texture]
-    }
-}
-
-/// Checks a device: every form of AFT with its gradients, the causal ones over streams, attention, then the kernels around them.
-/// `each` is told every line as soon as it is there.
+/// Checks a device: every form of AFT with its gradients, the causal ones over streams, attention, then the other operations of a
+/// model. `each` is called with every line as soon as it is there.
 ///
 /// # Errors
 /// [`crate::Error::DeviceLost`], [`crate::Error::OutOfMemory`], [`crate::Error::Rejected`]: a wrong result is none.
@@ -107,29 +40,10 @@ pub async fn check(gpu: &Gpu, exp: Exponential, mut each: impl FnMut(&Line)) -> 
         lines.push(nn::attention::check(gpu, exp.error, causal).await?);
         lines.last().into_iter().for_each(&mut each);
     }
-    for kernel in nn::KERNELS {
-        lines.push(kernel.check(gpu, exp.error).await?);
+    for op in nn::OPS {
+        lines.push(op.check(gpu, exp.error).await?);
         lines.last().into_iter().for_each(&mut each);
     }
     let passed = lines.iter().all(Line::passes);
     Ok(Report { adapter: gpu.caps().adapter.to_string(), exp, forms: lines, passed })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_as_good_as_its_worst_output() {
-        let verdict = |output, ratio| Verdict { output, ratio, relative: 1e-7 };
-        let mut line = Line::new("AFT-simple");
-        assert!(!line.passes(), "nothing was compared");
-        line.add("all normal", &[verdict("y", 0.25), verdict("dq", 0.5), verdict("dk", 0.125)]);
-        assert!(line.passes() && line.ratio == 0.5 && line.worst == "dq, all normal" && line.outputs == 3);
-        for bad in [1.001, f64::INFINITY, f64::NAN] {
-            let mut line = line.clone();
-            line.add_hostile("hostile", &[verdict("dv", bad), verdict("y", 0.0)]);
-            assert!(!line.passes() && line.worst == "dv, hostile", "{line:?}");
-        }
-    }
 }

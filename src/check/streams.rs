@@ -3,7 +3,8 @@
 use super::cases::{VALUES, Values, problem, with};
 use super::exp::ExpError;
 use super::judge::judge;
-use super::report::{Line, placements};
+use super::line::Line;
+use super::workbench::placements;
 use crate::apply::{Bias, Form, Outcome, Problem};
 use crate::error::Result;
 use crate::gpu::Gpu;

@@ -7,6 +7,15 @@ use crate::ops::nn::batch::{Batch, BatchLayout};
 use crate::ops::nn::train_state::TrainState;
 use crate::ops::{Builder, Gradient};
 
+/// Both storages of planes, the one that the device's tuning prefers first.
+pub(super) fn placements(gpu: &Gpu) -> [Placement; 2] {
+    if gpu.tuning().textures {
+        [Placement::Texture, Placement::Buffer]
+    } else {
+        [Placement::Buffer, Placement::Texture]
+    }
+}
+
 /// What kernels are tried with.
 pub(crate) struct Bench {
     /// Collects the kernels.

@@ -1,7 +1,8 @@
 //! Updates of a page of parameters.
 
-use super::{Bench, Case, EPS, largest, verdict, wide};
+use super::compare::{Case, EPS, largest, verdict, wide};
 use crate::check::cases::normal;
+use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::gpu::Page;
 use crate::ops::nn::adamw::{Hyper, Update, update};

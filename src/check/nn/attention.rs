@@ -3,7 +3,8 @@
 use crate::check::attention::AttentionProblem;
 use crate::check::cases::{VALUES, Values};
 use crate::check::exp::ExpError;
-use crate::check::report::{Line, placements};
+use crate::check::line::Line;
+use crate::check::workbench::placements;
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::reference::Dims;

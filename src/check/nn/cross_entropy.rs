@@ -1,8 +1,9 @@
 //! The loss of a row of logits, and its gradient.
 
-use super::{Bench, Case, EPS, largest, verdict, whole, wide};
+use super::compare::{Case, EPS, largest, verdict, whole, wide};
 use crate::check::cases::normal;
 use crate::check::judge::Verdict;
+use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::ops::nn::cross_entropy::{Gradient, Loss, forward};
 use crate::reference::nn::cross_entropy as reference;

@@ -1,6 +1,7 @@
 //! Where a stream is, pass by pass: a prompt, its continuation, and the start over when all positions are full.
 
-use super::{Bench, Case, verdict};
+use super::compare::{Case, verdict};
+use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::ops::nn::cursor::{Cursor, Open, open};
 use crate::random::below;

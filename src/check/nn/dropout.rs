@@ -1,8 +1,9 @@
 //! Dropout: which elements are kept is bit for bit that of the reference.
 
-use super::{Bench, Case, EPS, largest, wide};
+use super::compare::{Case, EPS, largest, wide};
 use crate::check::cases::normal;
 use crate::check::judge::Verdict;
+use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::ops::nn::dropout::{Dropout, forward};
 use crate::ops::nn::train_state::TrainState;

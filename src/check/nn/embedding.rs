@@ -1,7 +1,8 @@
 //! Token and position tables, and their gradients.
 
-use super::{Bench, Case, EPS, verdict, whole, wide};
+use super::compare::{Case, EPS, verdict, whole, wide};
 use crate::check::cases::normal;
+use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::ops::nn::embedding::{Backward, Forward, backward, forward};
 use crate::reference::Dims;

@@ -1,7 +1,8 @@
 //! The norm of all gradients, from partial sums of squares.
 
-use super::{Bench, Case, EPS, verdict, wide};
+use super::compare::{Case, EPS, verdict, wide};
 use crate::check::cases::normal;
+use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::ops::nn::gradient_norm::{MAX_PARTIALS, SumSquares, forward};
 use crate::reference::nn::gradient_norm as reference;

@@ -1,7 +1,8 @@
 //! The re-parameterised kernel of AFT-conv (Eq. 8) and the gradients of raw, gamma and beta.
 
-use super::{Bench, Case, EPS, largest, verdict, wide};
+use super::compare::{Case, EPS, largest, verdict, wide};
 use crate::check::cases::normal;
+use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::gpu::Weights;
 use crate::ops::Gradient;

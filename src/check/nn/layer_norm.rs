@@ -1,7 +1,8 @@
 //! Layer normalisation with the gradient of its parameters and of its input.
 
-use super::{Bench, Case, EPS, largest, verdict, wide};
+use super::compare::{Case, EPS, largest, verdict, wide};
 use crate::check::cases::normal;
+use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::ops::nn::layer_norm::{Backward, Forward, backward, forward, stats_bytes};
 use crate::reference::nn::layer_norm as reference;

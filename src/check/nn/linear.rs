@@ -1,7 +1,8 @@
 //! y = gelu(x W + bias) + residual, and the gradients of a layer whose input was itself a GELU.
 
-use super::{Bench, Case, EPS, largest, verdict, wide};
+use super::compare::{Case, EPS, largest, verdict, wide};
 use crate::check::cases::normal;
+use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::ops::nn::linear::{Backward, Forward, backward, forward};
 use crate::reference::nn::linear::{self as reference, Activation, Dims};

@@ -1,7 +1,8 @@
 //! Tokens that are drawn: those of the reference, where rounding does not decide.
 
-use super::{Bench, Case, verdict, wide};
+use super::compare::{Case, verdict, wide};
 use crate::check::cases::normal;
+use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::ops::nn::cursor::Cursor;
 use crate::ops::nn::sample::{Sample, Settings, sample};

@@ -1,7 +1,8 @@
 //! Embeddings of the next tokens of a stream, from the end of a ring over to its beginning.
 
-use super::{Bench, Case, EPS, verdict, whole, wide};
+use super::compare::{Case, EPS, verdict, whole, wide};
 use crate::check::cases::normal;
+use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::ops::nn::cursor::Cursor;
 use crate::ops::nn::stream_embedding::{Forward, TokenRing, forward};

@@ -1,6 +1,7 @@
 //! The end of a step: its norm, loss and learning rate, and what AdamW goes by.
 
-use super::{Bench, Case, EPS, verdict};
+use super::compare::{Case, EPS, verdict};
+use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::ops::nn::train_state::{CloseStep, Record, Schedule, TrainState, close_step, metrics_bytes};
 use crate::reference::nn::train_state as reference;
