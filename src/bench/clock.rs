@@ -2,7 +2,7 @@
 
 use web_time::Instant;
 
-use super::limits::{Limit, Plain};
+use super::roofline::{Ceiling, CeilingKernel};
 use crate::error::Result;
 use crate::gpu::stamps::{self, Stamps};
 use crate::gpu::{Clock, Command, Gpu, Program, timed};
@@ -104,7 +104,7 @@ const NO_TIMES: &str = "timestamps are zero or unordered";
 
 /// The smallest step of a device's timestamps in seconds, or what speaks against them.
 async fn tried(gpu: &Gpu, set: &Stamps) -> Result<Result<f64, &'static str>> {
-    let [idle, work] = [Limit::Dispatch, Limit::Fma].map(|limit| Plain::new(gpu, limit));
+    let [idle, work] = [Ceiling::Dispatch, Ceiling::Fma].map(|ceiling| CeilingKernel::new(gpu, ceiling));
     let (idle, work) = (idle?.program, work?.program);
     // Compiled before anything is timed.
     timed(gpu, None, &[[idle.commands(), work.commands()].concat()]).await?;

@@ -1,13 +1,13 @@
-//! What cases are measured with: the device, its clock, its limits, and how long it may take.
+//! What cases are measured with: the device, its clock, its ceilings, and how long it may take.
 
 use std::ops::ControlFlow;
 
 use web_time::Instant;
 
 use super::clock::Stopwatch;
-use super::limits::{Limit, Plain};
 use super::pair::{Paired, in_turns, median, quantile};
 use super::result::{self, Row};
+use super::roofline::{Ceiling, CeilingKernel};
 use super::run::Effort;
 use crate::check::ExpError;
 use crate::error::Result;
@@ -19,8 +19,8 @@ pub(super) struct Timed {
     pub(super) row: Row,
     /// One execution.
     pub(super) program: Program,
-    /// What it is held against.
-    pub(super) limit: Limit,
+    /// The ceiling that it is compared with.
+    pub(super) ceiling: Ceiling,
     /// The largest error in units of its tolerance.
     pub(super) error: f64,
 }
@@ -45,13 +45,13 @@ pub(super) struct Measure<'a> {
     begun: Instant,
     /// Whether to stop.
     pub(super) stop: &'a dyn Fn() -> bool,
-    /// Kernels of limits that are ready, with the bytes that their planes were asked to have.
-    pub(super) plain: Vec<(u64, Plain)>,
+    /// Kernels of ceilings that are ready, with the bytes that their planes were asked to have.
+    pub(super) ceilings: Vec<(u64, CeilingKernel)>,
 }
 
 impl<'a> Measure<'a> {
     pub(super) fn new(gpu: &Gpu, watch: Stopwatch, exp: ExpError, effort: Effort, stop: &'a dyn Fn() -> bool) -> Self {
-        Self { gpu: gpu.clone(), watch, exp, effort, begun: Instant::now(), stop, plain: Vec::new() }
+        Self { gpu: gpu.clone(), watch, exp, effort, begun: Instant::now(), stop, ceilings: Vec::new() }
     }
 
     /// Seconds for a row.
@@ -66,25 +66,25 @@ impl<'a> Measure<'a> {
         over.then(|| format!("the {limit_s} s of this effort were spent"))
     }
 
-    /// Measures a limit by itself; none if told to stop.
+    /// Measures a ceiling by itself; none if told to stop.
     ///
     /// # Errors
     /// As the kernels.
-    pub(super) async fn limit(&mut self, limit: Limit) -> Result<Option<result::Limit>> {
+    pub(super) async fn ceiling_alone(&mut self, ceiling: Ceiling) -> Result<Option<result::Limit>> {
         let allowance_s = self.allowance_s();
         let Self { gpu, watch, stop, .. } = self;
-        let plain = gpu.checked("preparing a limit", || Plain::new(gpu, limit)).await?;
-        let values: Vec<f64> = if limit == Limit::Submit {
-            submissions(gpu, &plain.program).await?
+        let kernel = gpu.checked("preparing a ceiling", || CeilingKernel::new(gpu, ceiling)).await?;
+        let values: Vec<f64> = if ceiling == Ceiling::Submit {
+            submissions(gpu, &kernel.program).await?
         } else {
-            let Some(paired) = in_turns(watch, &[(&plain.program, None)], allowance_s, *stop).await? else {
+            let Some(paired) = in_turns(watch, &[(&kernel.program, None)], allowance_s, *stop).await? else {
                 return Ok(None);
             };
-            let value = |seconds: &f64| if limit.is_latency() { seconds * 1e6 } else { plain.work / seconds * 1e-9 };
+            let value = |seconds: &f64| if ceiling.is_latency() { seconds * 1e6 } else { kernel.work / seconds * 1e-9 };
             paired.iter().flat_map(|paired| &paired.seconds).map(value).collect()
         };
         let [min, value, max] = [0.0, 0.5, 1.0].map(|p| quantile(&values, p));
-        Ok(Some(result::Limit { name: limit.name().into(), value, unit: limit.unit().into(), min, max }))
+        Ok(Some(result::Limit { name: ceiling.name().into(), value, unit: ceiling.unit().into(), min, max }))
     }
 
     /// Times programs whose results were checked, in turns, and adds their rows. A wrong result gets no time. If told to stop, adds what
@@ -94,47 +94,49 @@ impl<'a> Measure<'a> {
     /// As the kernels.
     pub(super) async fn rows(&mut self, all: &[&Timed], rows: &mut Vec<Row>) -> Result<ControlFlow<()>> {
         let mut judged: Vec<_> = all.iter().map(|timed| timed.judged()).collect();
-        // Rows that get times, their programs, and the places of their limits' kernels.
+        // Rows that get times, their programs, and the places of their ceilings' kernels.
         let right: Vec<_> = judged.iter_mut().zip(all).filter(|(row, _)| row.gate != FAIL).collect();
         let mut places = Vec::new();
         for (row, timed) in &right {
-            places.push(self.plain(timed.limit, row.bytes.unwrap_or(f64::INFINITY)).await?);
+            places.push(self.ceiling(timed.ceiling, row.bytes.unwrap_or(f64::INFINITY)).await?);
         }
-        let limits: Vec<_> = places.iter().map(|&place| &self.plain[place].1).collect();
+        let ceilings: Vec<_> = places.iter().map(|&place| &self.ceilings[place].1).collect();
         let programs: Vec<_> =
-            right.iter().zip(&limits).map(|((_, timed), &limit)| (&timed.program, Some(limit))).collect();
+            right.iter().zip(&ceilings).map(|((_, timed), &ceiling)| (&timed.program, Some(ceiling))).collect();
         let paired = in_turns(&mut self.watch, &programs, self.effort.allowance_s(), self.stop).await?;
         let Some(paired) = paired else {
             rows.extend(judged.into_iter().filter(|row| row.gate == FAIL));
             return Ok(ControlFlow::Break(()));
         };
-        for (((row, timed), limit), paired) in right.into_iter().zip(limits).zip(&paired) {
+        for (((row, timed), ceiling), paired) in right.into_iter().zip(ceilings).zip(&paired) {
             times(row, paired);
             row.clock = Some(self.watch.name().into());
-            row.limit = Some(timed.limit.name().into());
-            let work = if timed.limit == Limit::Fma { row.flops } else { row.bytes };
+            row.limit = Some(timed.ceiling.name().into());
+            let work = if timed.ceiling == Ceiling::Fma { row.flops } else { row.bytes };
             if let Some(work) = work {
-                fill_percents(row, paired, work, limit.work);
+                fill_percents(row, paired, work, ceiling.work);
             }
         }
         rows.extend(judged);
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Makes the kernel of a limit ready, which moves about `bytes` where it is one of bandwidth; gives its place in `plain`.
+    /// Makes the kernel of a ceiling ready, which moves about `bytes` where it is one of bandwidth; gives its place in `ceilings`.
     ///
     /// # Errors
-    /// As [`Plain::beside`].
-    pub(super) async fn plain(&mut self, limit: Limit, bytes: f64) -> Result<usize> {
+    /// As [`CeilingKernel::beside`].
+    pub(super) async fn ceiling(&mut self, ceiling: Ceiling, bytes: f64) -> Result<usize> {
         // In powers of two, so that few are made.
-        let bytes = if limit.is_bandwidth() { bytes.log2().round().exp2() } else { 0.0 };
-        if let Some(place) = self.plain.iter().position(|(size, plain)| *size == bytes as u64 && plain.limit == limit) {
+        let bytes = if ceiling.is_bandwidth() { bytes.log2().round().exp2() } else { 0.0 };
+        if let Some(place) =
+            self.ceilings.iter().position(|(size, kernel)| *size == bytes as u64 && kernel.ceiling == ceiling)
+        {
             return Ok(place);
         }
         let gpu = &self.gpu;
-        let plain = gpu.checked("preparing a limit", || Plain::beside(gpu, limit, bytes)).await?;
-        self.plain.push((bytes as u64, plain));
-        Ok(self.plain.len() - 1)
+        let kernel = gpu.checked("preparing a ceiling", || CeilingKernel::beside(gpu, ceiling, bytes)).await?;
+        self.ceilings.push((bytes as u64, kernel));
+        Ok(self.ceilings.len() - 1)
     }
 }
 
@@ -160,9 +162,9 @@ pub(super) fn times(row: &mut Row, paired: &Paired) {
     row.repetitions = Some(paired.runs);
 }
 
-/// Writes down what a case that does `work` reaches of a limit, round by round.
-pub(super) fn fill_percents(row: &mut Row, paired: &Paired, work: f64, limit_work: f64) {
-    let percents = paired.percents(work, limit_work);
+/// Writes down what a case that does `work` reaches of a ceiling, round by round.
+pub(super) fn fill_percents(row: &mut Row, paired: &Paired, work: f64, ceiling_work: f64) {
+    let percents = paired.percents(work, ceiling_work);
     row.percent_of_limit = Some(median(&percents));
     row.percent_spread = Some([quantile(&percents, 0.0), quantile(&percents, 1.0)]);
 }

@@ -1,7 +1,7 @@
-//! The benchmark: what an adapter reaches in plain kernels, and what ours reach of it.
+//! The benchmark: the ceilings of an adapter in plain kernels, and what share of them our kernels reach.
 //!
-//! In reading order: [`Results`] is what comes out. To measure, `limits` are the plain kernels; `clock` measures time, `pair` takes cases
-//! and their limits in turns, and `hosted` what the host runs itself; `operand` and `sampled` set up what a case in `cases` runs on and is
+//! In reading order: [`Results`] is what comes out. To measure, `roofline` has the ceilings, plain kernels; `clock` measures time, `pair` takes cases
+//! and their ceilings in turns, and `hosted` what the host runs itself; `operand` and `sampled` set up what a case in `cases` runs on and is
 //! checked by; [`run()`] does it all, and [`explain()`] takes a case apart. To read, [`read()`] takes a file, [`series`], [`slope`],
 //! [`crossing`] and [`memory`] say what its rows say together, and [`report`] writes it down.
 //!
@@ -27,7 +27,6 @@ pub mod crossing;
 mod describe;
 mod explain;
 mod hosted;
-mod limits;
 mod measure;
 pub mod memory;
 mod operand;
@@ -35,13 +34,14 @@ mod pair;
 mod read;
 pub mod report;
 mod result;
+mod roofline;
 mod run;
 mod sampled;
 pub mod series;
 pub mod slope;
 
 pub use explain::{Explanation, Share, Step, explain};
-pub(crate) use limits::{catalogue, half_precision};
 pub use read::read;
 pub use result::{Adapter, Limit, Results, Row, SCHEMA, Skipped};
+pub(crate) use roofline::{catalogue, half_precision};
 pub use run::{COMMIT, Effort, Filter, Options, Progress, run};

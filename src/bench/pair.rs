@@ -1,9 +1,9 @@
-//! Rounds in which cases and their limits take turns: clocks, neighbours and temperatures change, ratios within a round hardly.
+//! Rounds in which cases and their ceilings take turns: clocks, neighbours and temperatures change, ratios within a round hardly.
 
 use std::iter::once;
 
 use super::clock::Stopwatch;
-use super::limits::Plain;
+use super::roofline::CeilingKernel;
 use crate::error::Result;
 use crate::gpu::Program;
 
@@ -19,8 +19,8 @@ const MOST: u32 = 100_000;
 pub(super) struct Paired {
     /// Seconds of one run of the case in each round.
     pub(super) seconds: Vec<f64>,
-    /// Seconds of one run of the limit's kernel in each round; empty without a limit.
-    pub(super) limit_seconds: Vec<f64>,
+    /// Seconds of one run of the ceiling's kernel in each round; empty without a ceiling.
+    pub(super) ceiling_seconds: Vec<f64>,
     /// Runs of the case in all rounds.
     pub(super) runs: u32,
 }
@@ -38,18 +38,18 @@ struct Turn<'a> {
     seconds: Vec<f64>,
 }
 
-/// A case, and beside it its limit's kernel, if it has one.
+/// A case, and beside it its ceiling's kernel, if it has one.
 struct Pair<'a> {
     case: Turn<'a>,
-    limit: Option<Turn<'a>>,
+    ceiling: Option<Turn<'a>>,
 }
 
 impl<'a> Pair<'a> {
-    fn new(program: &'a Program, limit: Option<&'a Plain>, allowance_s: f64) -> Self {
-        let share_s = allowance_s / MOST_ROUNDS as f64 / if limit.is_some() { 2.0 } else { 1.0 };
-        // A limit's kernel is made to last a few milliseconds, or less.
-        let limit = limit.map(|limit| Turn::new(&limit.program, share_s.min(0.02)));
-        Self { case: Turn::new(program, share_s), limit }
+    fn new(program: &'a Program, ceiling: Option<&'a CeilingKernel>, allowance_s: f64) -> Self {
+        let share_s = allowance_s / MOST_ROUNDS as f64 / if ceiling.is_some() { 2.0 } else { 1.0 };
+        // A ceiling's kernel is made to last a few milliseconds, or less.
+        let ceiling = ceiling.map(|ceiling| Turn::new(&ceiling.program, share_s.min(0.02)));
+        Self { case: Turn::new(program, share_s), ceiling }
     }
 }
 
@@ -61,29 +61,31 @@ enum Ended {
     ClockGivenUp,
 }
 
-/// Times programs in turns, each next to its limit's kernel if it has one, for about `allowance_s` seconds each. None if told to
+/// Times programs in turns, each next to its ceiling's kernel if it has one, for about `allowance_s` seconds each. None if told to
 /// stop.
 ///
 /// # Errors
 /// As [`Stopwatch::time`].
 pub(super) async fn in_turns(
     watch: &mut Stopwatch,
-    programs: &[(&Program, Option<&Plain>)],
+    programs: &[(&Program, Option<&CeilingKernel>)],
     allowance_s: f64,
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<Vec<Paired>>> {
-    let mut pairs: Vec<_> = programs.iter().map(|&(program, limit)| Pair::new(program, limit, allowance_s)).collect();
+    let mut pairs: Vec<_> =
+        programs.iter().map(|&(program, ceiling)| Pair::new(program, ceiling, allowance_s)).collect();
     loop {
-        let mut turns: Vec<_> = pairs.iter_mut().flat_map(|pair| once(&mut pair.case).chain(&mut pair.limit)).collect();
+        let mut turns: Vec<_> =
+            pairs.iter_mut().flat_map(|pair| once(&mut pair.case).chain(&mut pair.ceiling)).collect();
         match rounds(watch, &mut turns, allowance_s * programs.len() as f64, stop).await? {
             Ended::Done => break,
             Ended::Stopped => return Ok(None),
             Ended::ClockGivenUp => {}
         }
     }
-    let paired = |Pair { case, limit }| {
-        let limit_seconds = limit.map_or_else(Vec::new, |limit: Turn<'_>| limit.seconds);
-        Paired { seconds: case.seconds, limit_seconds, runs: case.runs }
+    let paired = |Pair { case, ceiling }| {
+        let ceiling_seconds = ceiling.map_or_else(Vec::new, |ceiling: Turn<'_>| ceiling.seconds);
+        Paired { seconds: case.seconds, ceiling_seconds, runs: case.runs }
     };
     Ok(Some(pairs.into_iter().map(paired).collect()))
 }
@@ -124,7 +126,7 @@ fn count(round_s: f64, allowance_s: f64) -> usize {
     ((allowance_s / round_s) as usize).clamp(ROUNDS, MOST_ROUNDS)
 }
 
-/// Who comes when in a round, of so many: there and back, so that none is always the first, and a case stays next to its limit.
+/// Who comes when in a round, of so many: there and back, so that none is always the first, and a case stays next to its ceiling.
 fn order(round: usize, of: usize) -> impl Iterator<Item = usize> {
     (0..of).map(move |place| if round.is_multiple_of(2) { place } else { of - 1 - place })
 }
@@ -190,12 +192,12 @@ fn next(runs: u32, took_s: f64, least_s: f64, share_s: f64) -> Plan {
 }
 
 impl Paired {
-    /// The ratios of the rounds in per cent: what the case reaches of the limit, if a run of it does `work` and one of the
-    /// limit's kernel `limit_work`.
-    pub(super) fn percents(&self, work: f64, limit_work: f64) -> Vec<f64> {
+    /// The ratios of the rounds in per cent: what the case reaches of the ceiling, if a run of it does `work` and one of the
+    /// ceiling's kernel `ceiling_work`.
+    pub(super) fn percents(&self, work: f64, ceiling_work: f64) -> Vec<f64> {
         let rate = |work: f64, seconds: f64| work / seconds;
-        let pairs = self.seconds.iter().zip(&self.limit_seconds);
-        pairs.map(|(&case, &limit)| 100.0 * rate(work, case) / rate(limit_work, limit)).collect()
+        let pairs = self.seconds.iter().zip(&self.ceiling_seconds);
+        pairs.map(|(&case, &ceiling)| 100.0 * rate(work, case) / rate(ceiling_work, ceiling)).collect()
     }
 }
 
@@ -249,7 +251,7 @@ mod tests {
     #[test]
     fn ratios_are_of_pairs() {
         // The machine slows down to a half in the second round: the ratio stays.
-        let paired = Paired { seconds: vec![2.0, 4.0], limit_seconds: vec![0.5, 1.0], runs: 2 };
+        let paired = Paired { seconds: vec![2.0, 4.0], ceiling_seconds: vec![0.5, 1.0], runs: 2 };
         assert_eq!(paired.percents(10.0, 5.0), [50.0, 50.0]);
     }
 }

@@ -1,4 +1,4 @@
-//! A run of the benchmark: limits first, then group by group of cases; what is done is kept, whatever comes.
+//! A run of the benchmark: ceilings first, then group by group of cases; what is done is kept, whatever comes.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -8,9 +8,9 @@ use web_time::Instant;
 use super::cases::{self, Case, Group, skipped};
 use super::clock::Stopwatch;
 use super::describe::adapter;
-use super::limits::Limit;
 use super::measure::{FAIL, Measure};
 use super::result::{Results, Row, SCHEMA, Skipped};
+use super::roofline::Ceiling;
 use crate::check::Exponential;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -52,7 +52,7 @@ pub struct Options {
 /// How far a run is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
-    /// Parts done: limits, checks of cases, and the times of those that take turns.
+    /// Parts done: ceilings, checks of cases, and the times of those that take turns.
     pub done: usize,
     /// Of so many.
     pub of: usize,
@@ -132,8 +132,8 @@ pub async fn run(
     let start = Instant::now();
     let effort = options.effort;
     let groups = Group::all(chosen(gpu, options)?);
-    // A limit is less than a case: one execution of it, and nothing to check.
-    let mut efforts = vec![0.3; Limit::ALL.len()];
+    // A ceiling is less than a case: one execution of it, and nothing to check.
+    let mut efforts = vec![0.3; Ceiling::ALL.len()];
     efforts.extend(groups.iter().flat_map(Group::efforts));
     let of = efforts.len();
     let mut done = 0;
@@ -148,14 +148,14 @@ pub async fn run(
     results.adapter = adapter(gpu, &watch, options.commit.clone());
     let exp = Exponential::measure(gpu).await?.error;
     let mut measure = Measure::new(gpu, watch, exp, effort, stop);
-    for limit in Limit::ALL {
-        let name = format!("limit: {}", limit.name());
+    for ceiling in Ceiling::ALL {
+        let name = format!("limit: {}", ceiling.name());
         tell(name.clone());
-        if limit == Limit::FmaHalf && !gpu.caps().features.contains(wgpu::Features::SHADER_F16) {
+        if ceiling == Ceiling::FmaHalf && !gpu.caps().features.contains(wgpu::Features::SHADER_F16) {
             results.skipped.push(Skipped { case: name, reason: "shader-f16 is not granted".into() });
             continue;
         }
-        match measure.limit(limit).await {
+        match measure.ceiling_alone(ceiling).await {
             Ok(Some(limit)) => results.limits.push(limit),
             Ok(None) => return Ok(ControlFlow::Break(())),
             Err(error) => results.skipped.push(skipped(name, error)?),

@@ -25,7 +25,7 @@ pub struct Report {
 /// model. `each` is called with every line as soon as it is there.
 ///
 /// # Errors
-/// [`crate::Error::DeviceLost`], [`crate::Error::OutOfMemory`], [`crate::Error::Rejected`]: a wrong result is none.
+/// [`crate::Error::DeviceLost`], [`crate::Error::OutOfMemory`], [`crate::Error::Rejected`]. A wrong result is no error: its line does not pass.
 pub async fn check(gpu: &Gpu, exp: Exponential, mut each: impl FnMut(&Line)) -> Result<Report> {
     let mut lines = Vec::new();
     for form in forms::table() {

@@ -1,9 +1,9 @@
 //! AFT in every form, as `ops::aft::mix` runs it, forward and gradient.
 
-use super::super::limits::Limit;
 use super::super::measure::{Measure, Timed, plan};
 use super::super::operand::{Operand, enclosed};
 use super::super::result::Row;
+use super::super::roofline::Ceiling;
 use super::super::run::Effort;
 use super::super::sampled::{self, Sample};
 use super::work::Mixing;
@@ -139,7 +139,7 @@ impl Aft {
         // Gradients of all channels take the time that they take in use.
         layer.dy.write(gpu, &dense)?;
 
-        let limit = if self.flops().is_some() { Limit::Fma } else { Limit::Reads(placement) };
+        let ceiling = if self.flops().is_some() { Ceiling::Fma } else { Ceiling::Reads(placement) };
         let timed = |gradient: bool| {
             let row = Row {
                 direction: if gradient { "gradient" } else { "forward" }.into(),
@@ -150,7 +150,7 @@ impl Aft {
                 ..self.row()
             };
             let program = if gradient { &layer.backward } else { &layer.forward }.clone();
-            Timed { row, program, limit, error: worst(!gradient) }
+            Timed { row, program, ceiling, error: worst(!gradient) }
         };
         Ok(Prepared { timed: vec![timed(false), timed(true)], _held: Box::new(layer) })
     }

@@ -1,9 +1,9 @@
 //! Multi-head softmax attention, as `ops::nn::attention` runs it, forward and gradient.
 
-use super::super::limits::Limit;
 use super::super::measure::{Measure, Timed, plan};
 use super::super::operand::{Operand, enclosed};
 use super::super::result::Row;
+use super::super::roofline::Ceiling;
 use super::super::run::Effort;
 use super::work::Mixing;
 use super::{Prepared, run};
@@ -76,7 +76,7 @@ impl MultiHead {
             let program = if gradient { &layer.backward } else { &layer.forward }.clone();
             let of_it = verdicts.iter().filter(|verdict| (verdict.output == "y") != gradient);
             let error = of_it.fold(0.0, |worst: f64, verdict| worst.max(verdict.ratio));
-            Timed { row, program, limit: Limit::Fma, error }
+            Timed { row, program, ceiling: Ceiling::Fma, error }
         };
         Ok(Prepared { timed: vec![timed(false), timed(true)], _held: Box::new(layer) })
     }

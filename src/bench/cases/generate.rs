@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 
 use web_time::Instant;
 
-use super::super::limits::Limit;
 use super::super::measure::{FAIL, Measure, judge};
 use super::super::result::Row;
+use super::super::roofline::Ceiling;
 use super::model::{Model, stir};
 use super::train::letters;
 use super::truth::Truth;
@@ -54,8 +54,8 @@ pub(super) async fn measure(
             }
         };
         // Past the last position the generator would read its last half again.
-        let (limit, most) = if first { (Limit::Fma, 50) } else { (Limit::Reads(language.placement), half - 1) };
-        let timed = measure.hosted((limit, work.token_bytes(half)), most.max(1), run).await?;
+        let (ceiling, most) = if first { (Ceiling::Fma, 50) } else { (Ceiling::Reads(language.placement), half - 1) };
+        let timed = measure.hosted((ceiling, work.token_bytes(half)), most.max(1), run).await?;
         let Some(timed) = timed else { return Ok(ControlFlow::Break(())) };
         let amount = if first {
             *row.flops.insert(work.prompt(half))

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use web_time::Instant;
 
 use super::super::explain::{self, Explanation, Step};
-use super::super::limits::Limit;
 use super::super::measure::{FAIL, Measure, is_right, judge};
 use super::super::pair::{ROUNDS, median};
 use super::super::result::Row;
+use super::super::roofline::Ceiling;
 use super::Case;
 use super::model::{Model, stir};
 use super::truth::Truth;
@@ -51,7 +51,7 @@ pub(super) async fn measure(
         trainer.advance(steps).await.map(|_| start.elapsed().as_secs_f64())
     };
     let flops = Work::of(&model.config)?.step(model.batch);
-    let Some(timed) = measure.hosted((Limit::Fma, 0.0), 50, run).await? else { return Ok(ControlFlow::Break(())) };
+    let Some(timed) = measure.hosted((Ceiling::Fma, 0.0), 50, run).await? else { return Ok(ControlFlow::Break(())) };
     row.flops = Some(flops);
     timed.fill(&mut row, flops);
     row.tokens_per_second = row.median_ms.map(|ms| 1e3 * f64::from(model.batch * model.config.length) / ms);

@@ -6,10 +6,10 @@ mod embedding;
 mod layer_norm;
 mod linear;
 
-use super::super::limits::Limit;
 use super::super::measure::{Measure, Timed, plan};
 use super::super::operand::Operand;
 use super::super::result::Row;
+use super::super::roofline::Ceiling;
 use super::super::run::Effort;
 use super::Prepared;
 use crate::check::Verdict;
@@ -112,9 +112,9 @@ impl Op {
                 plan: Some(plan(&measure.gpu, operands)),
                 ..self.row()
             };
-            let limit = if flops.is_some() { Limit::Fma } else { Limit::Reads(operands) };
+            let ceiling = if flops.is_some() { Ceiling::Fma } else { Ceiling::Reads(operands) };
             let error = verdicts.iter().fold(0.0, |worst: f64, verdict| worst.max(verdict.ratio));
-            Timed { row, program, limit, error }
+            Timed { row, program, ceiling, error }
         });
         Ok(Prepared { timed: timed.collect(), _held: Box::new((held, bench.b)) })
     }

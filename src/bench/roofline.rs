@@ -1,4 +1,5 @@
-//! What an adapter reaches in plain kernels (`shaders/bench/*.wgsl`): what the kernels of AFT are held against.
+//! The ceilings of an adapter's roofline: what it reaches in plain kernels (`shaders/bench/*.wgsl`). The kernels of AFT are compared
+//! with them.
 
 use crate::error::Result;
 use crate::gpu::{
@@ -65,9 +66,9 @@ kernel! {
 /// vec4s of a table that is read: 16 KiB, the least that WebGPU lets a uniform have.
 const ENTRIES: u32 = 1024;
 
-/// A plain kernel that others are held against.
+/// A ceiling, each with a plain kernel that reaches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Limit {
+pub(super) enum Ceiling {
     /// Multiply-adds in f32.
     Fma,
     /// Multiply-adds in f16, where the device grants it.
@@ -86,7 +87,7 @@ pub(super) enum Limit {
     Submit,
 }
 
-impl Limit {
+impl Ceiling {
     /// All of them.
     pub(super) const ALL: [Self; 10] = [
         Self::Fma,
@@ -138,67 +139,67 @@ impl Limit {
     }
 }
 
-/// A limit's kernel, ready to run.
-pub(super) struct Plain {
+/// A ceiling's kernel, ready to run.
+pub(super) struct CeilingKernel {
     /// Which.
-    pub(super) limit: Limit,
+    pub(super) ceiling: Ceiling,
     /// Its dispatch.
     pub(super) program: Program,
-    /// What one run does, in the unit of the limit's rate times 1e-9 seconds; of a latency 1.
+    /// What one run does, in the unit of the ceiling's rate times 1e-9 seconds; 1 for a latency.
     pub(super) work: f64,
     /// Lives as long as the program runs.
     _planes: Vec<Plane>,
 }
 
-impl Plain {
-    /// Prepares a limit's kernel in a size that fills the adapter: about a millisecond of work.
+impl CeilingKernel {
+    /// Prepares a ceiling's kernel in a size that fills the adapter: about a millisecond of work.
     ///
     /// # Errors
-    /// [`crate::Error::LimitExceeded`], if planes of that size are none.
-    pub(super) fn new(gpu: &Gpu, limit: Limit) -> Result<Self> {
-        Self::beside(gpu, limit, f64::INFINITY)
+    /// [`crate::Error::LimitExceeded`], if the device grants no planes of that size.
+    pub(super) fn new(gpu: &Gpu, ceiling: Ceiling) -> Result<Self> {
+        Self::beside(gpu, ceiling, f64::INFINITY)
     }
 
     /// The same, but where it moves planes, no more than about `bytes` of them: a case whose operands stay in a cache is held
     /// against a kernel whose planes do.
     ///
     /// # Errors
-    /// As [`Plain::new`].
-    pub(super) fn beside(gpu: &Gpu, limit: Limit, bytes: f64) -> Result<Self> {
-        let placement = match limit {
-            Limit::Copy(placement) | Limit::Reads(placement) => placement,
+    /// As [`CeilingKernel::new`].
+    pub(super) fn beside(gpu: &Gpu, ceiling: Ceiling, bytes: f64) -> Result<Self> {
+        let placement = match ceiling {
+            Ceiling::Copy(placement) | Ceiling::Reads(placement) => placement,
             _ => Placement::Buffer,
         };
         let b = &mut Builder::new(gpu, placement);
-        let (work, planes) = match limit {
-            Limit::Fma | Limit::FmaHalf | Limit::Exp => (arithmetic(b, limit)?, Vec::new()),
-            Limit::Copy(_) | Limit::Reads(_) => bandwidth(b, limit, bytes)?,
-            Limit::Uniform => (reads_of_uniform(b)?, Vec::new()),
-            Limit::Dispatch | Limit::Submit => {
+        let (work, planes) = match ceiling {
+            Ceiling::Fma | Ceiling::FmaHalf | Ceiling::Exp => (arithmetic(b, ceiling)?, Vec::new()),
+            Ceiling::Copy(_) | Ceiling::Reads(_) => bandwidth(b, ceiling, bytes)?,
+            Ceiling::Uniform => (reads_of_uniform(b)?, Vec::new()),
+            Ceiling::Dispatch | Ceiling::Submit => {
                 let out = gpu.storage("idle", 256)?;
                 let call = IdleKernel { value: 1, out: (&out).into() };
                 b.run(&call, &b.special(), 1, Cost::default())?;
                 (1.0, Vec::new())
             }
         };
-        Ok(Self { limit, program: b.take_program(), work, _planes: planes })
+        Ok(Self { ceiling, program: b.take_program(), work, _planes: planes })
     }
 }
 
-/// How often a thread goes through its loop, so that a run lasts about a millisecond; less on an adapter that does not say what it is,
-/// which may be a processor that is planned for as a GPU.
-fn turns(b: &Builder) -> u32 {
+/// Iterations of a thread's loop, so that a run lasts about a millisecond; fewer on an adapter that does not say what it is,
+/// which may be a CPU.
+fn loop_iterations(b: &Builder) -> u32 {
     if b.gpu.caps().adapter.class == AdapterClass::Unknown { 64 } else { 512 }
 }
 
 /// Adds a kernel on registers; gives the operations of a run.
-fn arithmetic(b: &mut Builder, limit: Limit) -> Result<f64> {
+fn arithmetic(b: &mut Builder, ceiling: Ceiling) -> Result<f64> {
     let groups = b.tuning().bench_workgroups;
-    let (threads, rounds) = (64 * groups, turns(b));
+    let (threads, rounds) = (64 * groups, loop_iterations(b));
     let out = b.gpu.storage("sums", 16 * u64::from(threads))?;
     let runs = f64::from(threads) * f64::from(rounds);
     let (out, groups, bytes) = ((&out).into(), u64::from(groups), 16.0 * f64::from(threads));
-    if limit == Limit::Exp {
+    if ceiling == Ceiling::Exp {
         let work = 32.0 * runs;
         // An exponential is some ten operations.
         let cost = Cost { flops: 10.0 * work, bytes };
@@ -208,7 +209,7 @@ fn arithmetic(b: &mut Builder, limit: Limit) -> Result<f64> {
     let work = 256.0 * runs;
     // A contraction with its fixed point at 1.
     let call = FmaKernel { threads, rounds, factor: 0.999, term: 0.001, out };
-    let special = Specialization { half: limit == Limit::FmaHalf, ..b.special() };
+    let special = Specialization { half: ceiling == Ceiling::FmaHalf, ..b.special() };
     b.run(&call, &special, groups, Cost { flops: work, bytes })?;
     Ok(work)
 }
@@ -216,7 +217,7 @@ fn arithmetic(b: &mut Builder, limit: Limit) -> Result<f64> {
 /// Adds a kernel that reads a uniform; gives the bytes of a run.
 fn reads_of_uniform(b: &mut Builder) -> Result<f64> {
     let groups = b.tuning().bench_workgroups;
-    let (threads, rounds) = (64 * groups, turns(b));
+    let (threads, rounds) = (64 * groups, loop_iterations(b));
     let out = b.gpu.storage("sums", 16 * u64::from(threads))?;
     let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
     let table = b.gpu.buffer("table", 16 * u64::from(ENTRIES), usage)?;
@@ -227,10 +228,10 @@ fn reads_of_uniform(b: &mut Builder) -> Result<f64> {
     Ok(bytes)
 }
 
-/// Adds a kernel on planes of 8 MiB for processors, 64 MiB for GPUs, or of `most` bytes in all; gives the bytes of a run.
-fn bandwidth(b: &mut Builder, limit: Limit, most: f64) -> Result<(f64, Vec<Plane>)> {
+/// Adds a kernel on planes of 8 MiB on CPUs, 64 MiB on GPUs, or of `most` bytes in all; gives the bytes of a run.
+fn bandwidth(b: &mut Builder, ceiling: Ceiling, most: f64) -> Result<(f64, Vec<Plane>)> {
     let [full, cols] = b.tuning().bench_plane;
-    let count = if matches!(limit, Limit::Copy(_)) { 2 } else { 4 };
+    let count = if matches!(ceiling, Ceiling::Copy(_)) { 2 } else { 4 };
     // A workgroup moves four rows at most.
     let rows = (most / f64::from(4 * count * cols)).clamp(8.0, f64::from(full)) as u32 / 4 * 4;
     let mut planes = Vec::new();
