@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-use aft_wgpu::bench::{Effort, Filter, Options, Progress, Results, read, run};
+use aft_wgpu::bench::{BenchOptions, Effort, Filter, Progress, Results, read, run};
 use aft_wgpu::gpu::Gpu;
 use libtest_mimic::Trial;
 
@@ -264,7 +264,7 @@ fn unknown() {
 /// Before anything of a group is ready, too.
 fn stopped(gpu: &Gpu) {
     let filter = Filter { op: Some("aft".into()), form: Some("simple".into()), length: Some(256) };
-    let options = Options { effort: Effort::Quick, filter, commit: None };
+    let options = BenchOptions { effort: Effort::Quick, filter, commit: None };
     for (place, rows) in [("simple B=1 T=256 D=256 causal", 0), ("simple B=1 T=256 D=256 all", 2)] {
         let (mut results, asked) = (Results::new(gpu), Cell::new(false));
         let tell = |progress: &Progress| asked.set(asked.get() || progress.next == format!("aft {place}"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::clock::Stopwatch;
 use super::result::Adapter;
-use crate::gpu::{AdapterClass, Gpu};
+use crate::gpu::{AdapterClass, Gpu, Placement};
 
 /// The adapter with a clock that was tried.
 pub(super) fn adapter(gpu: &Gpu, watch: &Stopwatch, commit: Option<String>) -> Adapter {
@@ -51,4 +51,13 @@ fn granted(limits: &wgpu::Limits) -> BTreeMap<String, u64> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
+}
+
+/// The plan of kernels, in words.
+pub(super) fn plan(gpu: &Gpu, placement: Placement) -> String {
+    let operands = match placement {
+        Placement::Buffer => "buffers",
+        Placement::Texture => "textures",
+    };
+    format!("{}, {operands}", gpu.tuning().target.name())
 }

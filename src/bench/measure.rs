@@ -5,34 +5,15 @@ use std::ops::ControlFlow;
 use web_time::Instant;
 
 use super::clock::Stopwatch;
+use super::gate::FAIL;
+use super::options::Effort;
 use super::pair::{Paired, in_turns, median, quantile};
+use super::prepared::Timed;
 use super::result::{self, Row};
 use super::roofline::{Ceiling, CeilingKernel};
-use super::run::Effort;
 use crate::check::ExpError;
 use crate::error::Result;
-use crate::gpu::{Gpu, Placement, Program};
-
-/// A program that is timed, and the row that tells of it.
-pub(super) struct Timed {
-    /// All that is known before: the case, its work, and memory.
-    pub(super) row: Row,
-    /// One execution.
-    pub(super) program: Program,
-    /// The ceiling that it is compared with.
-    pub(super) ceiling: Ceiling,
-    /// The largest error in units of its tolerance.
-    pub(super) error: f64,
-}
-
-impl Timed {
-    /// The row with the verdict on the result.
-    fn judged(&self) -> Row {
-        let mut row = self.row.clone();
-        judge(&mut row, self.error);
-        row
-    }
-}
+use crate::gpu::{Gpu, Program, Recorder};
 
 /// The device with what was found out about it.
 pub(super) struct Measure<'a> {
@@ -52,6 +33,16 @@ pub(super) struct Measure<'a> {
 impl<'a> Measure<'a> {
     pub(super) fn new(gpu: &Gpu, watch: Stopwatch, exp: ExpError, effort: Effort, stop: &'a dyn Fn() -> bool) -> Self {
         Self { gpu: gpu.clone(), watch, exp, effort, begun: Instant::now(), stop, ceilings: Vec::new() }
+    }
+
+    /// Runs a program once, and waits for it.
+    ///
+    /// # Errors
+    /// As [`Recorder::run`].
+    pub(super) async fn run(&self, program: &Program) -> Result<()> {
+        let mut recorder = Recorder::new(&self.gpu);
+        recorder.run(program).await?;
+        recorder.finish().await
     }
 
     /// Seconds for a row.
@@ -140,21 +131,6 @@ impl<'a> Measure<'a> {
     }
 }
 
-pub(super) const PASS: &str = "pass";
-pub(super) const FAIL: &str = "fail";
-
-/// Whether a result is within its tolerance, with the error in units of that; what is no number is not.
-pub(super) fn is_right(error: f64) -> bool {
-    error <= 1.0
-}
-
-/// Writes down how wrong a result was, in units of its tolerance.
-pub(super) fn judge(row: &mut Row, error: f64) {
-    row.gate = if is_right(error) { PASS } else { FAIL }.into();
-    // JSON knows no infinity.
-    row.error = Some(error).filter(|error| error.is_finite());
-}
-
 /// Writes down the seconds of single executions.
 pub(super) fn times(row: &mut Row, paired: &Paired) {
     let [min, middle, most] = [0.0, 0.5, 0.9].map(|p| Some(1e3 * quantile(&paired.seconds, p)));
@@ -167,15 +143,6 @@ pub(super) fn fill_percents(row: &mut Row, paired: &Paired, work: f64, ceiling_w
     let percents = paired.percents(work, ceiling_work);
     row.percent_of_limit = Some(median(&percents));
     row.percent_spread = Some([quantile(&percents, 0.0), quantile(&percents, 1.0)]);
-}
-
-/// By which plan kernels run, in words.
-pub(super) fn plan(gpu: &Gpu, placement: Placement) -> String {
-    let operands = match placement {
-        Placement::Buffer => "buffers",
-        Placement::Texture => "textures",
-    };
-    format!("{}, {operands}", gpu.tuning().target.name())
 }
 
 /// Microseconds of single submissions, each waited for, by the host's clock.

@@ -1,6 +1,6 @@
 //! No memory for one allocation, whichever it is: an error, and everything else goes on.
 
-use aft_wgpu::bench::{Effort, Filter, Options, Results, run};
+use aft_wgpu::bench::{BenchOptions, Effort, Filter, Results, run};
 use aft_wgpu::generate::Generator;
 use aft_wgpu::gpu::Gpu;
 use aft_wgpu::models::language::Language;
@@ -140,7 +140,7 @@ fn no_memory_while_profiling(gpu: &Gpu) {
 fn no_memory_while_measuring(gpu: &Gpu) {
     let gpu = &device(gpu);
     let filter = Filter { op: Some("aft".into()), form: Some("simple".into()), length: None };
-    let options = Options { effort: Effort::Quick, filter, commit: None };
+    let options = BenchOptions { effort: Effort::Quick, filter, commit: None };
     let mut denied = 0;
     for n in [25, 60, 95, 130] {
         gpu.fail_allocation(n);

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 
-use aft_wgpu::bench::{self, Effort, Filter, Options, Progress, Results};
+use aft_wgpu::bench::{self, BenchOptions, Effort, Filter, Progress, Results};
 use js_sys::{Array, Function, Object, Reflect};
 use wasm_bindgen::prelude::*;
 
@@ -82,7 +82,7 @@ impl Drop for Turn {
 
 /// What a caller asks for.
 struct Wishes {
-    options: Options,
+    options: BenchOptions,
     progress: Option<Function>,
 }
 
@@ -90,7 +90,7 @@ impl Wishes {
     /// Reads a JavaScript object; undefined is one without properties.
     fn read(object: &JsValue) -> Result<Self, Failure> {
         let commit = bench::COMMIT.map(str::to_owned);
-        let options = Options { effort: Effort::Quick, filter: Filter::default(), commit };
+        let options = BenchOptions { effort: Effort::Quick, filter: Filter::default(), commit };
         let mut wishes = Self { options, progress: None };
         if object.is_undefined() {
             return Ok(wishes);

@@ -1,15 +1,17 @@
 //! AFT in every form, as `ops::aft::mix` runs it, forward and gradient.
 
-use super::super::measure::{Measure, Timed, plan};
-use super::super::operand::{Operand, enclosed};
-use super::super::result::Row;
-use super::super::roofline::Ceiling;
-use super::super::run::Effort;
-use super::super::sampled::{self, Sample};
+use super::shapes::shapes;
 use super::work::Mixing;
-use super::{Prepared, run};
 use crate::apply::bias::DeviceBias;
 use crate::apply::{Bias, Form, Gradients, Outcome, Problem};
+use crate::bench::describe::plan;
+use crate::bench::measure::Measure;
+use crate::bench::operand::{Operand, enclosed};
+use crate::bench::options::Effort;
+use crate::bench::prepared::{Prepared, Timed};
+use crate::bench::result::Row;
+use crate::bench::roofline::Ceiling;
+use crate::bench::sampled::{self, Sample};
 use crate::check::{self, judge};
 use crate::error::Result;
 use crate::gpu::{AdapterClass, Placement, Plane, Program};
@@ -38,7 +40,7 @@ const HEADS: usize = 32;
 
 /// Every form, causal or not: over T at D = 256, and at T = 1,024 over D.
 pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Aft> {
-    let (b, shapes) = super::shapes(class, effort);
+    let (b, shapes) = shapes(class, effort);
     let mut all = Vec::new();
     for &[t, d] in shapes {
         for causal in [true, false] {
@@ -123,10 +125,10 @@ impl Aft {
         problem.dy = Some(sample.masked(&problem, &dense));
         let layer = gpu.checked("preparing a layer", || Layer::new(&problem, measure, placement)).await?;
 
-        run(measure, &layer.forward).await?;
+        measure.run(&layer.forward).await?;
         let y = layer.y.plane.read(gpu).await?;
-        run(measure, &layer.saving).await?;
-        run(measure, &layer.backward).await?;
+        measure.run(&layer.saving).await?;
+        measure.run(&layer.backward).await?;
         let dx = layer.dx.plane.read(gpu).await?;
         let [dq, dk, dv] = layer.parts(&problem, &dx);
         let dw = layer.bias.gradients(&problem, gpu).await?;

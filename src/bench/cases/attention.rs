@@ -1,12 +1,14 @@
 //! Multi-head softmax attention, as `ops::nn::attention` runs it, forward and gradient.
 
-use super::super::measure::{Measure, Timed, plan};
-use super::super::operand::{Operand, enclosed};
-use super::super::result::Row;
-use super::super::roofline::Ceiling;
-use super::super::run::Effort;
+use super::shapes::shapes;
 use super::work::Mixing;
-use super::{Prepared, run};
+use crate::bench::describe::plan;
+use crate::bench::measure::Measure;
+use crate::bench::operand::{Operand, enclosed};
+use crate::bench::options::Effort;
+use crate::bench::prepared::{Prepared, Timed};
+use crate::bench::result::Row;
+use crate::bench::roofline::Ceiling;
 use crate::check::AttentionProblem;
 use crate::error::Result;
 use crate::gpu::{AdapterClass, Placement, Program};
@@ -29,7 +31,7 @@ const MANY: usize = 1024;
 
 /// In the shapes of AFT, causal or not.
 pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<MultiHead> {
-    let (b, shapes) = super::shapes(class, effort);
+    let (b, shapes) = shapes(class, effort);
     let both = |&[t, d]: &[usize; 2]| [true, false].map(|causal| MultiHead { dims: Dims { b, t, d }, causal });
     shapes.iter().flat_map(both).collect()
 }
@@ -50,10 +52,10 @@ impl MultiHead {
         let placement = gpu.placement((self.dims.b * self.dims.t) as u32);
         let problem = AttentionProblem::normal(self.dims, self.heads(), self.causal);
         let layer = gpu.checked("preparing attention", || Layer::new(&problem, measure, placement)).await?;
-        run(measure, &layer.forward).await?;
+        measure.run(&layer.forward).await?;
         let y = layer.y.plane.read(gpu).await?;
-        run(measure, &layer.saving).await?;
-        run(measure, &layer.backward).await?;
+        measure.run(&layer.saving).await?;
+        measure.run(&layer.backward).await?;
         let [dq, dk, dv] = problem.unpacked(&layer.dx.plane.read(gpu).await?);
 
         let sample = Sample::of(&problem);

@@ -4,13 +4,13 @@ use std::ops::ControlFlow;
 
 use web_time::Instant;
 
-use super::super::measure::{FAIL, Measure, judge};
-use super::super::result::Row;
-use super::super::roofline::Ceiling;
-use super::model::{Model, stir};
-use super::train::letters;
+use super::model::{Model, letters, stir};
 use super::truth::Truth;
 use super::work::Work;
+use crate::bench::gate::{FAIL, judge};
+use crate::bench::measure::Measure;
+use crate::bench::result::Row;
+use crate::bench::roofline::Ceiling;
 use crate::error::Result;
 use crate::generate::{Generator, Sampling};
 use crate::models::language::{Language, VOCABULARY};

@@ -3,9 +3,11 @@
 
 use std::ops::ControlFlow;
 
-use super::super::measure::Measure;
-use super::super::result::{Results, Row, Skipped};
-use super::{Case, Prepared, generate, train};
+use super::case::Case;
+use super::{generate, train};
+use crate::bench::measure::Measure;
+use crate::bench::prepared::Prepared;
+use crate::bench::result::{Results, Row, Skipped};
 use crate::error::{Error, Result};
 
 /// Cases that differ in T alone; a model, or an operation that does not mix, by itself.
@@ -128,12 +130,12 @@ pub(in crate::bench) fn skipped(case: String, error: Error) -> Result<Skipped> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::run::Effort;
+    use crate::bench::options::Effort;
     use crate::gpu::AdapterClass;
 
     #[test]
     fn what_differs_in_length_alone_takes_turns() {
-        let all = super::super::all(AdapterClass::Software, Effort::Full);
+        let all = crate::bench::cases::case::all(AdapterClass::Software, Effort::Full);
         let groups = Group::all(all.clone());
         assert_eq!(groups.iter().map(|group| group.cases.len()).sum::<usize>(), all.len());
         let lengths = |group: &Group| group.cases.iter().map(|case| case.row().T).collect::<Vec<_>>();

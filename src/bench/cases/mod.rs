@@ -2,148 +2,19 @@
 
 mod aft;
 mod attention;
+mod case;
+mod choose;
 mod generate;
 mod group;
 mod model;
 mod nn;
-pub(super) mod train;
+mod shapes;
+mod train;
 mod truth;
 mod update;
 mod work;
 
-use super::measure::{Measure, Timed};
-use super::result::Row;
-use super::run::{Effort, Filter};
-use crate::error::Result;
-use crate::gpu::{AdapterClass, Program};
-
+pub(super) use case::Case;
+pub(super) use choose::chosen;
 pub(super) use group::{Group, skipped};
-
-/// A case, with the rows that come of it. Another operation is a file beside this one with `all`, `row` and `prepare`, and a line
-/// here.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Case {
-    /// A form of AFT, forward and gradient.
-    Aft(aft::Aft),
-    /// Softmax attention, forward and gradient: what AFT is there instead of.
-    Attention(attention::MultiHead),
-    /// Another operation of a model.
-    Nn(nn::Op),
-    /// Steps of training.
-    Train(model::Model),
-    /// Generation of text.
-    Generate(model::Model),
-}
-
-/// Sequences, B, and the shapes [T, D] of operations that mix over time: over T at D = 256, and at T = 1,024 over D.
-fn shapes(class: AdapterClass, effort: Effort) -> (usize, &'static [[usize; 2]]) {
-    // A GPU is filled by more than one sequence.
-    let sequences = if class == AdapterClass::Software { 1 } else { 8 };
-    let shapes: &[[usize; 2]] = match effort {
-        Effort::Quick => &[[256, 256], [512, 256]],
-        Effort::Full => &[[256, 256], [512, 256], [1024, 256], [2048, 256], [4096, 256], [1024, 512], [1024, 768]],
-    };
-    (sequences, shapes)
-}
-
-/// All that runs on a device of a class.
-pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Case> {
-    let mut cases: Vec<_> = aft::all(class, effort).into_iter().map(Case::Aft).collect();
-    cases.extend(attention::all(class, effort).into_iter().map(Case::Attention));
-    cases.extend(nn::all(class, effort).into_iter().map(Case::Nn));
-    for model in model::all(class, effort) {
-        cases.extend([Case::Train(model.clone()), Case::Generate(model)]);
-    }
-    cases
-}
-
-impl Case {
-    /// What the rows of the case have in common.
-    pub(super) fn row(&self) -> Row {
-        match self {
-            Self::Aft(aft) => aft.row(),
-            Self::Attention(attention) => attention.row(),
-            Self::Nn(op) => op.row(),
-            Self::Train(model) => Row { op: "train".into(), ..model.row() },
-            Self::Generate(model) => Row { op: "generate".into(), ..model.row() },
-        }
-    }
-
-    /// Positions that are mixed, T, by an operation that does that.
-    pub(super) fn mixed(&self) -> Option<u32> {
-        match self {
-            Self::Aft(_) | Self::Attention(_) => self.row().T,
-            Self::Nn(_) | Self::Train(_) | Self::Generate(_) => None,
-        }
-    }
-
-    /// About how long the case takes to check, in units of what a short one takes in all. What the reference computes grows with T²
-    /// and weighs as much at T = 1,024.
-    pub(super) fn effort(&self) -> f64 {
-        match self {
-            Self::Train(model) | Self::Generate(model) => model.effort(),
-            Self::Aft(_) | Self::Attention(_) | Self::Nn(_) => (f64::from(self.mixed().unwrap_or(0)) / 1024.0).powi(2),
-        }
-    }
-
-    /// The case in words.
-    pub(super) fn name(&self) -> String {
-        name(&self.row())
-    }
-
-    /// Whether it was asked for.
-    pub(super) fn is_in(&self, filter: &Filter) -> bool {
-        let row = self.row();
-        let is = |wish: &Option<String>, name: Option<&str>| wish.as_deref().is_none_or(|wish| Some(wish) == name);
-        is(&filter.op, Some(&row.op))
-            && is(&filter.form, row.form.as_deref())
-            && filter.length.is_none_or(|t| Some(t) == row.T)
-    }
-
-    /// Checks an operation, and gives the programs that are to be timed; none for a model, which times itself.
-    ///
-    /// # Errors
-    /// [`crate::Error::LimitExceeded`] if it does not fit the device; as the operations.
-    pub(super) async fn prepare(&self, measure: &Measure<'_>) -> Result<Option<Prepared>> {
-        match self {
-            Self::Aft(aft) => aft.prepare(measure).await.map(Some),
-            Self::Attention(attention) => attention.prepare(measure).await.map(Some),
-            Self::Nn(op) => op.prepare(measure).await.map(Some),
-            Self::Train(_) | Self::Generate(_) => Ok(None),
-        }
-    }
-}
-
-/// A case that was checked.
-pub(super) struct Prepared {
-    /// Programs that are timed.
-    pub(super) timed: Vec<Timed>,
-    /// What they run on, for as long as they do.
-    pub(super) _held: Box<dyn std::any::Any>,
-}
-
-/// A row's case in words.
-pub(super) fn name(row: &Row) -> String {
-    let mut name = row.op.clone();
-    if let Some(form) = &row.form {
-        name += &format!(" {form}");
-    }
-    for (letter, value) in [("B", row.B), ("T", row.T), ("D", row.D), ("s", row.s), ("H", row.H)] {
-        if let Some(value) = value {
-            name += &format!(" {letter}={value}");
-        }
-    }
-    match row.causal {
-        Some(true) => name += " causal",
-        Some(false) => name += " all",
-        None => {}
-    }
-    name
-}
-
-/// Runs a program once, and waits for it.
-async fn run(measure: &Measure<'_>, program: &Program) -> Result<()> {
-    let mut recorder = crate::gpu::Recorder::new(&measure.gpu);
-    recorder.run(program).await?;
-    recorder.finish().await
-}
+pub(super) use train::explain as explain_training;

@@ -1,13 +1,13 @@
 //! The paper's language model at sizes that fit, in every variant.
 
-use super::super::measure::plan;
-use super::super::result::Row;
-use super::super::run::Effort;
+use crate::bench::describe::plan;
+use crate::bench::options::Effort;
+use crate::bench::result::Row;
 use crate::error::Result;
 use crate::gpu::{AdapterClass, Gpu, Placement};
 use crate::models::language::{Language, LanguageConfig};
 use crate::nn::{Init, Variant};
-use crate::random::normal_pair;
+use crate::random::{below, normal_pair};
 
 /// A model, and the sequences of its batch.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,7 +62,7 @@ impl Model {
         }
     }
 
-    /// About how long a step, or as much of generation, takes: as [`super::Case::effort`].
+    /// About how long a step, or as much of generation, takes: as [`super::case::Case::effort`].
     pub(super) fn effort(&self) -> f64 {
         (self.numbers() * f64::from(self.batch * self.config.length) / 6e8).clamp(1.0, 12.0)
     }
@@ -93,4 +93,9 @@ pub(super) fn stir(gpu: &Gpu, model: &Language) -> Result<()> {
     }
     parameters.refresh(gpu);
     Ok(())
+}
+
+/// `len` random letters.
+pub(super) fn letters(stream: u32, len: usize) -> Vec<u32> {
+    (0..len).map(|i| 97 + below([stream, 0x6265_6e63, i as u32, 0], 26) as u32).collect()
 }

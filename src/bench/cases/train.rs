@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use web_time::Instant;
 
-use super::super::explain::{self, Explanation, Step};
-use super::super::measure::{FAIL, Measure, is_right, judge};
-use super::super::pair::{ROUNDS, median};
-use super::super::result::Row;
-use super::super::roofline::Ceiling;
-use super::Case;
-use super::model::{Model, stir};
+use super::model::{Model, letters, stir};
 use super::truth::Truth;
 use super::update;
 use super::work::Work;
+use crate::bench::explanation::{Explanation, Step};
+use crate::bench::gate::{FAIL, is_right, judge, worse};
+use crate::bench::measure::Measure;
+use crate::bench::pair::{ROUNDS, median};
+use crate::bench::profile;
+use crate::bench::result::Row;
+use crate::bench::roofline::Ceiling;
 use crate::data::MemoryText;
 use crate::error::Result;
 use crate::gpu::{Command, Program};
@@ -60,11 +61,11 @@ pub(super) async fn measure(
 }
 
 /// Takes a step apart.
-pub(in crate::bench) async fn explain(model: &Model, case: &Case, measure: &mut Measure<'_>) -> Result<Explanation> {
+pub(in crate::bench) async fn explain(model: &Model, case: &str, measure: &mut Measure<'_>) -> Result<Explanation> {
     let gpu = measure.gpu.clone();
     let mut trainer = trainer(model, measure).await?;
     let error = error(&mut trainer, measure, model).await?;
-    let (name, plan) = (format!("{}, step", case.name()), model.plan(&gpu, trainer.model.placement));
+    let (name, plan) = (format!("{case}, step"), model.plan(&gpu, trainer.model.placement));
     if !is_right(error) {
         return Ok(Explanation::wrong(name, plan, error));
     }
@@ -76,7 +77,7 @@ pub(in crate::bench) async fn explain(model: &Model, case: &Case, measure: &mut 
     };
     let counts = |program: &Program| {
         let dispatches = program.commands().iter().filter(|command| matches!(command, Command::Dispatch(_))).count();
-        [dispatches, explain::passes(program)]
+        [dispatches, profile::passes(program)]
     };
     let program = joined(&trainer);
     let layers = model.config.layers + 1;
@@ -92,11 +93,11 @@ pub(in crate::bench) async fn explain(model: &Model, case: &Case, measure: &mut 
     let step = Step {
         dispatches_of_a_block: deeper[0] - dispatches,
         passes_of_a_block: deeper[1].saturating_sub(passes),
-        encoding_ms: explain::encoding_ms(&gpu, &trainer.programs()),
+        encoding_ms: profile::encoding_ms(&gpu, &trainer.programs()),
         // The first compiles.
         step_ms: 1e3 * median(&seconds[1..]),
     };
-    let (clock, kernels) = explain::shares(measure, &program).await?;
+    let (clock, kernels) = profile::shares(measure, &program).await?;
     Ok(Explanation { case: name, plan, error, clock, kernels, passes, step: Some(step) })
 }
 
@@ -109,11 +110,6 @@ async fn trainer(model: &Model, measure: &Measure<'_>) -> Result<Trainer> {
     let trainer = Trainer::new(&measure.gpu, &model.config, &config, Arc::new(MemoryText::new(text))).await?;
     stir(&measure.gpu, &trainer.model)?;
     Ok(trainer)
-}
-
-/// `len` random letters.
-pub(super) fn letters(stream: u32, len: usize) -> Vec<u32> {
-    (0..len).map(|i| 97 + below([stream, 0x6265_6e63, i as u32, 0], 26) as u32).collect()
 }
 
 /// The error of the losses of the last sequence's positions, or its first ones, and of the gradient along random directions, in
@@ -163,11 +159,6 @@ async fn error(trainer: &mut Trainer, measure: &Measure<'_>, model: &Model) -> R
     }
     let update_error = update::error(trainer, &measure.gpu).await?;
     Ok(worse(worse(loss_error / LOSS_TOLERANCE, slope_error / SLOPE_TOLERANCE), update_error))
-}
-
-/// The larger; what is no number is the largest.
-pub(super) fn worse(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::INFINITY } else { a.max(b) }
 }
 
 /// What the weights are moved by in all, of which the second difference is far below the tolerance.

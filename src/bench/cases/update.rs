@@ -1,5 +1,6 @@
 //! Whether a step of training moved the weights as AdamW does, with the norm, the clipping and the schedule of the run.
 
+use crate::bench::gate::worse;
 use crate::check::nn::EPS;
 use crate::error::Result;
 use crate::gpu::Gpu;
@@ -61,7 +62,7 @@ fn judge(config: &TrainConfig, decay: &[bool], before: &[Kept], gradients: &[Vec
             ] {
                 // Below the smallest normal number devices may give 0.
                 let ratio = (f64::from(got) - truth).abs() / (tolerance + f64::from(f32::MIN_POSITIVE));
-                most = super::train::worse(most, ratio);
+                most = worse(most, ratio);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The update of parameters.
 
-use super::{Part, Parts, run};
+use super::part::{Part, Parts, run};
 use crate::check::cases::normal;
 use crate::check::nn::{EPS, largest, verdict, wide};
 use crate::check::workbench::Bench;

@@ -1,7 +1,7 @@
 //! The loss of logits, alone and with its gradient.
 
-use super::super::super::operand::{Operand, enclosed};
-use super::{Part, Parts, input, output, run};
+use super::part::{Part, Parts, input, output, run};
+use crate::bench::operand::{Operand, enclosed};
 use crate::check::Verdict;
 use crate::check::cases::normal;
 use crate::check::nn::{EPS, largest, verdict, whole, wide};

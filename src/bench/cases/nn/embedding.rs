@@ -1,7 +1,7 @@
 //! Token and position tables, and their gradients.
 
-use super::super::super::operand::enclosed;
-use super::{Part, Parts, input, output, run};
+use super::part::{Part, Parts, input, output, run};
+use crate::bench::operand::enclosed;
 use crate::check::cases::normal;
 use crate::check::nn::{EPS, verdict, whole, wide};
 use crate::check::workbench::Bench;

@@ -1,7 +1,7 @@
 //! Layer normalisation and its gradient.
 
-use super::super::super::operand::enclosed;
-use super::{Part, Parts, input, output, run};
+use super::part::{Part, Parts, input, output, run};
+use crate::bench::operand::enclosed;
 use crate::check::cases::normal;
 use crate::check::nn::{EPS, largest, verdict, wide};
 use crate::check::workbench::Bench;

@@ -1,7 +1,7 @@
 //! y = x W + bias and its gradients, held against the reference in some rows and columns.
 
-use super::super::super::operand::enclosed;
-use super::{Part, Parts, input, output, run};
+use super::part::{Part, Parts, input, output, run};
+use crate::bench::operand::enclosed;
 use crate::check::cases::normal;
 use crate::check::nn::{EPS, largest, verdict, wide};
 use crate::check::workbench::Bench;

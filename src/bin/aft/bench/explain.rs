@@ -3,13 +3,13 @@
 use std::fmt::Write;
 use std::ops::ControlFlow;
 
-use aft_wgpu::bench::{Explanation, Options, Share, Skipped, Step, explain};
+use aft_wgpu::bench::{BenchOptions, Explanation, Share, Skipped, Step, explain};
 use aft_wgpu::gpu::Gpu;
 
 use crate::shared::say;
 
 /// Prints a table a program; the wrong ones and all of them are counted. Breaks if told to stop.
-pub fn run(gpu: &Gpu, options: &Options, stop: &dyn Fn() -> bool) -> anyhow::Result<ControlFlow<(), [usize; 2]>> {
+pub fn run(gpu: &Gpu, options: &BenchOptions, stop: &dyn Fn() -> bool) -> anyhow::Result<ControlFlow<(), [usize; 2]>> {
     // A closed pipe ends the program at the next table that it cannot write.
     let mut written = Ok(());
     let [mut wrong, mut all] = [0; 2];

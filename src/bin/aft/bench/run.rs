@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use aft_wgpu::bench::{self, Effort, Filter, Options, Results};
+use aft_wgpu::bench::{self, BenchOptions, Effort, Filter, Results};
 use aft_wgpu::gpu::{Gpu, GpuOptions, adapters};
 use aft_wgpu::{Error, Result};
 use clap::ValueEnum;
@@ -152,11 +152,11 @@ impl RunArgs {
         Ok(pollster::block_on(bench::run(gpu, &self.options(), results, |progress| bar.show(progress), &stop))?)
     }
 
-    fn options(&self) -> Options {
+    fn options(&self) -> BenchOptions {
         let Self { op, form, length, .. } = self;
         let filter = Filter { op: op.clone(), form: form.clone(), length: *length };
         let effort = if self.full { Effort::Full } else { Effort::Quick };
-        Options { effort, filter, commit: bench::COMMIT.map(str::to_owned) }
+        BenchOptions { effort, filter, commit: bench::COMMIT.map(str::to_owned) }
     }
 
     /// The outputs of an adapter, by its number if there are several.
