@@ -112,7 +112,7 @@ impl Request {
     pub fn read(&self, bytes: &[u8]) -> Result<Input> {
         self.check()?;
         let tensors = Tensors::read(bytes)?;
-        tensors.check_names(self.variant)?;
+        tensors.check_names(self.variant.name(), self.variant.reads())?;
         let [b, t, d] = tensors.shape("v", "[B, T, D]")?;
         let dims = Dims { b, t, d };
         self.check_sizes(dims)?;

@@ -2,7 +2,6 @@
 
 use safetensors::{Dtype, SafeTensors};
 
-use super::Variant;
 use crate::error::{Error, Result};
 use crate::reference::Dims;
 
@@ -24,13 +23,15 @@ impl<'a> Tensors<'a> {
         self.file.tensor(name).is_ok()
     }
 
-    pub(super) fn check_names(&self, variant: Variant) -> Result<()> {
+    /// # Errors
+    /// A tensor that is not among those that `variant` reads.
+    pub(super) fn check_names(&self, variant: &str, reads: &[&str]) -> Result<()> {
         let mut names = self.file.names();
         names.sort_unstable();
-        match names.into_iter().find(|name| !variant.reads().contains(name)) {
+        match names.into_iter().find(|name| !reads.contains(name)) {
             Some(name) => {
                 let shape = self.file.tensor(name).map(|view| view.shape().to_vec()).unwrap_or_default();
-                let (variant, reads) = (variant.name(), variant.reads().join(", "));
+                let reads = reads.join(", ");
                 Err(broken(format!("the tensor {name} {shape:?} is unknown: variant {variant} reads {reads}")))
             }
             None => Ok(()),

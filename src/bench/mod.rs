@@ -1,9 +1,9 @@
 //! The benchmark: the ceilings of an adapter in plain kernels, and what share of them our kernels reach.
 //!
-//! In reading order: [`Results`] is what comes out. To measure, `roofline` has the ceilings, plain kernels; `clock` measures time, `pair` takes cases
-//! and their ceilings in turns, and `hosted` what the host runs itself; `operand` and `sampled` set up what a case in `cases` runs on and is
-//! checked by; [`run()`] does it all, and [`explain()`] takes a case apart. To read, [`read()`] takes a file, [`series`], [`slope`],
-//! [`crossing`] and [`memory`] say what its rows say together, and [`report`] writes it down.
+//! In reading order: [`Results`] is what comes out, [`BenchOptions`] what is asked for. To measure, `roofline` has the ceilings;
+//! `clock` measures time, `pair` times cases in turns with their ceilings, and `hosted` what the host runs itself; `operand` and
+//! `sampled` are what a case in `cases` runs on and is checked by; [`run()`] does it all, and [`explain()`] takes a case apart. To read,
+//! [`read()`] takes a file, [`series`], [`slope`], [`crossing`] and [`memory`] compare its rows, and [`report`] writes it down.
 //!
 //! How times in a file of results grow with T:
 //!

@@ -1,6 +1,6 @@
 //! The end of a step: its norm, loss and learning rate, and what AdamW goes by.
 
-use super::compare::{Case, EPS, verdict};
+use super::compare::{Case, EPS, largest, verdict, wide};
 use crate::check::workbench::Bench;
 use crate::error::Result;
 use crate::ops::nn::train_state::{CloseStep, Record, Schedule, TrainState, close_step, metrics_bytes};
@@ -50,7 +50,7 @@ pub(super) async fn cases(bench: &mut Bench) -> Result<Vec<Case>> {
     let records: Vec<Record> = bench.b.gpu.read(&metrics, 0, metrics_bytes(norms.len() as u32)).await?;
     let last: Vec<TrainState> = bench.b.gpu.read(&state, 0, size_of::<TrainState>() as u64).await?;
     let column = |of: fn(&Record) -> f32| records.iter().map(of).collect::<Vec<_>>();
-    let norms = super::wide(&norms);
+    let norms = wide(&norms);
     let corrections: Vec<f32> = last.iter().flat_map(|state| [state.correction1, state.correction2]).collect();
     // WGSL allows cos an error of 2^-11; errors of the corrections shrink by beta each step.
     let lr_tolerance = schedule.peak * 2.0f64.powi(-11);
@@ -58,8 +58,8 @@ pub(super) async fn cases(bench: &mut Bench) -> Result<Vec<Case>> {
         format!("{} steps", norms.len()),
         vec![
             verdict("lr", &column(|r| r.lr), &rates, lr_tolerance),
-            verdict("norm", &column(|r| r.norm), &norms, 2.0 * EPS * super::largest(&norms)),
-            verdict("loss", &column(|r| r.loss), &losses_truth, 2.0 * EPS * super::largest(&losses_truth)),
+            verdict("norm", &column(|r| r.norm), &norms, 2.0 * EPS * largest(&norms)),
+            verdict("loss", &column(|r| r.loss), &losses_truth, 2.0 * EPS * largest(&losses_truth)),
             verdict("correction", &corrections, &[truth.correction1, truth.correction2], 10.0 * EPS),
         ],
     )])

@@ -1,6 +1,6 @@
 //! Time against T: of every variant on each machine, and of each variant on every machine.
 
-use super::figure;
+use super::figure::figure;
 use crate::bench::report::lines::{Line, chart};
 use crate::bench::report::svg::escape;
 use crate::bench::report::table::{Cell, Table};

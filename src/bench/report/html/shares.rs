@@ -1,6 +1,6 @@
 //! Per cent of limit, as bars: each series at its largest T, and every other case.
 
-use super::figure;
+use super::figure::figure;
 use crate::bench::report::bars::{Bar, Case, chart};
 use crate::bench::report::table::{Cell, Table};
 use crate::bench::report::tables::Machine;

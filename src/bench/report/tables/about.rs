@@ -1,6 +1,6 @@
 //! The machines, what they reach in plain kernels, and what was not run on them.
 
-use super::Machine;
+use super::machine::Machine;
 use crate::bench::Adapter;
 use crate::bench::report::table::{Cell, Table};
 use crate::bench::report::words::{figures, gates};

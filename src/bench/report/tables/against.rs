@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{CASE, Machine, case};
+use super::machine::{CASE, Machine, case};
 use crate::bench::Row;
 use crate::bench::crossing::{Contest, contests};
 use crate::bench::memory::{FORMULA, memory as memory_of};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{CASE, Machine, case, keys};
+use super::machine::{CASE, Machine, case, keys};
 use crate::bench::Row;
 use crate::bench::report::table::{Cell, Table};
 use crate::bench::report::words::{figures, thousands};
