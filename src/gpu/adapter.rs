@@ -1,18 +1,18 @@
-//! Which adapter to use: asked for by index or part of a name, else discrete before integrated before software.
+//! Choice of the adapter: by index or part of a name if given, else discrete before integrated before software.
 
 use crate::error::{Error, Result};
 use crate::printable::Printable;
 
 const BACKEND: &str = "WGPU_BACKEND";
 
-/// What is known of an adapter before a device is made.
+/// Description of an adapter, known before a device is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdapterSummary {
     /// The adapter's name, as the driver gives it.
     pub name: String,
     /// Vulkan, Metal, Dx12 or BrowserWebGpu.
     pub backend: String,
-    /// The kind of machine behind it.
+    /// Kind of hardware.
     pub class: AdapterClass,
     /// The driver's name and version.
     pub driver: String,
@@ -25,16 +25,16 @@ impl std::fmt::Display for AdapterSummary {
     }
 }
 
-/// The kind of machine behind an adapter; kernels are planned by it.
+/// Kind of hardware behind an adapter; kernels are planned by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AdapterClass {
     /// A GPU with memory of its own.
     Discrete,
-    /// A GPU that shares the processor's memory.
+    /// A GPU that shares the CPU's memory.
     Integrated,
-    /// Not told (a browser, a virtual GPU): planned as a GPU.
+    /// Not reported (a browser, a virtual GPU): planned as a GPU.
     Unknown,
-    /// A driver that runs shaders on the processor.
+    /// A driver that runs shaders on the CPU.
     Software,
 }
 
@@ -70,19 +70,19 @@ pub(crate) fn summary(info: &wgpu::AdapterInfo) -> AdapterSummary {
     }
 }
 
-/// The adapters of this machine in the order of their indices: discrete, integrated, unknown, software; within a class as
-/// the drivers list them. `WGPU_BACKEND` narrows the backends.
+/// The adapters of this machine in the order of their indices: discrete, integrated, unknown, software. Within a class
+/// they keep the drivers' order. `WGPU_BACKEND` limits the backends.
 pub async fn adapters() -> Vec<AdapterSummary> {
     enumerate().await.iter().map(|a| summary(&a.get_info())).collect()
 }
 
-/// The value of an environment variable; none if it is not set, or set to nothing.
+/// The value of an environment variable; none if it is unset or empty.
 #[doc(hidden)]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// The instance that the environment asks for. wgpu takes a variable that is set to nothing for a setting.
+/// The instance descriptor with settings from the environment. wgpu alone would take an empty variable for a setting.
 fn wishes() -> wgpu::InstanceDescriptor {
     use wgpu::InstanceFlags as Flags;
     let plain = wgpu::InstanceDescriptor::new_without_display_handle();
@@ -110,7 +110,7 @@ fn wishes() -> wgpu::InstanceDescriptor {
 async fn enumerate() -> Vec<wgpu::Adapter> {
     let instance = wgpu::Instance::new(wishes());
     let mut adapters: Vec<_> = if cfg!(target_arch = "wasm32") {
-        // A browser has no list, only an answer to a wish.
+        // A browser does not list adapters; it offers one for a request.
         let power_preference = wgpu::PowerPreference::HighPerformance;
         let wish = wgpu::RequestAdapterOptions { power_preference, ..Default::default() };
         instance.request_adapter(&wish).await.into_iter().collect()
@@ -121,7 +121,7 @@ async fn enumerate() -> Vec<wgpu::Adapter> {
     adapters
 }
 
-/// Finds the adapter asked for; without a wish `WGPU_ADAPTER_NAME` is one, and without that the first in order is taken.
+/// Finds the adapter that `asked` names, else the one that `WGPU_ADAPTER_NAME` names, else the first.
 pub(crate) async fn choose(asked: Option<&str>) -> Result<wgpu::Adapter> {
     let adapters = enumerate().await;
     let wish = asked.map(str::to_owned).or_else(|| variable("WGPU_ADAPTER_NAME"));
@@ -133,7 +133,7 @@ pub(crate) async fn choose(asked: Option<&str>) -> Result<wgpu::Adapter> {
     adapters.into_iter().nth(index).ok_or(Error::NoAdapter { backends: String::new() })
 }
 
-/// The backends of this build that `WGPU_BACKEND` leaves, for people.
+/// The backends of this build that `WGPU_BACKEND` allows, as text for messages.
 fn backends_tried() -> String {
     let tried = wishes().backends & wgpu::Instance::enabled_backend_features();
     let names: Vec<_> = wgpu::Backend::ALL
@@ -141,11 +141,11 @@ fn backends_tried() -> String {
         .filter(|backend| tried.contains((*backend).into()))
         .map(|backend| format!("{backend:?}"))
         .collect();
-    if names.is_empty() { "none, as WGPU_BACKEND allows none of this build".into() } else { names.join(", ") }
+    if names.is_empty() { "none: WGPU_BACKEND allows no backend of this build".into() } else { names.join(", ") }
 }
 
-/// The position in `adapters` (already in order) of the one that `wish` names: an index, or part of a name in any case. One
-/// or two digits are an index only, as most names have such a number in them.
+/// The position in `adapters` (already sorted) of the adapter that `wish` names: an index, or part of a name in any
+/// case. One or two digits are always an index, because most names contain such numbers.
 fn pick(adapters: &[AdapterSummary], wish: Option<&str>) -> Result<usize> {
     let Some(wish) = wish else { return Ok(0) };
     let by_index = wish.parse::<usize>().ok().filter(|&i| i < adapters.len());

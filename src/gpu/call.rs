@@ -1,4 +1,5 @@
-//! Calls of kernels: a struct a kernel, with a field for each parameter and operand. [`kernel!`] declares both at once.
+//! Kernel calls: one struct per kernel, with a field for each parameter and operand. [`kernel!`] declares the kernel
+//! and its struct.
 
 use std::marker::PhantomData;
 
@@ -10,16 +11,16 @@ pub(crate) trait Call {
     const KERNEL: &'static Kernel;
     /// The values of [`Kernel::params`].
     fn params(&self) -> Vec<u32>;
-    /// What is bound, in the order of [`Kernel::operands`].
+    /// The bindings, in the order of [`Kernel::operands`].
     fn binds(&self) -> Vec<Bind<'_>>;
 }
 
-/// What is bound to an operand.
+/// The resource bound to an operand.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Bind<'a> {
     /// A plane.
     Plane(&'a Plane),
-    /// A parameter of a model.
+    /// A parameter tensor of a model.
     Weights(&'a Weights),
     /// Bytes `offset .. offset + size` of a buffer; the offset is a multiple of 256.
     Slice { buffer: &'a Buffer, offset: u64, size: u64 },
@@ -27,11 +28,11 @@ pub(crate) enum Bind<'a> {
     Absent,
 }
 
-/// A value that a kernel can have as a parameter.
+/// A type that a kernel parameter can have.
 pub(crate) trait Param: Copy {
-    /// Its type.
+    /// The WGSL type.
     const TYPE: ParamType;
-    /// Appends its words.
+    /// Appends the value as u32 words.
     fn append(self, words: &mut Vec<u32>);
 }
 
@@ -49,13 +50,13 @@ impl Param for f32 {
     }
 }
 
-/// A resource that a kernel can have as an operand.
+/// A type that a kernel operand can have.
 pub(crate) trait Resource<'a>: Copy {
-    /// What it is in the shader.
+    /// The kind of binding in the shader.
     const KIND: Kind;
-    /// Whether it may be absent.
+    /// Whether the operand may be absent.
     const OPTIONAL: bool = false;
-    /// What is bound.
+    /// The binding.
     fn bind(self) -> Bind<'a>;
 }
 
@@ -152,7 +153,7 @@ impl Element for [f32; 4] {
     const WGSL: &'static str = "vec4<f32>";
 }
 
-/// The words of binding 0: what the host set, then what each operand brings ([`super::Operand::fields`]).
+/// The words of binding 0: the call's own parameters, then the fields of each operand ([`super::Operand::fields`]).
 pub(super) fn words(kernel: &Kernel, mut params: Vec<u32>, binds: &[Bind<'_>]) -> Vec<u32> {
     for (operand, bind) in kernel.operands.iter().zip(binds) {
         if operand.optional {
@@ -168,10 +169,10 @@ pub(super) fn words(kernel: &Kernel, mut params: Vec<u32>, binds: &[Bind<'_>]) -
     params
 }
 
-/// Declares a kernel, and the struct of its calls.
+/// Declares a kernel and the struct of its calls.
 ///
-/// `fragments` are files of `shaders/lib` that stand before the stem's own. The shader gets a struct `params` of the fields
-/// under `params`, and of those that operands bring: `has_x` for an `Option`, `x_stride` for a plane, `x_base` for weights.
+/// `fragments` are files of `shaders/lib`, joined before the stem's own file. The WGSL struct `params` has the fields
+/// under `params` and those of the operands: `has_x` for an `Option`, `x_stride` for a plane, `x_base` for weights.
 macro_rules! kernel {
     (
         $(#[$doc:meta])*
@@ -219,7 +220,7 @@ macro_rules! kernel {
 }
 pub(crate) use kernel;
 
-/// Declares parameters that several kernels share: each has them as one field, the shader as fields under their own names.
+/// Declares parameters that several kernels share: one field in each call, separate fields in the shader.
 macro_rules! shared_params {
     ($(#[$doc:meta])* $vis:vis struct $name:ident { $($(#[$field_doc:meta])* $field:ident: $word:ty),* $(,)? }) => {
         $(#[$doc])*

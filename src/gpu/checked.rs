@@ -1,4 +1,4 @@
-//! How a call learns that the device failed: by error scopes around what it makes, and by what the driver reported.
+//! Detection of device faults: error scopes around calls, and errors that the driver reported outside any call.
 
 use super::Gpu;
 use super::fault::Fault;
@@ -15,7 +15,7 @@ impl Gpu {
         let Fault { lost, uncaptured } = self.fault();
         let message = uncaptured.get();
         if message.is_some() && lost.get().is_none() {
-            // Calls on a lost device fail, too, and its callback waits for a poll that finds no work in flight.
+            // Calls on a lost device also fail. The device-lost callback runs in a poll that finds no work in flight.
             let _ = self.device().poll(wgpu::PollType::wait_indefinitely());
         }
         match (lost.get(), message) {
@@ -25,11 +25,11 @@ impl Gpu {
         }
     }
 
-    /// Runs `build`, which makes buffers, pipelines or bind groups, and turns what the driver objects to into an error. Scopes
-    /// belong to the thread: what fails in another one is that one's error.
+    /// Runs `build`, which makes buffers, pipelines or bind groups, and returns the driver's objections as an error.
+    /// Error scopes belong to a thread: failures in another thread are reported there.
     ///
     /// # Errors
-    /// What `build` returns; [`Error::OutOfMemory`], [`Error::Rejected`], [`Error::DeviceLost`].
+    /// Errors of `build`; [`Error::OutOfMemory`], [`Error::Rejected`], [`Error::DeviceLost`].
     pub async fn checked<T>(&self, doing: &str, build: impl FnOnce() -> Result<T>) -> Result<T> {
         use wgpu::ErrorFilter as Filter;
         self.check()?;
@@ -41,7 +41,7 @@ impl Gpu {
                 [Filter::OutOfMemory, Filter::Internal, Filter::Validation].map(|f| self.device().push_error_scope(f));
             let value = build();
             let asked_bytes = asked_bytes() - asked_before;
-            // The last scope pushed is the first to be popped.
+            // Scopes are popped in reverse order.
             let (validation, internal, memory) = (validation.pop(), internal.pop(), memory.pop());
             (value, asked_bytes, take_denied(), memory, internal, validation)
         };
@@ -50,13 +50,13 @@ impl Gpu {
         let _ = self.device().poll(wgpu::PollType::Poll);
         self.check()?;
         if memory {
-            // A buffer that got no memory also fails validation where it is bound: memory is the reason. Pipelines made
-            // without any may be broken.
+            // Out of memory comes first: a buffer without memory also fails validation where it is bound. Pipelines
+            // made in this call may be broken.
             self.pipelines().retain(|_, pipeline| pipeline.number < pipelines_before);
             return Err(Error::OutOfMemory { doing: doing.to_owned(), asked_bytes });
         }
         let Some(error) = rejected else { return value };
-        // Among the pipelines may be one that the driver rejected.
+        // One of the cached pipelines may be the rejected one.
         let suspects = std::mem::take(&mut *self.pipelines());
         let message = self.first_rejected(suspects).await.unwrap_or_else(|| error.to_string());
         Err(Error::Rejected { doing: doing.to_owned(), message })

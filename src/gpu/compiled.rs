@@ -1,4 +1,4 @@
-//! Compiled kernels, kept by their final source.
+//! Cache of compiled kernels, by final source.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +15,6 @@ pub(crate) struct Pipeline {
     pub(crate) layout: wgpu::BindGroupLayout,
     pub(super) kernel: &'static Kernel,
     pub(super) special: Specialization,
-    /// How many were made on the device before it.
+    /// Number of pipelines made on the device before it.
     pub(super) number: u64,
 }

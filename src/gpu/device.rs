@@ -1,4 +1,4 @@
-//! A device with its queue and what it granted: made here, or borrowed from a caller that already owns one.
+//! A device with its queue and granted limits: made here, or borrowed from the caller.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -17,13 +17,13 @@ use crate::error::{Error, Result};
 /// How a device is chosen and made.
 #[derive(Debug, Clone, Default)]
 pub struct GpuOptions {
-    /// An index or part of a name, as in `--adapter`; else `WGPU_ADAPTER_NAME`, else the first of [`super::adapters`].
+    /// Index or part of a name, as in `--adapter`. None: `WGPU_ADAPTER_NAME`, else the first of [`super::adapters`].
     pub adapter: Option<String>,
-    /// Ask for the limits of the WebGPU specification's floor only, and for no feature.
+    /// Requests only the default limits of the WebGPU specification, and no features.
     pub floor: bool,
 }
 
-/// What a device granted; kernels and sizes are planned by this and by nothing else.
+/// Limits and features that a device granted. Kernels and sizes are planned by these alone.
 #[derive(Debug, Clone)]
 pub struct Capabilities {
     /// The adapter behind the device.
@@ -35,14 +35,14 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// A pessimistic guess of how long work takes, in milliseconds: only for cutting submissions.
+    /// Pessimistic estimate of the time that work takes, in milliseconds; used only to cut submissions.
     pub fn estimate_ms(&self, cost: Cost) -> f64 {
         let [flops, bytes] = trusted_rates(self.adapter.class);
         (cost.flops / flops).max(cost.bytes / bytes)
     }
 }
 
-/// A device, its queue, and the pipelines compiled for it. Clones share all of it; any thread may use it.
+/// A device, its queue, and the pipelines compiled for it. Clones share all of these; any thread may use them.
 #[derive(Debug, Clone)]
 pub struct Gpu {
     inner: Arc<Inner>,
@@ -56,18 +56,18 @@ struct Inner {
     caps: Capabilities,
     ledger: Arc<Ledger>,
     pipelines: Mutex<Pipelines>,
-    /// Buffers that readbacks wait for.
+    /// Free staging buffers for readback.
     staging: Mutex<Vec<Buffer>>,
     dummies: OnceLock<Dummies>,
     fault: Fault,
     injector: Injector,
 }
 
-/// What the library uses where an adapter has it: times of passes, and a benchmark of half precision.
+/// Optional features: timestamps for profiling, and f16 for a benchmark.
 const USED: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::SHADER_F16);
 
 impl Gpu {
-    /// Chooses an adapter and makes a device of its own, with errors outside of scopes recorded instead of panicking.
+    /// Chooses an adapter and makes a device. Errors outside any error scope are recorded instead of panicking.
     ///
     /// # Errors
     /// [`Error::NoAdapter`], [`Error::UnknownAdapter`], [`Error::NoDevice`]; [`Error::Config`] if `AFT_TUNING` names no tuning.
@@ -92,11 +92,11 @@ impl Gpu {
         Self::assemble(device, queue, fault)
     }
 
-    /// Uses a caller's device. Its handlers stay the caller's; its limits are read from the device. What no call of ours waits
-    /// for is not seen: run builds inside [`Gpu::checked`].
+    /// Uses a caller's device. Its error handlers stay the caller's, so errors outside our error scopes go unseen:
+    /// build inside [`Gpu::checked`]. Limits are read from the device.
     ///
     /// # Errors
-    /// [`Error::LimitExceeded`] if the device grants less than the specification's floor for a dummy buffer;
+    /// [`Error::LimitExceeded`] if the device's limits are too small for a dummy buffer;
     /// [`Error::Config`] if `AFT_TUNING` names no tuning.
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
         Self::assemble(device, queue, Fault::default())
@@ -145,12 +145,12 @@ impl Gpu {
         &self.inner.queue
     }
 
-    /// What the device granted.
+    /// Granted limits and features.
     pub fn caps(&self) -> &Capabilities {
         &self.inner.caps
     }
 
-    /// How kernels are shaped and where planes live: by the adapter's class, unless `AFT_TUNING` says cpu or gpu.
+    /// Kernel shapes and storage of planes: by the adapter's class, unless `AFT_TUNING` says cpu or gpu.
     pub fn tuning(&self) -> &Tuning {
         &self.tuning
     }
@@ -160,17 +160,17 @@ impl Gpu {
         Self { tuning, ..self.clone() }
     }
 
-    /// Where planes live that have no more than `side` rows, nor vec4s in a row.
+    /// Storage for planes of at most `side` rows and `side` vec4s a row.
     pub fn placement(&self, side: u32) -> Placement {
         self.tuning.placement(side, self.caps().limits.max_texture_dimension_2d)
     }
 
-    /// Memory given, and objects made, through this handle and its clones.
+    /// Memory in use, and objects made, through this handle and its clones.
     pub fn memory(&self) -> MemoryUse {
         self.inner.ledger.usage()
     }
 
-    /// Lets [`MemoryUse::peak_bytes`] count from now on.
+    /// Resets [`MemoryUse::peak_bytes`] to the memory in use now.
     pub fn forget_peak(&self) {
         self.ledger().forget_peak();
     }
@@ -209,7 +209,7 @@ impl Gpu {
     }
 }
 
-/// The specification's floor, raised in what jobs need more of: memory, and the size of textures.
+/// The default limits of the specification, with the adapter's own for memory and texture size.
 fn wanted_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
     wgpu::Limits {
         max_buffer_size: adapter.max_buffer_size,

@@ -1,4 +1,4 @@
-//! Dispatches: a kernel's call, checked and bound, in as many pieces as its work asks for.
+//! Dispatches: kernel calls with checked bindings, cut into pieces where the work is long.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use super::weights::Weights;
 use super::{Bind, Buffer, Call, Cost, Gpu, Kernel, Kind, Placement, Specialization};
 use crate::error::{Error, Result};
 
-/// A kernel with all that it needs to run.
+/// A kernel with its bindings, ready to run.
 #[derive(Debug, Clone)]
 pub struct Dispatch {
     /// Stem and entry point.
@@ -23,12 +23,12 @@ pub struct Dispatch {
     pipeline: Arc<Pipeline>,
     bind_group: wgpu::BindGroup,
     groups: [u32; 2],
-    /// What the bind group keeps alive on the device, so that it counts as live.
+    /// Memory that the bind group keeps alive on the device: it counts as live.
     _memory: Arc<[Memory]>,
 }
 
 impl Bind<'_> {
-    /// What is bound, without the handle of it.
+    /// The bound memory, without its handle.
     fn memory(&self) -> Option<Memory> {
         match *self {
             Bind::Plane(Plane { store: Store::Buffer(buffer), .. }) | Bind::Slice { buffer, .. } => {
@@ -52,12 +52,12 @@ impl Dispatch {
 }
 
 impl Gpu {
-    /// Makes a dispatch of `groups` workgroups: compiles the kernel if need be, checks what is bound, makes the bind groups.
-    /// One of more estimated work than a submission may have comes in several pieces.
+    /// Makes a dispatch of `groups` workgroups: compiles the kernel if needed, checks the bindings, makes bind groups.
+    /// A dispatch with more estimated work than one submission may have is cut into several.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a plane or tensor lives elsewhere than the specialization says, if a buffer is empty, or if one is
-    /// bound twice and stored to; [`Error::LimitExceeded`] for a slice past the granted binding size.
+    /// [`Error::Shape`] if a plane or tensor is not stored as the specialization says, a buffer is empty, or a resource
+    /// that is stored to is bound twice; [`Error::LimitExceeded`] for a slice larger than the granted binding size.
     pub(crate) fn dispatch<C: Call>(
         &self,
         call: &C,
@@ -97,7 +97,7 @@ impl Gpu {
         }
         reject_aliases(&label, kernel, binds)?;
         let pipeline = self.pipeline(kernel, special);
-        // A kernel of one thread has no number to be told.
+        // A kernel that does not number its workgroups cannot be cut.
         let ms = if kernel.is_numbered() { self.caps().estimate_ms(cost) } else { 0.0 };
         let pieces = pieces(groups, ms)?;
         let words = words(kernel, params, binds);
@@ -138,7 +138,8 @@ impl Gpu {
         parts.collect()
     }
 
-    /// The parameters of a kernel and, [`PARAMS_BYTES`] apart, the first workgroup of each piece but the first.
+    /// Uniform buffer with the kernel's parameters and, every [`PARAMS_BYTES`] from there, the first workgroup of each
+    /// later piece.
     fn uniforms(&self, label: &str, params: &[u8], pieces: &[Piece]) -> Result<Buffer> {
         let mut bytes = params.to_vec();
         for (i, piece) in pieces.iter().enumerate().skip(1) {
@@ -159,7 +160,7 @@ impl Gpu {
         special: &Specialization,
     ) -> wgpu::BindingResource<'a> {
         match *bind {
-            // No more than the plane: a caller's buffer may hold other things behind it.
+            // Only the plane: a caller's buffer may hold other data after it.
             Bind::Plane(plane @ Plane { store: Store::Buffer(buffer), .. }) => slice(buffer, 0, plane.bytes()),
             Bind::Plane(Plane { store: Store::Texture(handle), .. }) => {
                 wgpu::BindingResource::TextureView(&handle.view)
@@ -177,7 +178,7 @@ impl Gpu {
     }
 }
 
-/// From one binding of uniforms to the next: the largest alignment that a device may ask for.
+/// Bytes between uniform bindings: the largest offset alignment that a device may require.
 const PARAMS_BYTES: u64 = 256;
 
 fn slice(buffer: &Buffer, offset: u64, size: u64) -> wgpu::BindingResource<'_> {

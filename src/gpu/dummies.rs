@@ -1,8 +1,8 @@
-//! Stand-ins for absent operands.
+//! Dummy resources for absent operands.
 
 use super::handle::{Buffer, TextureHandle};
 
-/// One a binding, so that none is bound twice.
+/// One dummy per binding, so that none is bound twice in a dispatch.
 #[derive(Debug, Default)]
 pub(super) struct Dummies {
     pub(super) buffers: Vec<Buffer>,
@@ -11,6 +11,7 @@ pub(super) struct Dummies {
 
 impl Dummies {
     pub(super) const COUNT: usize = 10;
-    /// The one that holds 0 for the first workgroup of every first piece: no kernel has so many operands, and nothing writes it.
+    /// Index of the dummy that holds 0, the first workgroup of every first piece. No kernel has so many operands or
+    /// writes to it.
     pub(super) const FIRST_GROUP: usize = Self::COUNT - 1;
 }

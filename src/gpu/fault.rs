@@ -1,8 +1,8 @@
-//! What a driver reports outside of any call.
+//! Errors that a driver reports outside any call.
 
 use std::sync::{Arc, OnceLock};
 
-/// What the driver reported outside of any call; each is set once, and read by every call that follows.
+/// Errors that the driver reported outside any call; each is set once and read by every later call.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fault {
     pub(super) lost: Arc<OnceLock<String>>,
@@ -10,7 +10,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    /// Records what `device` reports from now on; without a handler it would panic.
+    /// Records errors of `device` from now on. Without a handler wgpu would panic.
     pub(super) fn watch(device: &wgpu::Device) -> Self {
         let fault = Self::default();
         let lost = Arc::clone(&fault.lost);
@@ -26,7 +26,7 @@ impl Fault {
     }
 }
 
-/// Why a device was lost, in words: the driver's, if it has any.
+/// Text for a lost device: the driver's message, else its reason.
 fn loss(reason: wgpu::DeviceLostReason, text: &str) -> String {
     match (text.trim().trim_end_matches('.'), reason) {
         ("", wgpu::DeviceLostReason::Destroyed) => "it was destroyed".into(),

@@ -1,4 +1,4 @@
-//! Handles of device memory, and where memory goes with its last handle.
+//! Handles of device memory. Dropping the last handle of scratch memory returns it to its pool.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -10,11 +10,11 @@ use super::ledger::Lease;
 pub struct Buffer {
     raw: wgpu::Buffer,
     _lease: Option<Arc<Lease>>,
-    /// Where it goes with its last handle.
+    /// Returns the memory to its pool with the last handle.
     _loan: Option<Arc<Loan>>,
 }
 
-/// Memory on the device, whoever has handles of it.
+/// Memory on the device, without a claim on its contents.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Memory {
     Buffer(Buffer),
@@ -26,12 +26,12 @@ impl Buffer {
         Self { raw, _lease: Some(Arc::new(lease)), _loan: None }
     }
 
-    /// The buffer as a handle of a pool's.
+    /// The buffer as a handle that returns to a pool.
     pub(super) fn lent(&self, loan: Arc<Loan>) -> Self {
         Self { _loan: Some(loan), ..self.clone() }
     }
 
-    /// The buffer's memory, which stays alive with what is returned; its contents may be overwritten once no handle is left.
+    /// The buffer's memory, kept alive without a handle: its contents may be overwritten once no handle is left.
     pub(super) fn memory(&self) -> Self {
         Self { _loan: None, ..self.clone() }
     }
@@ -51,7 +51,7 @@ impl PartialEq for Buffer {
 }
 
 impl From<wgpu::Buffer> for Buffer {
-    /// Takes a caller's buffer; it is not counted.
+    /// Wraps a caller's buffer; the ledger does not count it.
     fn from(raw: wgpu::Buffer) -> Self {
         Self { raw, _lease: None, _loan: None }
     }
@@ -63,7 +63,7 @@ pub(crate) struct TextureHandle {
     pub(crate) texture: wgpu::Texture,
     pub(crate) view: wgpu::TextureView,
     _lease: Arc<Lease>,
-    /// Where it goes with its last handle.
+    /// Returns the memory to its pool with the last handle.
     _loan: Option<Arc<Loan>>,
 }
 
@@ -79,7 +79,7 @@ impl TextureHandle {
         Self { texture, view, _lease: Arc::new(lease), _loan: None }
     }
 
-    /// The texture as a handle of a pool's.
+    /// The texture as a handle that returns to a pool.
     pub(super) fn lent(&self, loan: Arc<Loan>) -> Self {
         Self { _loan: Some(loan), ..self.clone() }
     }
@@ -90,21 +90,21 @@ impl TextureHandle {
     }
 }
 
-/// What memory was made for.
+/// Shape that memory was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// A plane of so many rows and columns: the padding of one that is used again must stay zero.
+    /// A plane of this shape. Reuse needs the same shape, because the padding must stay zero.
     Plane { rows: u32, cols: u32, placement: Placement },
-    /// A buffer of so many bytes.
+    /// A buffer of this many bytes.
     Bytes(u64),
 }
 
-/// Memory that no handle stands for.
+/// Memory without a handle, free for reuse.
 #[derive(Debug, Default)]
 pub(super) struct FreeMemory(Mutex<Vec<(Shape, Memory)>>);
 
 impl FreeMemory {
-    /// Takes out memory of a shape that `fits`, if there is any.
+    /// Removes and returns memory of a shape that `fits`, if any.
     pub(super) fn take(&self, fits: impl Fn(&Shape) -> bool) -> Option<Memory> {
         let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let i = free.iter().position(|(shape, _)| fits(shape))?;
@@ -116,7 +116,7 @@ impl FreeMemory {
     }
 }
 
-/// Memory that goes back to where it is from with its last handle.
+/// Memory lent by a pool; it returns there when the last handle is dropped.
 #[derive(Debug)]
 pub(super) struct Loan {
     from: Weak<FreeMemory>,

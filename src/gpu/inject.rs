@@ -1,5 +1,4 @@
-//! Faults on purpose: tests see with them how everything behind an allocation takes one that fails, and what becomes of times
-//! and results where clocks or kernels are wrong.
+//! Fault injection for tests: failed allocations, bad timestamps, wrong kernels.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -8,39 +7,39 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Kernel;
 
 thread_local! {
-    /// Whether an allocation of this thread was denied; an error scope belongs to a thread, too.
+    /// Whether an allocation of this thread was denied. Per thread, as error scopes are.
     static DENIED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What goes wrong on a device.
+/// Faults injected into a device.
 #[derive(Debug, Default)]
 pub(super) struct Injector {
-    /// Allocations up to the one that is denied; 0 if none will be.
+    /// Allocations until the denied one, that one included; 0 for none.
     pub(super) allocations: AtomicU64,
     pub(super) stamps: OnceLock<StampFault>,
-    /// Stem of the kernel that stores wrong values.
+    /// Stem of the kernels that store wrong values.
     pub(super) kernel: OnceLock<String>,
 }
 
-/// What is wrong with a device's timestamps.
+/// Fault of a device's timestamps.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StampFault {
-    /// There are none.
+    /// No timestamps.
     Absent,
     /// All are zero.
     Zero,
-    /// They come in steps of 65,536 ns.
+    /// Rounded down to steps of 65,536 ns.
     Coarse,
 }
 
 impl Injector {
-    /// Whether timestamps count as not granted.
+    /// Whether timestamps are treated as not granted.
     pub(super) fn hides_stamps(&self) -> bool {
         self.stamps.get() == Some(&StampFault::Absent)
     }
 
-    /// A timestamp in ticks of `period_ns`, as a fault leaves it.
+    /// A timestamp in ticks of `period_ns`, with the injected fault.
     pub(super) fn spoilt_stamp(&self, ticks: u64, period_ns: f32) -> u64 {
         match self.stamps.get() {
             Some(StampFault::Zero) => 0,
@@ -52,7 +51,7 @@ impl Injector {
         }
     }
 
-    /// The text of a kernel, as a fault leaves it.
+    /// The source of a kernel, with the injected fault.
     pub(super) fn spoilt_source(&self, kernel: &Kernel, wgsl: String) -> String {
         match self.kernel.get() {
             Some(stem) if stem == kernel.stem => {
@@ -62,7 +61,7 @@ impl Injector {
         }
     }
 
-    /// Whether the allocation under way is denied.
+    /// Whether the current allocation is denied.
     pub(super) fn denies_allocation(&self) -> bool {
         let count = |left: u64| left.checked_sub(1);
         let denied = self.allocations.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1);

@@ -1,9 +1,9 @@
-//! Kernels as data. A kernel is declared once ([`kernel!`](super::call)); its binding lines and parameters in WGSL, the
-//! layout of its bind group, the checks of a dispatch and the tests are all made from the declaration.
+//! Kernel declarations. A kernel is declared once ([`kernel!`](super::call)). Its WGSL bindings and parameters, its
+//! bind group layout, the checks of a dispatch and the tests are all made from the declaration.
 //!
-//! A shader is plain concatenation: constants, the lines written here, fragments, and the stem's own file. Binding 0 is the
-//! parameters, binding i + 1 is operand i, and the last binding is the number of a dispatch's first workgroup, as a long
-//! dispatch comes in pieces.
+//! A shader is a plain concatenation: constants, the lines written here, fragments, and the stem's own file. Binding 0
+//! holds the parameters, and binding i + 1 is operand i. The last binding is the number of the first workgroup, because
+//! a long dispatch is cut into pieces.
 
 use std::fmt::Write as _;
 
@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 /// A compute kernel: one entry point of a shader stem.
 #[derive(Debug)]
 pub struct Kernel {
-    /// The shader file below `shaders/`, without its ending; its host file, reference and test bear the same name.
+    /// Path below `shaders/`, without extension; the host file, reference and test have the same name.
     pub stem: &'static str,
     /// The entry point.
     pub entry: &'static str,
-    /// The WGSL files, joined in this order; the last one is the stem's own.
+    /// WGSL files in the order in which they are joined; the stem's own file is last.
     pub fragments: &'static [Fragment],
-    /// The parameters that the host sets; those of operands ([`Operand::fields`]) follow them.
+    /// Parameters that the host sets. The fields of the operands ([`Operand::fields`]) follow them.
     pub params: &'static [(&'static str, ParamType)],
     /// The operands.
     pub operands: &'static [Operand],
@@ -27,9 +27,9 @@ pub struct Kernel {
 /// A WGSL file below `shaders/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fragment {
-    /// Its path below `shaders/`, without its ending.
+    /// Path below `shaders/`, without extension.
     pub stem: &'static str,
-    /// Its text.
+    /// WGSL source.
     pub text: &'static str,
 }
 
@@ -47,62 +47,62 @@ pub(crate) use fragment;
 /// The type of a parameter.
 #[derive(Debug, Clone, Copy)]
 pub enum ParamType {
-    /// A number of the WGSL type given.
+    /// A number of this WGSL type.
     Number(&'static str),
-    /// A struct that several kernels share: its fields stand under their own names.
+    /// A struct that several kernels share; in WGSL its fields are separate parameters.
     Struct(&'static [(&'static str, ParamType)]),
 }
 
 /// One bound resource of a kernel.
 #[derive(Debug)]
 pub struct Operand {
-    /// Its name in the shader.
+    /// Name in the shader.
     pub name: &'static str,
-    /// Its shape in memory order.
+    /// Shape in memory order.
     pub shape: &'static str,
-    /// What it is bound to.
+    /// Kind of resource.
     pub kind: Kind,
-    /// What the kernel does with it.
+    /// Read or write.
     pub access: Access,
-    /// Whether it may be absent; the parameter `has_NAME` says so.
+    /// Whether it may be absent; the parameter `has_NAME` is then 0.
     pub optional: bool,
 }
 
-/// What an operand is bound to.
+/// Kind of resource that an operand is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Rows of vec4 channels, in a buffer or a texture: `NAME_at(row, col)` or `set_NAME(row, col, value)`.
+    /// Rows of vec4s, in a buffer or a texture: `NAME_at(row, col)` or `set_NAME(row, col, value)`.
     Plane,
-    /// A parameter, in a page or the page's texture: `NAME_at(index)`, in vec4s.
+    /// A parameter tensor, in a page or the page's texture copy: `NAME_at(index)`, in vec4s.
     Weights,
-    /// A storage buffer of the WGSL element type given, bound under its own name.
+    /// A storage buffer of this WGSL element type, under the operand's name.
     Array(&'static str),
-    /// A uniform buffer of so many vec4s, bound under its own name.
+    /// A uniform buffer of this many vec4s, under the operand's name.
     Table(u32),
 }
 
-/// What a kernel does with an operand.
+/// How a kernel uses an operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// It only loads.
+    /// Loads only.
     Read,
-    /// It stores, and (arrays only) may load.
+    /// Stores; arrays may also be loaded.
     Write,
 }
 
-/// Where planes and weights live. [`Gpu::placement`](super::Gpu::placement) says which is best.
+/// Storage of planes and weights. [`Gpu::placement`](super::Gpu::placement) chooses the faster one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Placement {
     /// Storage buffers.
     #[serde(rename = "buffers")]
     Buffer,
-    /// rgba32float textures, one texel a vec4.
+    /// rgba32float textures, one vec4 a texel.
     #[serde(rename = "textures")]
     Texture,
 }
 
 impl Placement {
-    /// The name in messages.
+    /// Name in messages.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Buffer => "a storage buffer",
@@ -111,43 +111,43 @@ impl Placement {
     }
 }
 
-/// What a kernel is compiled for: where its planes live, the body of its inner loop, the `const` lines of tile sizes and flags.
+/// Options that a kernel is compiled with: storage, inner-loop body, and `const` lines for tile sizes and flags.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Specialization {
-    /// Where planes and weights live.
+    /// Storage of planes and weights.
     pub placement: Placement,
-    /// The fragment that kernels of several bodies leave open.
+    /// Fragment with the body, for kernels that have several.
     pub body: Option<Fragment>,
-    /// Whether the shader's type `Real` is f16, which a device has to grant ([`wgpu::Features::SHADER_F16`]), or f32.
+    /// Whether the shader's type `Real` is f16, which needs [`wgpu::Features::SHADER_F16`], instead of f32.
     pub half: bool,
     /// Constants by name, all u32.
     pub constants: Vec<(&'static str, u32)>,
 }
 
 impl Specialization {
-    /// Neither body nor constants.
+    /// No body and no constants.
     pub fn new(placement: Placement) -> Self {
         Self { placement, body: None, half: false, constants: Vec::new() }
     }
 
-    /// With a constant.
+    /// Adds a constant.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<u32>) -> Self {
         self.constants.push((name, value.into()));
         self
     }
 
-    /// With a body.
+    /// Sets the body.
     #[must_use]
     pub fn body(self, body: Fragment) -> Self {
         Self { body: Some(body), ..self }
     }
 }
 
-/// vec4s in a row of a parameter page's texture.
+/// vec4s in a row of a parameter page's texture copy.
 pub(crate) const PAGE_ROW: u32 = 1024;
 
-/// The fragment that numbers workgroups.
+/// Fragment that numbers workgroups.
 const NUMBERING: &str = "lib/grid";
 
 impl Kernel {
@@ -156,12 +156,12 @@ impl Kernel {
         format!("{}:{}", self.stem, self.entry)
     }
 
-    /// Whether workgroups are numbered: then a dispatch may be cut into pieces.
+    /// Whether the kernel numbers its workgroups; only then can a dispatch be cut into pieces.
     pub fn is_numbered(&self) -> bool {
         self.fragments.iter().any(|fragment| fragment.stem == NUMBERING)
     }
 
-    /// All parameters by name and WGSL type, in the order in which they lie in memory.
+    /// All parameters by name and WGSL type, in memory order.
     pub fn fields(&self) -> Vec<(String, &'static str)> {
         let mut fields = Vec::new();
         append_fields(self.params, &mut fields);
@@ -174,12 +174,12 @@ impl Kernel {
         special.body.into_iter().chain(self.fragments.iter().copied())
     }
 
-    /// Where line `line`, from 1, of the text of [`Kernel::wgsl`] comes from, and what it says.
+    /// Source file, line and text of line `line` (from 1) of [`Kernel::wgsl`], for messages.
     pub(crate) fn origin(&self, special: &Specialization, wgsl: &str, line: usize) -> String {
         let text = wgsl.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim();
         let mut first = self.header(special).matches('\n').count() + 1;
         for Fragment { stem, text: file } in self.files(special) {
-            // Behind each file stands one more line end.
+            // `wgsl` adds a line end after each file.
             let end = first + file.matches('\n').count() + 1;
             if (first..end).contains(&line) {
                 return format!("shaders/{stem}.wgsl line {} `{text}`", line - first + 1);
@@ -199,7 +199,7 @@ impl Kernel {
         text
     }
 
-    /// What is made from the declaration: constants, parameters and bindings.
+    /// The part made from the declaration: constants, parameters and bindings.
     fn header(&self, special: &Specialization) -> String {
         let mut text =
             String::from(if special.half { "enable f16;\nalias Real = f16;\n" } else { "alias Real = f32;\n" });
@@ -235,8 +235,8 @@ impl Operand {
         self.access == Access::Write
     }
 
-    /// The parameters that come with it: `has_NAME` if it may be absent, and `NAME_stride` of a plane, in vec4s, or
-    /// `NAME_base` of weights, in vec4s from the start of their page's texture.
+    /// Parameters of the operand: `has_NAME` if it may be absent; `NAME_stride` of a plane, in vec4s; `NAME_base` of
+    /// weights, in vec4s from the start of their page's texture copy.
     pub fn fields(&self) -> impl Iterator<Item = (String, &'static str)> + use<> {
         let Self { name, kind, optional, .. } = *self;
         let has = optional.then(|| format!("has_{name}"));
@@ -319,7 +319,7 @@ mod tests {
         assert_eq!(origin("fn b"), "shaders/lib/body.wgsl line 1 `fn b() {}`");
         assert_eq!(origin("fn g"), "shaders/lib/g.wgsl line 3 `fn g() {}`");
         assert_eq!(origin("rows"), "the declaration of aft/none:h, line 4 of its text `rows: u32,`");
-        // A compiler that points nowhere.
+        // Line numbers outside the source.
         let _ = [0, 999].map(|line| kernel.origin(&special, &wgsl, line));
         let _ = kernel.origin(&special, "", 1);
     }

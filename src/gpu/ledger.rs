@@ -1,13 +1,13 @@
-//! What lives on a device, counted.
+//! Counts of device memory and of objects made on a device.
 
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What the allocator gave, and what else was made on the device.
+/// Device memory in use, and numbers of objects made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryUse {
-    /// Bytes of buffers and textures alive now.
+    /// Bytes of live buffers and textures.
     pub live_bytes: u64,
     /// The largest `live_bytes` so far, or since [`super::Gpu::forget_peak`].
     pub peak_bytes: u64,
@@ -32,7 +32,7 @@ thread_local! {
     static ASKED_BYTES: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Bytes that this thread has asked for so far, on all devices.
+/// Bytes that this thread has requested so far, on all devices.
 pub(super) fn asked_bytes() -> u64 {
     ASKED_BYTES.get()
 }
@@ -46,7 +46,7 @@ impl Ledger {
         Lease { ledger: Arc::clone(self), bytes }
     }
 
-    /// Counts the peak from now on.
+    /// Resets the peak to the memory in use now.
     pub(crate) fn forget_peak(&self) {
         self.peak.store(self.live.load(Ordering::Relaxed), Ordering::Relaxed);
     }

@@ -1,23 +1,23 @@
-//! Device memory: buffers and textures that are refused before they exceed a granted limit.
+//! Allocation of buffers and textures. Sizes past a granted limit are refused before the driver sees them.
 
 use super::Gpu;
 use super::handle::{Buffer, TextureHandle};
 use crate::error::{Error, Result};
 
 impl Gpu {
-    /// A zeroed buffer that kernels read and write, and copies reach.
+    /// A zeroed storage buffer, which can also be copied from and to.
     ///
     /// # Errors
-    /// [`Error::LimitExceeded`] past the granted buffer or binding size.
+    /// [`Error::LimitExceeded`] above the granted buffer or binding size.
     pub fn storage(&self, label: &str, bytes: u64) -> Result<Buffer> {
         self.fits_binding(label, bytes)?;
         self.sliced(label, bytes)
     }
 
-    /// The same, but past what one binding holds: kernels are given slices of it, never the whole.
+    /// The same, but may be larger than a binding: kernels bind slices of it.
     ///
     /// # Errors
-    /// [`Error::LimitExceeded`] past the granted buffer size.
+    /// [`Error::LimitExceeded`] above the granted buffer size.
     pub fn sliced(&self, label: &str, bytes: u64) -> Result<Buffer> {
         use wgpu::BufferUsages as U;
         self.buffer(label, bytes, U::STORAGE | U::COPY_SRC | U::COPY_DST)
@@ -34,10 +34,10 @@ impl Gpu {
         Ok(buffer)
     }
 
-    /// Writes bytes into a buffer ahead of the next submission.
+    /// Writes bytes into a buffer before the next submission.
     ///
     /// # Errors
-    /// [`Error::Shape`] if they are not whole words of the buffer.
+    /// [`Error::Shape`] if the range is not whole 4-byte words inside the buffer.
     pub fn write(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) -> Result<()> {
         check_range("a write", buffer, offset, bytes.len() as u64)?;
         self.queue().write_buffer(buffer, offset, bytes);
@@ -47,7 +47,7 @@ impl Gpu {
     pub(crate) fn buffer(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<Buffer> {
         let size = bytes.next_multiple_of(16).max(16);
         self.fits(label, size, "max_buffer_size", self.caps().limits.max_buffer_size)?;
-        // A buffer for no use at all is an invalid one.
+        // A buffer without usages is invalid.
         let usage = if self.injector().denies_allocation() { wgpu::BufferUsages::empty() } else { usage };
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         let lease = self.ledger().count(size);
@@ -57,7 +57,7 @@ impl Gpu {
     /// A zeroed texture of `width` x `height` vec4s.
     ///
     /// # Errors
-    /// [`Error::LimitExceeded`] past the granted texture dimension.
+    /// [`Error::LimitExceeded`] above the granted texture dimension.
     pub(crate) fn texture(&self, label: &str, width: u32, height: u32) -> Result<TextureHandle> {
         use wgpu::TextureUsages as U;
         let granted = self.caps().limits.max_texture_dimension_2d;
@@ -78,7 +78,7 @@ impl Gpu {
             sample_count: 1,
             dimension: wgpu::TextureDimension::D2,
             format: wgpu::TextureFormat::Rgba32Float,
-            // A texture for no use at all is an invalid one.
+            // A texture without usages is invalid.
             usage: if self.injector().denies_allocation() { U::empty() } else { usage },
             view_formats: &[],
         });
@@ -86,7 +86,7 @@ impl Gpu {
         Ok(TextureHandle::new(texture, lease))
     }
 
-    /// Fails unless a kernel can be given so many bytes of a buffer at once.
+    /// Fails unless one binding can hold so many bytes.
     pub(super) fn fits_binding(&self, what: &str, bytes: u64) -> Result<()> {
         let granted = self.caps().limits.max_storage_buffer_binding_size;
         self.fits(what, bytes, "max_storage_buffer_binding_size", granted)
@@ -101,7 +101,7 @@ impl Gpu {
     }
 }
 
-/// Fails unless `offset .. offset + bytes` are whole words inside the buffer.
+/// Fails unless `offset .. offset + bytes` is inside the buffer and made of whole 4-byte words.
 pub(crate) fn check_range(what: &str, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<()> {
     let inside = offset.checked_add(bytes).is_some_and(|end| end <= buffer.size());
     if inside && offset.is_multiple_of(4) && bytes.is_multiple_of(4) {

@@ -1,8 +1,8 @@
-//! A buffer and the texture that kernels read in its place, and the copies between them.
+//! A buffer and its texture copy, which kernels use instead, and the copies between them.
 
 use super::handle::{Buffer, TextureHandle};
 
-/// A buffer and the texture that stands for it where kernels run: a parameter page, or a plane. Rows of the buffer begin at
+/// A buffer, holding a parameter page or a plane, with its texture copy for kernels. Rows of the buffer begin at
 /// multiples of 256 bytes.
 #[derive(Debug, Clone)]
 pub struct Mirror {
@@ -28,5 +28,5 @@ impl Mirror {
     }
 }
 
-/// What a row of a texture takes in a buffer is a multiple of this.
+/// Alignment in bytes of a texture's rows in a buffer.
 pub(crate) const ROW_ALIGN: u32 = wgpu::COPY_BYTES_PER_ROW_ALIGNMENT;

@@ -1,4 +1,4 @@
-//! All that touches wgpu: adapters, the device, memory, kernel declarations, pipelines, programs and their submission.
+//! The layer over wgpu: adapters, devices, memory, kernel declarations, pipelines, programs and their submission.
 //!
 //! ```no_run
 //! use aft_wgpu::gpu::{Gpu, GpuOptions, adapters};
@@ -11,7 +11,7 @@
 //! # }
 //! ```
 //!
-//! A program that owns a device hands it over by [`Gpu::from_device`].
+//! To use a device that your program already owns, see [`Gpu::from_device`].
 
 mod adapter;
 mod call;

@@ -1,4 +1,4 @@
-//! Parameter pages: buffers that hold many tensors, and the textures that kernels read them from on software drivers.
+//! Parameter pages: buffers that hold many tensors, with texture copies for software drivers.
 
 use super::handle::{Buffer, TextureHandle};
 use super::kernel::PAGE_ROW;
@@ -8,10 +8,10 @@ use super::weights::Weights;
 use super::{Gpu, Placement};
 use crate::error::{Result, expect_count};
 
-/// Tensors in a page start at multiples of this many bytes, which every device accepts as a binding offset.
+/// Alignment in bytes of the tensors in a page; every device accepts it for binding offsets.
 pub const ALIGN_BYTES: u64 = 256;
 
-/// A buffer of parameters, with its texture where planes live in textures.
+/// A buffer of parameters, with a texture copy where planes are stored in textures.
 #[derive(Debug, Clone)]
 pub struct Page {
     /// The parameters.
@@ -23,7 +23,7 @@ impl Page {
     /// A zeroed page of at least `bytes`.
     ///
     /// # Errors
-    /// [`crate::Error::LimitExceeded`] past a granted limit.
+    /// [`crate::Error::LimitExceeded`] above a granted limit.
     pub fn new(gpu: &Gpu, label: &str, bytes: u64, placement: Placement) -> Result<Self> {
         let row_bytes = 16 * u64::from(PAGE_ROW);
         match placement {
@@ -42,7 +42,7 @@ impl Page {
         Weights { page: self.buffer.clone(), mirror: self.mirror.clone(), offset_bytes, rows, cols }
     }
 
-    /// Submits [`Page::refresh`], if there is anything to bring up to date.
+    /// Submits [`Page::refresh`], if there is a texture copy.
     pub fn submit_refresh(&self, gpu: &Gpu) {
         if let Some(command) = self.refresh() {
             let mut encoder = gpu.device().create_command_encoder(&Default::default());
@@ -51,7 +51,7 @@ impl Page {
         }
     }
 
-    /// The command that brings the texture up to date with the buffer; none if there is no texture.
+    /// Command that updates the texture copy from the buffer; none if there is no texture.
     pub fn refresh(&self) -> Option<Command> {
         let texture = self.mirror.clone()?;
         Some(Command::Mirror(Mirror { page: self.buffer.clone(), texture }))
@@ -59,13 +59,14 @@ impl Page {
 }
 
 impl Weights {
-    /// The command that brings the texture of its page up to date; none if there is no texture.
+    /// Command that updates the texture copy of its page; none if there is no texture.
     pub(crate) fn refresh(&self) -> Option<Command> {
         let texture = self.mirror.clone()?;
         Some(Command::Mirror(Mirror { page: self.page.clone(), texture }))
     }
 
-    /// A tensor [rows, cols] in a page of its own, which holds `data`. Submits the copy into the page's texture, if it has one.
+    /// A tensor [rows, cols] that holds `data`, in its own page. Submits the copy into the page's texture, if there is
+    /// one.
     ///
     /// # Errors
     /// [`crate::Error::Shape`] if `data` has another length; as [`Page::new`].
@@ -77,7 +78,7 @@ impl Weights {
         Ok(tensor)
     }
 
-    /// `data` [rows, cols] with the padding of a page.
+    /// `data` [rows, cols] with the padding of a page: [padded rows, 4 stride].
     ///
     /// # Errors
     /// [`crate::Error::Shape`] if `data` has another length.
@@ -91,7 +92,7 @@ impl Weights {
         Ok(padded)
     }
 
-    /// What is left of padded values [padded rows, 4 stride] without the padding.
+    /// Removes the padding: [padded rows, 4 stride] to [rows, cols].
     pub fn unpad(&self, padded: &[f32]) -> Vec<f32> {
         let width = 4 * self.stride() as usize;
         padded.chunks(width.max(1)).take(self.rows as usize).flat_map(|r| &r[..self.cols as usize]).copied().collect()

@@ -1,16 +1,16 @@
-//! How a dispatch is cut where its estimated work is more than a submission may have: into runs of workgroups. What a workgroup
-//! computes, and in which order it sums, stays as it is.
+//! Cutting of long dispatches into runs of workgroups, so that each fits a submission. This changes neither the results
+//! nor the order of sums.
 
 use super::cost::BUDGET_MS;
 use crate::error::{Error, Result};
 
-/// Workgroups in a dimension that every device grants.
+/// Workgroups per dimension that every device grants.
 const SIDE: u64 = 65_535;
 
 /// Workgroups `first .. first + count` of a dispatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// What the shader adds to a workgroup's number (`shaders/lib/grid.wgsl`).
+    /// First workgroup; the shader adds it to its workgroup number (`shaders/lib/grid.wgsl`).
     pub(super) first: u32,
     pub(super) count: u64,
 }
@@ -18,7 +18,7 @@ pub(super) struct Piece {
 /// The pieces of a dispatch of `groups` workgroups that takes an estimated `ms` milliseconds.
 ///
 /// # Errors
-/// [`Error::LimitExceeded`] for more workgroups than a shader can number.
+/// [`Error::LimitExceeded`] for 2^32 workgroups or more.
 pub(super) fn pieces(groups: u64, ms: f64) -> Result<Vec<Piece>> {
     let groups = groups.max(1);
     if groups > u64::from(u32::MAX) {
@@ -26,14 +26,15 @@ pub(super) fn pieces(groups: u64, ms: f64) -> Result<Vec<Piece>> {
     }
     // A cast of NaN is 0.
     let wanted = ((ms / BUDGET_MS).ceil() as u64).clamp(1, groups);
-    // What a fold has too much would be the next piece's. That of the last is past the end, as the shader knows.
+    // A folded piece runs surplus workgroups, which would repeat the next piece's work. So only a single piece is
+    // folded: its surplus is past the end, where the shader does nothing.
     let each = if wanted == 1 { groups } else { groups.div_ceil(wanted).min(SIDE) };
     let starts = (0..groups).step_by(each as usize);
     Ok(starts.map(|first| Piece { first: first as u32, count: each.min(groups - first) }).collect())
 }
 
-/// Folds a number of workgroups into two dimensions, near-square past the portable limit of 65,535. The shader takes its
-/// number as `x + y * num_workgroups.x` and checks it.
+/// Folds a number of workgroups into two dimensions, near-square above the portable limit of 65,535. The shader
+/// computes its number as `x + y * num_workgroups.x` and checks it.
 pub(super) fn fold(groups: u64) -> Result<[u32; 2]> {
     if groups <= SIDE {
         return Ok([groups.max(1) as u32, 1]);

@@ -1,4 +1,4 @@
-//! Compiles kernels, each specialization once, and finds those that a driver rejects.
+//! Compilation of kernels, once per specialization, and search for those that a driver rejects.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,10 +8,10 @@ use super::{Gpu, Kernel, Kind, Placement, Specialization};
 use crate::error::Result;
 
 impl Gpu {
-    /// The pipeline of a kernel's specialization; compiled at its first use.
+    /// The pipeline of a kernel's specialization, compiled at first use.
     pub(crate) fn pipeline(&self, kernel: &'static Kernel, special: &Specialization) -> Arc<Pipeline> {
         let key = (kernel.entry, self.injector().spoilt_source(kernel, kernel.wgsl(special)));
-        // Held while compiling: a second thread that wants the same pipeline waits instead of compiling it again.
+        // Locked while compiling: a second thread waits instead of compiling the same pipeline again.
         let mut cache = self.pipelines();
         if let Some(found) = cache.get(&key) {
             return Arc::clone(found);
@@ -22,7 +22,7 @@ impl Gpu {
         made
     }
 
-    /// The sources of the pipelines in use, for the test that holds them against [`crate::catalogue`].
+    /// Sources of the pipelines in use; a test compares them with [`crate::catalogue`].
     pub fn sources(&self) -> Vec<String> {
         self.pipelines().keys().map(|(_, source)| source.clone()).collect()
     }
@@ -30,7 +30,7 @@ impl Gpu {
     /// Compiles a kernel ahead of its first use.
     ///
     /// # Errors
-    /// [`crate::Error::Rejected`] with the file and line if it does not compile; as [`Gpu::checked`].
+    /// [`crate::Error::Rejected`], with file and line, if it does not compile; as [`Gpu::checked`].
     pub async fn compile(&self, kernel: &'static Kernel, special: &Specialization) -> Result<()> {
         let build = || {
             self.pipeline(kernel, special);
@@ -39,7 +39,7 @@ impl Gpu {
         self.checked(&format!("compiling {}", kernel.label()), build).await
     }
 
-    /// Of `suspects` the first that does not compile: its kernel, the line, and what the compiler says of it.
+    /// The first of `suspects` that does not compile: kernel, line, and compiler message.
     pub(super) async fn first_rejected(&self, suspects: Pipelines) -> Option<String> {
         let mut suspects: Vec<_> = suspects.into_iter().collect();
         suspects.sort_by_key(|(_, pipeline)| pipeline.number);
@@ -89,7 +89,7 @@ impl Gpu {
             entry_point: Some(kernel.entry),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &[],
-                // Every kernel stores into workgroup memory before it loads from it.
+                // Every kernel writes workgroup memory before it reads it.
                 zero_initialize_workgroup_memory: false,
             },
             cache: None,

@@ -5,8 +5,8 @@ use super::mirror::{Mirror, ROW_ALIGN};
 use super::{Gpu, Placement};
 use crate::error::{Error, Result, expect_at_least, expect_count};
 
-/// A matrix of `rows` x `cols` floats (a tensor [B, T, D] has B T rows of D). A row takes `stride` vec4s; what is past
-/// `cols` is zero.
+/// A matrix of `rows` x `cols` floats, row-major; a tensor [B, T, D] has B T rows of D. A row takes `stride` vec4s,
+/// padded with zeros.
 #[derive(Debug, Clone)]
 pub struct Plane {
     /// Rows.
@@ -26,7 +26,7 @@ impl Plane {
     /// A zeroed plane.
     ///
     /// # Errors
-    /// [`Error::LimitExceeded`] past the granted buffer size or texture dimension.
+    /// [`Error::LimitExceeded`] above the granted buffer size or texture dimension.
     pub fn new(gpu: &Gpu, label: &str, rows: u32, cols: u32, placement: Placement) -> Result<Self> {
         let stride = cols.div_ceil(4).max(1);
         let store = match placement {
@@ -36,7 +36,7 @@ impl Plane {
         Ok(Self { rows, cols, store })
     }
 
-    /// A plane over a caller's buffer of `rows` x `stride` vec4s.
+    /// A plane in a caller's buffer of `rows` x `stride` vec4s.
     ///
     /// # Errors
     /// [`Error::Shape`] if the buffer is too small.
@@ -56,7 +56,7 @@ impl Plane {
         Ok(plane)
     }
 
-    /// Overwrites the plane with `data` [rows, cols], unpadded, ahead of the next submission.
+    /// Overwrites the plane with `data` [rows, cols], unpadded, before the next submission.
     ///
     /// # Errors
     /// [`Error::Shape`] if `data` has another length.
@@ -73,7 +73,7 @@ impl Plane {
         self.write_padded(gpu, &padded)
     }
 
-    /// Overwrites every element, padding included, ahead of the next submission.
+    /// Sets every element, padding included, before the next submission.
     ///
     /// # Errors
     /// As [`Gpu::write`].
@@ -102,7 +102,7 @@ impl Plane {
     /// Reads the plane back as [rows, cols], unpadded.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] if the device went away.
+    /// [`Error::DeviceLost`] if the device was lost.
     pub async fn read(&self, gpu: &Gpu) -> Result<Vec<f32>> {
         let padded = self.read_padded(gpu).await?;
         let width = self.stride() as usize * 4;
@@ -139,7 +139,7 @@ impl Plane {
                 gpu.read(buffer, offset, bytes).await
             }
             Store::Texture(handle) => {
-                // Copies want rows of a multiple of 256 bytes.
+                // Copies need rows of a multiple of 256 bytes.
                 let pitch = row_bytes.next_multiple_of(256);
                 let bytes = u64::from(pitch) * u64::from(count);
                 let staging = gpu
@@ -166,7 +166,7 @@ impl Plane {
         }
     }
 
-    /// For a plane in a texture a storage buffer of the same size, to be copied from or to.
+    /// A storage buffer to copy a texture plane from or to; none for a plane in a buffer.
     ///
     /// # Errors
     /// As [`Gpu::storage`].
@@ -182,12 +182,12 @@ impl Plane {
         self.cols.div_ceil(4).max(1)
     }
 
-    /// Bytes with padding; at least one vec4, as no binding is empty.
+    /// Bytes with padding; at least one vec4, because a binding cannot be empty.
     pub(crate) fn bytes(&self) -> u64 {
         16 * u64::from(self.rows.max(1)) * u64::from(self.stride())
     }
 
-    /// Where it lives.
+    /// Storage: buffer or texture.
     pub fn placement(&self) -> Placement {
         match self.store {
             Store::Buffer(_) => Placement::Buffer,

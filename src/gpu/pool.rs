@@ -1,7 +1,7 @@
-//! Scratch memory that frees itself: the last handle of a plane or buffer gives its memory back to the pool that it is from,
-//! and a later request of the same shape takes it again.
+//! Scratch memory that frees itself: dropping the last handle of a plane or buffer returns its memory to the pool,
+//! where a later request of the same shape reuses it.
 //!
-//! A handle stands for contents that are still wanted. Dispatches that were made keep the memory alive, not its contents.
+//! A handle protects the contents. Dispatches keep only the memory alive, not its contents.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use super::plane::{Plane, Store};
 use super::{Gpu, Placement};
 use crate::error::Result;
 
-/// Where scratch memory is from.
+/// Pool of scratch memory.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     free: Arc<FreeMemory>,
 }
 
 impl Pool {
-    /// A plane of `rows` x `cols`. What it holds is undefined, but for its padding of zeros.
+    /// A plane of `rows` x `cols`. Its contents are undefined, except that the padding is zero.
     ///
     /// # Errors
     /// As [`Plane::new`].
@@ -36,7 +36,7 @@ impl Pool {
         Ok(Plane { rows, cols, store })
     }
 
-    /// A buffer of at least `bytes`, and at most four times as many. What it holds is undefined.
+    /// A buffer of at least `bytes`, and at most four times as many. Its contents are undefined.
     ///
     /// # Errors
     /// As [`Gpu::storage`].

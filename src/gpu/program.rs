@@ -1,4 +1,4 @@
-//! Programs: dispatches and copies that are made once, with all their buffers and bind groups, and recorded any number of times.
+//! Programs: dispatches and copies, made once with all buffers and bind groups and recorded any number of times.
 
 use super::cost::BUDGET_MS;
 use super::mirror::Mirror;
@@ -9,9 +9,9 @@ use super::{Cost, Dispatch, Gpu};
 pub enum Command {
     /// Runs a kernel.
     Dispatch(Dispatch),
-    /// Copies a buffer into its texture.
+    /// Copies a buffer into its texture copy.
     Mirror(Mirror),
-    /// Copies the texture into its buffer.
+    /// Copies a texture back into its buffer.
     Fetch(Mirror),
 }
 
@@ -32,7 +32,7 @@ impl Program {
         self.commands.extend(commands);
     }
 
-    /// Adds dispatches: those of a kernel, in the pieces that it was cut into.
+    /// Adds dispatches, such as the pieces of one kernel call.
     pub fn dispatch(&mut self, dispatches: impl IntoIterator<Item = Dispatch>) {
         self.commands.extend(dispatches.into_iter().map(Command::Dispatch));
     }
@@ -55,7 +55,7 @@ impl Program {
         })
     }
 
-    /// Records everything into a caller's encoder; nothing is submitted.
+    /// Records all commands into a caller's encoder; submits nothing.
     pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
         record(&self.commands, encoder);
     }
@@ -65,8 +65,7 @@ impl Program {
         record(&self.commands[range], encoder);
     }
 
-    /// Where a caller may cut the program into submissions of about 100 ms of estimated work on `gpu`'s adapter: the
-    /// ends of the ranges.
+    /// Ends of the command ranges that make submissions of about 100 ms of estimated work each on `gpu`'s adapter.
     pub fn cuts(&self, gpu: &Gpu) -> Vec<usize> {
         let mut cuts = Vec::new();
         let mut spent = 0.0;
@@ -84,7 +83,8 @@ impl Program {
 }
 
 impl Program {
-    /// The commands `times` over, cut into submissions of about 100 ms of estimated work and some thousand commands.
+    /// The commands repeated `times` times, cut into submissions of about 100 ms of estimated work and at most 4,096
+    /// commands.
     pub(crate) fn repeated(&self, gpu: &Gpu, times: u32) -> Vec<Vec<Command>> {
         const MOST: usize = 4096;
         let (mut slices, mut spent) = (vec![Vec::new()], 0.0);

@@ -1,4 +1,4 @@
-//! Asynchronous readback through a pool of staging buffers; a buffer returns to the pool only after it was unmapped.
+//! Asynchronous readback through a pool of staging buffers. A buffer returns to the pool once it is unmapped.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use super::memory::check_range;
 use super::{Buffer, Gpu};
 use crate::error::{Error, Result};
 
-/// A value that a callback delivers.
+/// Future of a value that a callback delivers.
 pub(crate) struct Completion<T> {
     shared: Arc<Mutex<(Option<T>, Option<Waker>)>>,
 }
@@ -48,7 +48,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A readback under way; await it with [`PendingRead::finish`].
+/// A pending readback; await it with [`PendingRead::finish`].
 pub(crate) struct PendingRead {
     staging: Buffer,
     bytes: u64,
@@ -57,16 +57,16 @@ pub(crate) struct PendingRead {
 }
 
 impl Gpu {
-    /// Reads `bytes` (a multiple of 4) of a buffer from `offset` on.
+    /// Reads `bytes` bytes of a buffer, starting at `offset`; both are multiples of 4.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the range is not whole words of the buffer; [`Error::OutOfMemory`] if there is none to
-    /// read into; [`Error::DeviceLost`] if the device went away.
+    /// [`Error::Shape`] if the range is not whole 4-byte words inside the buffer; [`Error::OutOfMemory`] if there is no
+    /// memory for a staging buffer; [`Error::DeviceLost`] if the device was lost.
     pub async fn read<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<T>> {
         self.start_read(buffer, offset, bytes).await?.finish(self).await
     }
 
-    /// Starts a readback of what the commands submitted so far leave in a buffer.
+    /// Starts a readback of a buffer as the commands submitted so far leave it.
     pub(crate) async fn start_read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<PendingRead> {
         check_range("a readback", buffer, offset, bytes)?;
         let fitting = {
@@ -78,7 +78,7 @@ impl Gpu {
             Some(buffer) => buffer,
             None => {
                 let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-                self.checked("making room for a readback", || self.buffer("staging", bytes, usage)).await?
+                self.checked("allocating a buffer for a readback", || self.buffer("staging", bytes, usage)).await?
             }
         };
         let mut encoder = self.device().create_command_encoder(&Default::default());
@@ -89,7 +89,7 @@ impl Gpu {
         Ok(PendingRead { staging, bytes, mapped, submission })
     }
 
-    /// Lets the driver finish a submission. A browser does so by itself.
+    /// Waits until the driver finishes a submission. In a browser this returns at once.
     pub(crate) fn wait_for(&self, submission: &wgpu::SubmissionIndex) -> Result<()> {
         let wait = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: None };
         let waited = self.device().poll(wait);

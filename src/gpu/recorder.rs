@@ -1,4 +1,5 @@
-//! Our own submissions: bounded by estimated work so that no watchdog bites, and at most three in flight.
+//! Submission of programs in pieces of bounded estimated work, so that no driver watchdog fires, at most three in
+//! flight.
 
 use std::collections::VecDeque;
 
@@ -18,12 +19,12 @@ pub struct Recorder {
     flight: Flight,
 }
 
-/// Submissions under way, at most three.
+/// Submissions in flight, at most three.
 #[derive(Default)]
 pub(super) struct Flight(VecDeque<(wgpu::SubmissionIndex, Completion<()>)>);
 
 impl Flight {
-    /// Submits; waits while more than three submissions are under way.
+    /// Submits; waits while more than three submissions are in flight.
     pub(super) async fn submit(&mut self, gpu: &Gpu, commands: wgpu::CommandBuffer) -> Result<()> {
         let submission = gpu.queue().submit([commands]);
         let (done, complete) = Completion::new();
@@ -58,7 +59,7 @@ impl Recorder {
         Self { gpu: gpu.clone(), encoder: None, spent_ms: 0.0, flight: Flight::default() }
     }
 
-    /// Records a program; submits whenever the budget is spent.
+    /// Records a program; submits each time the work budget is used up.
     ///
     /// # Errors
     /// [`crate::Error::DeviceLost`], [`crate::Error::Rejected`].
@@ -83,7 +84,7 @@ impl Recorder {
         record(&program.commands()[range], encoder);
     }
 
-    /// Submits what is recorded; waits while more than three submissions are in flight.
+    /// Submits the recorded commands; waits while more than three submissions are in flight.
     ///
     /// # Errors
     /// As [`Recorder::run`].
@@ -94,7 +95,7 @@ impl Recorder {
         self.gpu.check()
     }
 
-    /// Submits what is recorded and waits for all of it.
+    /// Submits the recorded commands and waits for all submissions to end.
     ///
     /// # Errors
     /// As [`Recorder::run`].

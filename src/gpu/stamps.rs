@@ -1,20 +1,20 @@
-//! Timestamps around parts of an encoder, and what they are worth: a driver may give none, zeros, or coarse ones.
+//! Timestamps around parts of an encoder, and checks of them: a driver may give none, zeros, or coarse ones.
 
 use super::program::{Command, record};
 use super::{Buffer, Gpu};
 use crate::error::Result;
 
-/// A pair of timestamps for each of some spans of work.
+/// Timestamp queries: a begin and an end for each span of work.
 pub(crate) struct Stamps {
     queries: wgpu::QuerySet,
     resolved: Buffer,
 }
 
 impl Stamps {
-    /// Spans in a set of queries, which WebGPU lets hold 4,096.
+    /// Spans in a query set; WebGPU allows 4,096 queries.
     pub(crate) const SPANS: u32 = 2048;
 
-    /// Timestamps, if the device granted them.
+    /// A query set; none if the device has no timestamps.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`], [`crate::Error::DeviceLost`].
@@ -32,8 +32,8 @@ impl Stamps {
         gpu.checked("preparing timestamps", build).await.map(Some)
     }
 
-    /// Records commands as span `span`. Dispatches alone make one pass, whose bounds are stamped; where there are copies, empty
-    /// passes stand around them.
+    /// Records commands as span `span`. Dispatches alone go into one pass with timestamps at its bounds; if there are
+    /// copies, empty passes around the commands write the timestamps.
     pub(crate) fn around(&self, encoder: &mut wgpu::CommandEncoder, span: u32, commands: &[Command]) {
         let [begin, end] = [Some(2 * span), Some(2 * span + 1)];
         if commands.iter().all(|command| matches!(command, Command::Dispatch(_))) {
@@ -62,12 +62,12 @@ impl Stamps {
         encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes: Some(writes) })
     }
 
-    /// Records that the stamps of the first `spans` spans are to be read.
+    /// Records the resolve of the first `spans` spans, which `read` needs.
     pub(crate) fn resolve(&self, encoder: &mut wgpu::CommandEncoder, spans: u32) {
         encoder.resolve_query_set(&self.queries, 0..2 * spans, &self.resolved, 0);
     }
 
-    /// The stamps of the first `spans` spans, in ticks, as they came.
+    /// The raw timestamps of the first `spans` spans, [begin, end] in ticks.
     pub(crate) async fn read(&self, gpu: &Gpu, spans: u32) -> Result<Vec<[u64; 2]>> {
         let ticks: Vec<u64> = gpu.read(&self.resolved, 0, 16 * u64::from(spans)).await?;
         Ok(ticks
@@ -79,7 +79,7 @@ impl Stamps {
     }
 }
 
-/// Seconds of each span; none if stamps are zero or unordered.
+/// Seconds of each span; none if a timestamp is zero or a pair is out of order.
 pub(crate) fn seconds(gpu: &Gpu, stamps: &[[u64; 2]]) -> Option<Vec<f64>> {
     let unit = f64::from(gpu.queue().get_timestamp_period()) * 1e-9;
     ticks(stamps).map(|ticks| ticks.into_iter().map(|ticks| ticks as f64 * unit).collect())
@@ -89,7 +89,7 @@ fn ticks(stamps: &[[u64; 2]]) -> Option<Vec<u64>> {
     stamps.iter().map(|&[begin, end]| if begin > 0 { end.checked_sub(begin) } else { None }).collect()
 }
 
-/// The step in ticks that all stamps are multiples of apart from each other; 0 if they are all the same.
+/// Resolution of the clock in ticks: the greatest common divisor of the differences of all stamps; 0 if all are equal.
 pub(crate) fn step(stamps: &[[u64; 2]]) -> u64 {
     let gcd = |mut a: u64, mut b: u64| {
         while b > 0 {

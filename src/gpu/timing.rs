@@ -1,4 +1,5 @@
-//! Time by kernel: timestamp queries where the device granted them, else the wall clock around single submissions.
+//! Time per kernel, by timestamp queries where the device granted them, else by the wall clock around single
+//! submissions.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +9,12 @@ use super::recorder::Flight;
 use super::stamps::{self, Stamps};
 use crate::error::{Error, Result};
 
-/// What time was measured with.
+/// Clock that a time was measured with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
     /// Timestamp queries at the bounds of a pass.
     Timestamp,
-    /// The host's clock around a submission; includes the cost of submitting.
+    /// The host's clock around a submission; includes the cost of the submission.
     Wall,
 }
 
@@ -26,7 +27,7 @@ impl std::fmt::Display for Clock {
     }
 }
 
-/// The time that a kernel took in one run of a program.
+/// Time of a kernel in one run of a program.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KernelTime {
     /// Stem and entry point, or "copy".
@@ -37,8 +38,8 @@ pub struct KernelTime {
     pub seconds: f64,
 }
 
-/// Runs a program once, each command alone, and adds up the time by kernel, longest first. A second time only if the
-/// timestamps turn out to be unusable.
+/// Runs each command of a program alone and sums the time per kernel, longest first. If the timestamps are unusable,
+/// runs it once more with the wall clock.
 ///
 /// # Errors
 /// [`crate::Error::DeviceLost`], [`crate::Error::Rejected`].
@@ -46,7 +47,7 @@ pub async fn profile(gpu: &Gpu, program: &Program) -> Result<(Clock, Vec<KernelT
     profile_by(gpu, Stamps::new(gpu).await?.as_ref(), program).await
 }
 
-/// [`profile`] by timestamps that were tried, or without.
+/// [`profile`] with a given query set, or without timestamps.
 pub(crate) async fn profile_by(gpu: &Gpu, set: Option<&Stamps>, program: &Program) -> Result<(Clock, Vec<KernelTime>)> {
     let (clock, seconds) = match by_timestamps(gpu, set, program).await? {
         Some(seconds) => (Clock::Timestamp, seconds),
@@ -68,7 +69,7 @@ pub(crate) async fn profile_by(gpu: &Gpu, set: Option<&Stamps>, program: &Progra
     Ok((clock, times))
 }
 
-/// Seconds of each command; none if there are no stamps, or they are zero or unordered.
+/// Seconds of each command; none without a query set, or if timestamps are zero or out of order.
 async fn by_timestamps(gpu: &Gpu, set: Option<&Stamps>, program: &Program) -> Result<Option<Vec<f64>>> {
     let Some(set) = set else { return Ok(None) };
     let mut seconds = Vec::new();
@@ -88,8 +89,9 @@ async fn by_timestamps(gpu: &Gpu, set: Option<&Stamps>, program: &Program) -> Re
     Ok(Some(seconds))
 }
 
-/// Runs `slices`, a submission each and at most three in flight, and returns the seconds that all of them took: by timestamps, if
-/// those are asked for and are no zeros and in order, and by the host's clock from the first submission to the end of the last.
+/// Runs `slices`, one submission each, at most three in flight. Returns the total seconds by timestamps (none without a
+/// query set, or if timestamps are zero or out of order) and by the host's clock from the first submission to the end
+/// of the last.
 ///
 /// # Errors
 /// [`crate::Error::DeviceLost`], [`crate::Error::Rejected`]; [`crate::Error::Config`] for more slices than stamps.

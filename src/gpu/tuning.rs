@@ -1,7 +1,7 @@
-//! What differs between CPUs, GPUs and adapters, in one place: a pure function of what a device grants.
+//! Tuning of kernels for CPUs and GPUs, in one place: a pure function of the adapter's class.
 //!
-//! A [`Tuning`] decides the order of sums, and so the last bits of every result: a checkpoint names the one that it was
-//! trained with, and a run that goes on uses that.
+//! A [`Tuning`] decides the order of sums, and so the last bits of every result. A checkpoint names the tuning that it
+//! was trained with, and a resumed run uses the same.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,49 +9,50 @@ use super::adapter::{AdapterClass, variable};
 use super::kernel::Placement;
 use crate::error::{Error, Result};
 
-/// How kernels are shaped and where planes live.
+/// Kernel shapes and storage of planes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tuning {
-    /// What it is made for; the name in results and in the environment variable `AFT_TUNING`.
+    /// Hardware it is made for; the name in results and in the environment variable `AFT_TUNING`.
     pub target: Target,
-    /// Whether planes live in textures where they fit: a CPU's driver loads from these at up to twice the speed of buffers.
+    /// Whether planes are stored in textures where they fit: CPU drivers load from these at up to twice the speed of
+    /// buffers.
     pub textures: bool,
-    /// The body of matrix products.
+    /// Body of matrix products.
     pub product: Product,
-    /// Whether the threads of a subgroup share a row or a sum that one thread could take alone.
+    /// Whether several threads share a row or a sum; otherwise one thread takes it.
     pub shared_rows: bool,
-    /// Rows that a thread adds up in the gradients of layer normalisation's gamma and beta.
+    /// Rows that a thread sums in the gradients of layer normalisation's gamma and beta.
     pub norm_rows: u32,
-    /// Rows of attention whose scores are computed at once.
+    /// Rows of attention whose scores are in memory at once.
     pub attention_rows: u32,
-    /// Threads that AFT's scans over time are cut into, and the fewest positions of each.
+    /// Wanted number of threads in an AFT scan over time.
     pub scan_threads: u32,
-    /// See `scan_threads`.
+    /// Fewest positions of a scan's thread.
     pub scan_positions: u32,
-    /// The most vec4s of a row that a thread of a scan owns.
+    /// Most vec4s of a row in a thread of a scan.
     pub scan_vec4s: u32,
-    /// The most tiles of four rows that a thread of AFT with biases takes over a span of keys.
+    /// Most tiles of four rows that a thread of AFT with biases computes over a span of keys.
     pub mix_tiles: u32,
-    /// Workgroups that fill the device in the gradient of AFT-conv's taps, and the most rows of one of them.
+    /// Wanted number of workgroups in the gradient of AFT-conv's taps.
     pub tap_workgroups: u32,
-    /// See `tap_workgroups`.
+    /// Most rows of one of those workgroups.
     pub tap_rows: u32,
-    /// Threads of a workgroup of AFT over a stream.
+    /// Threads of a workgroup in AFT over a stream.
     pub stream_threads: u32,
-    /// Workgroups of the benchmark's plain kernels.
+    /// Workgroups of the benchmark's roofline kernels.
     pub bench_workgroups: u32,
-    /// Rows and columns of the planes that the benchmark moves.
+    /// Rows and columns of the planes that the benchmark copies.
     pub bench_plane: [u32; 2],
 }
 
-/// What kernels are shaped for.
+/// Hardware that kernels are shaped for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Target {
-    /// A driver that runs shaders on the CPU: few long threads, wide loads, no workgroup memory.
+    /// A driver that runs shaders on the CPU: few threads with long loops, wide loads, no workgroup memory.
     Cpu,
-    /// A GPU: many threads, tiles in workgroup memory, loads that neighbours share.
+    /// A GPU: many threads, tiles in workgroup memory, coalesced loads.
     Gpu,
 }
 
@@ -59,7 +60,7 @@ pub enum Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Product {
-    /// Each thread on its own, operands loaded from where they live (`shaders/lib/gemm_direct.wgsl`).
+    /// Each thread alone, operands loaded from global memory (`shaders/lib/gemm_direct.wgsl`).
     Direct,
     /// Tiles in workgroup memory (`shaders/lib/gemm_tiled.wgsl`).
     Tiled,
@@ -74,15 +75,15 @@ impl Tuning {
         shared_rows: false,
         norm_rows: 1024,
         attention_rows: 128,
-        // One thread up to 128 positions, which then needs no carry.
+        // Up to 128 positions take one thread, which needs no carry.
         scan_threads: 512,
         scan_positions: 128,
         scan_vec4s: 8,
         mix_tiles: 4,
         tap_workgroups: 8,
-        // What is read of these stays in a core's caches until the next four taps.
+        // These rows stay in a core's caches until the next four taps.
         tap_rows: 1024,
-        // Small ones spread few threads over the cores.
+        // Small workgroups spread few threads over the cores.
         stream_threads: 16,
         bench_workgroups: 32,
         bench_plane: [2048, 1024],
@@ -108,10 +109,10 @@ impl Tuning {
         bench_plane: [4096, 4096],
     };
 
-    /// All that there are: kernels are compiled and tested for each.
+    /// All tunings; kernels are compiled and tested for each.
     pub const ALL: [Self; 2] = [Self::CPU, Self::GPU];
 
-    /// The tuning for an adapter. One whose class is not told (a browser's) counts as a GPU.
+    /// The tuning for a class of adapters. An unknown class (in a browser) counts as a GPU.
     pub fn of(class: AdapterClass) -> Self {
         match class {
             AdapterClass::Software => Self::CPU,
@@ -119,10 +120,10 @@ impl Tuning {
         }
     }
 
-    /// The tuning that `AFT_TUNING` asks for, or the one for an adapter.
+    /// The tuning that the environment variable `AFT_TUNING` names, else the one for `class`.
     ///
     /// # Errors
-    /// [`Error::Config`] if it names none.
+    /// [`Error::Config`] if it names no tuning.
     pub fn wished(class: AdapterClass) -> Result<Self> {
         let Some(wish) = variable("AFT_TUNING") else { return Ok(Self::of(class)) };
         match Self::ALL.into_iter().find(|tuning| tuning.target.name() == wish) {
@@ -131,8 +132,8 @@ impl Tuning {
         }
     }
 
-    /// Where planes live that have no more than `side` rows, nor vec4s in a row, on a device whose textures have at most
-    /// `texture_side`.
+    /// Storage for planes of at most `side` rows and `side` vec4s a row, on a device with textures of at most
+    /// `texture_side` texels a side.
     pub fn placement(&self, side: u32, texture_side: u32) -> Placement {
         if self.textures && side <= texture_side { Placement::Texture } else { Placement::Buffer }
     }
@@ -148,7 +149,7 @@ impl Target {
     }
 }
 
-/// Operations a millisecond and bytes a millisecond that an adapter is trusted with: pessimistic, only for cutting submissions.
+/// Flops and bytes per millisecond assumed of an adapter: pessimistic, only for cutting submissions.
 pub(super) fn trusted_rates(class: AdapterClass) -> [f64; 2] {
     let [gflops, gbytes] = match class {
         AdapterClass::Discrete => [500.0, 50.0],

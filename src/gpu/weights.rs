@@ -1,4 +1,4 @@
-//! Parameter tensors in their pages.
+//! Parameter tensors in pages.
 
 use super::handle::{Buffer, TextureHandle};
 
@@ -7,11 +7,11 @@ use super::handle::{Buffer, TextureHandle};
 pub struct Weights {
     /// The page.
     pub page: Buffer,
-    /// The page's texture, where planes live in textures.
+    /// The page's texture copy, where planes are stored in textures.
     pub(crate) mirror: Option<TextureHandle>,
     /// First byte of the tensor in its page, a multiple of 256.
     pub offset_bytes: u64,
-    /// Rows (1 for a vector).
+    /// Rows; 1 for a vector.
     pub rows: u32,
     /// Columns.
     pub cols: u32,
@@ -22,7 +22,7 @@ impl Weights {
     pub fn stride(&self) -> u32 {
         self.cols.div_ceil(4)
     }
-    /// Rows with their padding; a vector has no padding rows.
+    /// Rows with padding; a vector has no padding rows.
     pub fn padded_rows(&self) -> u32 {
         if self.rows == 1 { 1 } else { self.rows.next_multiple_of(4) }
     }
@@ -35,7 +35,7 @@ impl Weights {
         let rows = if rows == 1 { 1 } else { u64::from(rows).next_multiple_of(4) };
         16 * rows * u64::from(cols.div_ceil(4))
     }
-    /// Where the tensor starts in its page's texture, in vec4s; 0 in a buffer, which is bound from the tensor on.
+    /// First vec4 of the tensor in its page's texture copy; 0 in a buffer, where the binding starts at the tensor.
     pub(crate) fn base(&self) -> u32 {
         if self.mirror.is_some() { (self.offset_bytes / 16) as u32 } else { 0 }
     }
