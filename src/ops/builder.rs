@@ -1,36 +1,36 @@
-//! A builder collects a program and the memory that it needs; memory without a handle is used again by later operations.
+//! Builder of a program and its memory. Memory without a handle is reused by later operations.
 
 use std::sync::Arc;
 
 use crate::error::Result;
 use crate::gpu::{Buffer, Call, Cost, Gpu, Placement, Plane, Pool, Program, Specialization, Tuning};
 
-/// Collects dispatches, in the order in which they will run, and hands out planes and buffers.
+/// Collects dispatches in running order, and provides planes and buffers.
 ///
-/// What operations make is scratch memory: it holds its values for as long as a handle of it lives while operations are
-/// added. What has to last from one run of the program to the next is made with [`Plane::new`] or [`Gpu::storage`].
+/// Operations make scratch memory, which keeps its values only while a handle to it lives during building. Make memory
+/// that must last from one run of the program to the next with [`Plane::new`] or [`Gpu::storage`].
 pub struct Builder {
     /// The device.
     pub gpu: Gpu,
-    /// Where planes live.
+    /// Storage of planes.
     pub placement: Placement,
-    /// What was collected so far.
+    /// The program collected so far.
     pub program: Program,
     pool: Arc<Pool>,
 }
 
 impl Builder {
-    /// A builder for planes that live where `placement` says.
+    /// A builder with planes stored as `placement` says.
     pub fn new(gpu: &Gpu, placement: Placement) -> Self {
         Self { gpu: gpu.clone(), placement, program: Program::default(), pool: Arc::default() }
     }
 
-    /// Takes the program collected so far and starts an empty one, which uses the same memory again.
+    /// Returns the program collected so far and starts an empty one, which reuses the memory.
     pub fn take_program(&mut self) -> Program {
         std::mem::take(&mut self.program)
     }
 
-    /// A plane of `rows` x `cols`. What it holds is undefined, but for its padding of zeros.
+    /// A scratch plane of `rows` x `cols`. Its contents are undefined, except that the padding is zero.
     ///
     /// # Errors
     /// As [`Plane::new`].
@@ -38,7 +38,7 @@ impl Builder {
         self.pool.plane(&self.gpu, label, rows, cols, self.placement)
     }
 
-    /// A scratch buffer of at least `bytes`. What it holds is undefined.
+    /// A scratch buffer of at least `bytes`. Its contents are undefined.
     ///
     /// # Errors
     /// As [`Gpu::storage`].
@@ -56,12 +56,12 @@ impl Builder {
         Ok(())
     }
 
-    /// For planes where this builder's live; neither body nor constants.
+    /// The specialization for this builder's planes, without body and constants.
     pub(crate) fn special(&self) -> Specialization {
         Specialization::new(self.placement)
     }
 
-    /// How kernels are shaped.
+    /// Tuning of kernels.
     pub(crate) fn tuning(&self) -> &Tuning {
         self.gpu.tuning()
     }

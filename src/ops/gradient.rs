@@ -1,10 +1,10 @@
-//! Where the gradient of a parameter goes, and how it is summed over many rows without atomics.
+//! Gradients of parameters: their memory, and their sums over many rows without atomics.
 
 use crate::error::{Error, Result};
 use crate::gpu::{Array, Buffer, Cost, Weights, kernel};
 use crate::ops::{Builder, trips};
 
-/// The gradient of a tensor (a weight, a gamma) and, behind it in the same page, of a second one (a bias, a beta).
+/// Gradient of a tensor (weight, gamma) and, later in the same page, of an optional second one (bias, beta).
 #[derive(Debug, Clone)]
 pub struct Gradient {
     /// The page of gradients.
@@ -17,7 +17,7 @@ pub struct Gradient {
     pub second_offset: u32,
     /// vec4s of the second tensor; 0 if there is none.
     pub second_len: u32,
-    /// Add to what is there (gradient accumulation) instead of overwriting it.
+    /// Whether to add to the present values (gradient accumulation) instead of overwriting them.
     pub accumulate: bool,
 }
 
@@ -32,7 +32,8 @@ kernel! {
     },
 }
 
-/// A gradient that a kernel writes in slices: the target itself if there is one slice, else scratch that is summed after.
+/// A gradient that a kernel writes in slices: directly into the target if there is one slice, else into scratch for a
+/// later sum.
 pub(crate) struct Sliced<'a> {
     target: &'a Gradient,
     part: Option<Buffer>,
@@ -41,22 +42,22 @@ pub(crate) struct Sliced<'a> {
     pub(crate) stride: u32,
     /// vec4s from the first tensor to the second.
     pub(crate) second_offset: u32,
-    /// Whether the kernel itself adds to what is there.
+    /// 1 if the kernel itself adds to the present values.
     pub(crate) accumulate: u32,
 }
 
 impl Gradient {
-    /// The gradient of `first` and `second`, which lie in one page in this order; `page` is that page's gradients.
+    /// The gradient of `first` and `second`, which are in this order in one page; `page` holds that page's gradients.
     ///
     /// # Errors
-    /// [`Error::Shape`] if they do not.
+    /// [`Error::Shape`] if they are in two pages or in another order.
     pub fn of(page: &Buffer, first: &Weights, second: Option<&Weights>, accumulate: bool) -> Result<Self> {
         let vec4s = |w: &Weights| (w.size_bytes() / 16) as u32;
         let behind = |s: &Weights| {
             let distance = s.offset_bytes.checked_sub(first.offset_bytes + first.size_bytes());
             let distance = distance.filter(|_| s.page == first.page).map(|bytes| bytes + first.size_bytes());
             distance.ok_or_else(|| {
-                Error::shape("a pair of gradients", "one page, the second tensor behind the first", "another order")
+                Error::shape("a pair of gradients", "one page, the second tensor after the first", "another order")
             })
         };
         let second_offset = second.map_or(Ok(0), behind)?;
@@ -70,7 +71,7 @@ impl Gradient {
         })
     }
 
-    /// The gradient of one tensor of so many vec4s that fills a buffer of its own.
+    /// The gradient of one tensor of `vec4s`, which fills its own buffer.
     pub fn whole(buffer: &Buffer, vec4s: u32) -> Self {
         let page = buffer.clone();
         Self { page, offset_bytes: 0, first_len: vec4s, second_offset: 0, second_len: 0, accumulate: false }
@@ -81,7 +82,7 @@ impl Gradient {
         Array::slice(&self.page, self.offset_bytes, 16 * u64::from(vec4s))
     }
 
-    /// Prepares `slices` slices.
+    /// Prepares a sum over `slices` slices.
     pub(crate) fn slices(&self, b: &mut Builder, slices: u32) -> Result<Sliced<'_>> {
         trips::check("a gradient summed over slices", slices.into())?;
         let len = self.first_len + self.second_len;
@@ -100,12 +101,12 @@ impl Gradient {
 }
 
 impl Sliced<'_> {
-    /// What the kernel binds as its output.
+    /// The output that the kernel binds.
     pub(crate) fn array(&self) -> Array<'_, [f32; 4]> {
         self.part.as_ref().map_or_else(|| self.target.array(), Array::from)
     }
 
-    /// Adds the sum over slices, if there are several, after the kernel's dispatch.
+    /// Adds the sum over slices, if there are several; call it after the kernel's dispatch.
     pub(crate) fn finish(self, b: &mut Builder) -> Result<()> {
         let Self { target, part: Some(part), slices, .. } = self else { return Ok(()) };
         let len = target.first_len + target.second_len;

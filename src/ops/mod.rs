@@ -1,5 +1,5 @@
-//! Operations: one file a shader stem, forward and gradient together, in the order in which the shader reads. An operation
-//! checks shapes, plans, and adds its dispatches to a [`Builder`]'s program; nothing is submitted.
+//! Operations: one file per shader stem, forward and gradient together. An operation checks shapes, plans, and adds its
+//! dispatches to a [`Builder`]'s program; it submits nothing.
 
 pub mod aft;
 mod builder;

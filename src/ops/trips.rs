@@ -1,13 +1,13 @@
-//! The loop iterations of a shader invocation, its trips: counted before a dispatch, as some drivers end a long one silently.
+//! Loop iterations of a shader invocation: counted before a dispatch, because some drivers silently end a long one.
 
 use crate::error::{Error, Result};
 
-/// The most trips of an invocation, all its loops together. lavapipe (Mesa) skips, without an error, what comes after the
-/// 65,535th visit to a loop's head. A loop of n trips visits its head n + 1 times, and how short a loop must be to be unrolled
-/// is up to the compiler: the other half is for these.
+/// Most loop iterations of an invocation, over all its loops. After 65,535 visits to loop heads, lavapipe (Mesa) skips
+/// the rest without an error. A loop of n iterations visits its head n + 1 times. Short loops add visits unless the
+/// compiler unrolls them; the other half of the limit is for these.
 pub(crate) const MAX_TRIPS: u64 = 32_000;
 
-/// Fails with [`Error::LimitExceeded`] if an invocation of `what` would take too many.
+/// Fails with [`Error::LimitExceeded`] if an invocation of `what` would take more than [`MAX_TRIPS`] iterations.
 pub(crate) fn check(what: &str, trips: u64) -> Result<()> {
     if trips <= MAX_TRIPS {
         return Ok(());
@@ -21,11 +21,11 @@ pub(crate) fn check(what: &str, trips: u64) -> Result<()> {
     })
 }
 
-/// How many lanes share a sum or a row: the first of `choices`, the second if they are `shared`, or more of them where an
-/// invocation would take too many trips; `trips` counts them for a number of lanes.
+/// Number of lanes that share a sum or a row: the first of `choices`, or the second if `shared`, or the next that keeps
+/// an invocation within [`MAX_TRIPS`]. `trips` gives the loop iterations for a number of lanes.
 ///
 /// # Errors
-/// [`Error::LimitExceeded`] if the most lanes are too few.
+/// [`Error::LimitExceeded`] if even the most lanes are too few.
 pub(crate) fn lanes(shared: bool, what: &str, choices: &[u32], trips: impl Fn(u64) -> u64) -> Result<u32> {
     let planned = &choices[usize::from(shared)..];
     let serves = |lanes: &&u32| trips(u64::from(**lanes)) <= MAX_TRIPS;

@@ -22,14 +22,14 @@ kernel! {
     },
 }
 
-/// What is constant over a run.
+/// Hyper-parameters, constant over a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hyper {
     /// Decay of the first moment.
     pub beta1: f32,
     /// Decay of the second moment.
     pub beta2: f32,
-    /// Added to the root of the second moment; positive.
+    /// Added to the square root of the second moment; positive.
     pub eps: f32,
     /// Decoupled weight decay, per unit of learning rate.
     pub weight_decay: f32,
@@ -47,7 +47,7 @@ pub struct Update<'a> {
     pub v: &'a Buffer,
     /// vec4s of the page that hold tensors.
     pub vec4s: u32,
-    /// vec4s that decay: the first ones.
+    /// The first vec4s, which decay.
     pub decayed: u32,
     /// The training state, after [`super::train_state::close_step`].
     pub state: &'a Buffer,
@@ -55,8 +55,8 @@ pub struct Update<'a> {
     pub hyper: Hyper,
 }
 
-/// Adds the update of a page and brings the texture of its parameters up to date. If the gradient was not finite, parameters
-/// and moments stay bit for bit what they are. About 60 flops and 112 bytes a vec4.
+/// Adds the update of a page, and of its parameters' texture copy. If the gradient was not finite, parameters and
+/// moments do not change. About 60 flops and 112 bytes a vec4.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if a page is too small; [`crate::Error::Config`] if eps is not positive.
@@ -66,7 +66,7 @@ pub fn update(b: &mut Builder, args: &Update<'_>) -> Result<()> {
         check_page(&format!("adamw: {what}"), page, vec4s)?;
     }
     if hyper.eps.is_nan() || hyper.eps < f32::MIN_POSITIVE {
-        return Err(Error::Config(format!("AdamW's eps is positive, not {}", hyper.eps)));
+        return Err(Error::Config(format!("AdamW's eps must be positive, not {}", hyper.eps)));
     }
     let call = UpdateKernel {
         len: vec4s,

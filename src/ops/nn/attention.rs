@@ -1,5 +1,5 @@
-//! Multi-head softmax attention and its gradients (`shaders/nn/attention*.wgsl`), a strip of rows and a panel of keys at a time with a
-//! running maximum: what is held of the pairs of rows and keys does not grow with T.
+//! Multi-head softmax attention and its gradients (`shaders/nn/attention*.wgsl`): tiles of a strip of rows and a panel
+//! of keys, with a running maximum. Memory for scores does not grow with T.
 
 use crate::error::Result;
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
@@ -11,7 +11,7 @@ use crate::ops::nn::{LANES, attention_grad};
 use crate::ops::{Builder, trips};
 
 kernel! {
-    /// Weights of a strip of rows and a panel of keys, from their scores and a running maximum.
+    /// Weights of a tile (a strip of rows and a panel of keys), from scores and a running maximum.
     struct SoftmaxKernel = "nn/attention_softmax", "softmax";
     fragments: ["grid", "run_time", "row_sum", "row_max", "attention"],
     params: { walk: WalkParams },
@@ -24,7 +24,7 @@ kernel! {
 }
 
 kernel! {
-    /// Sums of values under these weights.
+    /// Sums of values with these weights.
     struct ForwardKernel = "nn/attention", "forward";
     fragments: ["grid", "run_time", "attention_head", "attention_qkv", "attention_keys", "attention"],
     params: { walk: WalkParams },
@@ -38,14 +38,14 @@ kernel! {
     },
 }
 
-/// Adds y and L. 4 T^2 D flops a sequence, half if causal.
+/// Adds the forward pass: y and L. 4 T^2 D flops a sequence, half if causal.
 ///
-/// Exact for finite q, k and v with |q_t| |k_t'| <= 1e30 and |v| <= 1e30: scores carry the rounding of their own sums, and y that of
-/// a mean. Where the form is causal, what comes later changes no bit of what came before.
+/// Accurate for finite q, k and v with |q_t| |k_t'| <= 1e30 and |v| <= 1e30. Scores have the rounding of their own
+/// sums, and y that of a mean. If causal, later positions do not change any bit of earlier results.
 ///
 /// # Errors
-/// [`crate::Error::Config`] where B, T, D or H is 0 or H does not divide D; [`crate::Error::Shape`] if an operand does not fit;
-/// [`crate::Error::LimitExceeded`] past 131,072 positions, or 64,000 channels of a head.
+/// [`crate::Error::Config`] if B, T, D or H is 0 or H does not divide D; [`crate::Error::Shape`] if an operand does not
+/// fit; [`crate::Error::LimitExceeded`] above 131,072 positions, or 64,000 channels of a head.
 pub fn forward(b: &mut Builder, attention: &Attention<'_>, qkv: &Plane, out: &Attended) -> Result<()> {
     attention.check(qkv, out)?;
     let layout = Layout::of(attention.channels, attention.heads);
@@ -107,7 +107,7 @@ fn softmax(
 ) -> Result<()> {
     let call = SoftmaxKernel { walk, scores, weights, totals: totals.into(), log_den: log_den.into() };
     let blocks = u64::from(walk.keys.div_ceil(4));
-    // Two walks over the keys, and the joins.
+    // Two passes over the keys, and the reductions over lanes.
     let lanes = trips::lanes(b.tuning().shared_rows, "attention: a row's weights", &LANES, |lanes| {
         2 * blocks.div_ceil(lanes) + 24
     })?;

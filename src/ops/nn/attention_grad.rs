@@ -1,4 +1,4 @@
-//! The gradients of attention (`shaders/nn/attention_grad_*.wgsl`), from scores that are computed again.
+//! Gradients of attention (`shaders/nn/attention_grad_*.wgsl`); scores are recomputed.
 
 use crate::error::{Result, expect_shape};
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
@@ -8,7 +8,7 @@ use crate::ops::nn::attention_operands::{Attended, Attention};
 use crate::ops::nn::attention_walk::{Between, Kept, Pieces, Walk, WalkParams, masked_or_not, products};
 
 kernel! {
-    /// The sum over channels of y dy, a row and head.
+    /// delta: the sum over channels of y dy, for each row and head.
     struct DeltaKernel = "nn/attention_grad_delta", "delta_of";
     fragments: ["grid", "run_time", "attention"],
     params: { walk: WalkParams },
@@ -20,7 +20,7 @@ kernel! {
 }
 
 kernel! {
-    /// Weights and gradients of scores, of a strip of rows and a panel of keys.
+    /// Weights, and gradients of scores, of a tile.
     struct GradientScoresKernel = "nn/attention_grad_scores", "gradient_scores";
     fragments: ["grid", "run_time", "attention_head", "attention_qkv", "attention"],
     params: { walk: WalkParams },
@@ -50,7 +50,7 @@ kernel! {
 }
 
 kernel! {
-    /// Gradients of keys (from gradients of scores and queries) or values (from weights and gradients of y).
+    /// Gradients of keys (from score gradients and queries) or of values (from weights and dy).
     struct GradientKvKernel = "nn/attention_grad_kv", "gradient_kv";
     fragments: ["grid", "run_time", "attention_head", "attention_keys", "attention"],
     params: { walk: WalkParams },
@@ -67,17 +67,18 @@ kernel! {
 pub struct Backward<'a> {
     /// The forward pass's input [B T, 3 D4] ([`crate::ops::aft::qkv_cols`]).
     pub qkv: &'a Plane,
-    /// What the forward pass gave.
+    /// The forward pass's output.
     pub out: &'a Attended,
     /// Gradient of y [B T, D].
     pub dy: &'a Plane,
-    /// Output: gradients of q, k and v, laid out as they are [B T, 3 D4].
+    /// Output: gradients of q, k and v, laid out as qkv [B T, 3 D4].
     pub dqkv: &'a Plane,
 }
 
-/// Adds the gradients of q, k and v. Counted as 8 T^2 D flops a sequence, half if causal; as scores are computed again, it does 10.
+/// Adds the gradients of q, k and v. Counted as 8 T^2 D flops a sequence, half if causal; recomputing scores makes it
+/// 10 T^2 D.
 ///
-/// Exact for |v| and |dy| up to 1e18 in heads of up to 28,000 channels, where the sums over T that the gradients are stay in f32.
+/// Accurate for |v| and |dy| up to 1e18 in heads of up to 28,000 channels, if the sums over T stay within f32.
 ///
 /// # Errors
 /// As [`crate::ops::nn::attention::forward`].
@@ -110,7 +111,7 @@ fn backward_whole(b: &mut Builder, attention: &Attention<'_>, head_width: u32, a
     let [scores, weights, slopes] =
         [walk.pairs(b, "attention scores")?, walk.pairs(b, "attention weights")?, walk.pairs(b, "attention slopes")?];
     let pairs = Pairs { scores: &scores, weights: &weights, slopes: &slopes, delta: &delta };
-    // The sums of queries go from panel to panel, those of keys and values from strip to strip.
+    // Sums for queries carry from panel to panel, sums for keys and values from strip to strip.
     let width = 4 * heads * head_width;
     let several = time > pieces.panel;
     let mut kept_q = Kept::new(b, several, if several { out.y.rows } else { 0 }, width)?;
@@ -137,7 +138,7 @@ fn backward_whole(b: &mut Builder, attention: &Attention<'_>, head_width: u32, a
     Ok(())
 }
 
-/// What the gradients' dispatches keep of a strip and a panel, and delta.
+/// Planes of a tile that the gradient's dispatches share, and delta.
 struct Pairs<'a> {
     scores: &'a Plane,
     weights: &'a Plane,

@@ -1,4 +1,5 @@
-//! Channels of heads in whole vec4s (`shaders/nn/attention_heads.wgsl`), for heads of a size that is no multiple of 4.
+//! Padding of each head to whole vec4s (`shaders/nn/attention_heads.wgsl`), for head sizes that are not a multiple of
+//! 4.
 
 use crate::error::Result;
 use crate::gpu::{Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
@@ -10,12 +11,12 @@ kernel! {
     fragments: ["grid"],
     params: {
         rows: u32,
-        /// vec4s of a row of out
+        /// vec4s of a row of out.
         width: u32,
         parts: u32,
         heads: u32,
         head_channels: u32,
-        /// channels from part to part, and from head to head
+        /// Channels from part to part (q, k, v), and from head to head.
         x_part: u32,
         x_head: u32,
         out_part: u32,
@@ -27,7 +28,7 @@ kernel! {
     },
 }
 
-/// How D channels belong to H heads.
+/// Division of D channels into H heads.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
     channels: u32,
@@ -40,7 +41,7 @@ impl Layout {
         Self { channels, heads, head_channels: channels / heads }
     }
 
-    /// Whether heads begin at whole vec4s as they are.
+    /// Whether every head begins at a whole vec4 without padding.
     pub(super) fn whole(self) -> bool {
         self.heads == 1 || self.head_channels.is_multiple_of(4)
     }
@@ -50,19 +51,19 @@ impl Layout {
         self.head_channels.div_ceil(4)
     }
 
-    /// Columns of all heads in whole vec4s.
+    /// Columns of all heads, padded to whole vec4s each.
     pub(super) fn spread_cols(self) -> u32 {
         4 * self.heads * self.head_width()
     }
 
-    /// Channels from part to part and from head to head, with the heads side by side and in whole vec4s.
+    /// Channels from part to part and from head to head: unpadded, and padded to whole vec4s.
     fn strides(self) -> [[u32; 2]; 2] {
         let side_by_side = [4 * self.channels.div_ceil(4), self.head_channels];
         [side_by_side, [self.spread_cols(), 4 * self.head_width()]]
     }
 }
 
-/// Adds a new plane of the heads of x, `parts` times D channels, in whole vec4s.
+/// Adds a new plane with the heads of x, `parts` times D channels, padded to whole vec4s.
 pub(super) fn spread(b: &mut Builder, layout: Layout, parts: u32, x: &Plane) -> Result<Plane> {
     let out = b.plane("attention heads", x.rows, parts * layout.spread_cols())?;
     let [from, to] = layout.strides();
@@ -70,7 +71,7 @@ pub(super) fn spread(b: &mut Builder, layout: Layout, parts: u32, x: &Plane) -> 
     Ok(out)
 }
 
-/// Adds the inverse.
+/// Adds the inverse of [`spread`].
 pub(super) fn gather(b: &mut Builder, layout: Layout, parts: u32, x: &Plane, out: &Plane) -> Result<()> {
     let [to, from] = layout.strides();
     lay_out(b, layout, parts, (x, from), (out, to))

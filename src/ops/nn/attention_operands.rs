@@ -1,4 +1,4 @@
-//! What attention reads and writes, forward and backward: shapes and their checks.
+//! Operands of attention, forward and backward: shapes and their checks.
 
 use crate::error::{Error, Result, expect_shape};
 use crate::gpu::{Buffer, Plane};
@@ -6,7 +6,7 @@ use crate::ops::aft::qkv_cols;
 use crate::ops::nn::attention_heads::Layout;
 use crate::ops::{Builder, trips};
 
-/// What attends to what.
+/// Shape and masking of attention.
 #[derive(Clone, Copy)]
 pub struct Attention<'a> {
     /// Sequences, B.
@@ -17,27 +17,27 @@ pub struct Attention<'a> {
     pub channels: u32,
     /// Heads, H, which divide the channels.
     pub heads: u32,
-    /// Whether a row sees keys up to its own only.
+    /// Whether a row sees only keys up to its own position.
     pub causal: bool,
-    /// Which keys there are, [B, T] words that are 0 for a key that is not: it may hold anything and gets no gradient. Without
-    /// a mask there are all. A row that sees no key gives y = 0 and hands on no gradient.
+    /// Key mask, [B, T] words: 0 masks a key out. A masked key may hold anything and gets no gradient. Without a mask
+    /// all keys count. A row that sees no key gives y = 0 and no gradient.
     pub mask: Option<&'a Buffer>,
 }
 
-/// What a forward pass gives.
+/// Output of a forward pass.
 #[derive(Debug, Clone)]
 pub struct Attended {
-    /// The mean values [B T, D].
+    /// Weighted means of the values [B T, D].
     pub y: Plane,
-    /// L, the logarithm of the sum of exponentials of each row and head, in nats: [B T, H] floats.
+    /// L, the log-sum-exp of the scores of each row and head, in nats: [B T, H] floats.
     pub log_den: Buffer,
 }
 
 impl Attended {
-    /// Room for an output.
+    /// Allocates an output.
     ///
     /// # Errors
-    /// [`Error::Config`] where B, T, D or H is 0, [`Error::LimitExceeded`] where B T is past 32 bits; as [`Plane::new`].
+    /// [`Error::Config`] if B, T, D or H is 0; [`Error::LimitExceeded`] if B T exceeds 32 bits; as [`Plane::new`].
     pub fn new(b: &mut Builder, attention: &Attention<'_>) -> Result<Self> {
         let rows = attention.rows()?;
         let y = b.plane("attention y", rows, attention.channels)?;
@@ -47,11 +47,11 @@ impl Attended {
 }
 
 impl Attention<'_> {
-    /// B T.
+    /// Rows, B T.
     pub(super) fn rows(&self) -> Result<u32> {
         let Self { batch, time, channels, heads, .. } = *self;
         if [batch, time, channels, heads].contains(&0) {
-            let text = format!("attention: nothing to attend: B, T, D, H are {batch}, {time}, {channels}, {heads}");
+            let text = format!("attention: B, T, D, H must be at least 1, not {batch}, {time}, {channels}, {heads}");
             return Err(Error::Config(text));
         }
         batch.checked_mul(time).ok_or_else(|| too_many("attention over all positions of a batch", batch, time))
@@ -75,7 +75,7 @@ impl Attention<'_> {
         expect_shape("attention: y", (rows, channels), (out.y.rows, out.y.cols))?;
         expect_shape("attention: qkv", (rows, qkv_cols(channels)), (qkv.rows, qkv.cols))?;
         batch.checked_mul(heads).ok_or_else(|| too_many("attention over all heads of a batch", batch, heads))?;
-        // The tiled product walks them in pieces of four, and these one by one.
+        // The tiled product has two nested loops over the channels: steps of four vec4s, and the vec4s of a step.
         let head_width = Layout::of(channels, heads).head_width();
         trips::check("attention: the channels of a head", 2 * u64::from(head_width))?;
         let words = 4 * u64::from(rows);

@@ -1,4 +1,4 @@
-//! Multi-head softmax attention over a stream of tokens, with the keys and values of all positions kept
+//! Multi-head softmax attention over a stream of tokens, with a cache of keys and values
 //! (`shaders/nn/attention_stream.wgsl`, `attention_append.wgsl`).
 
 use crate::error::{Error, Result, expect_shape};
@@ -15,9 +15,9 @@ kernel! {
         chunk: u32,
         time: u32,
         heads: u32,
-        /// vec4s
+        /// vec4s of a head.
         head_width: u32,
-        /// of a head, 64 vec4s each
+        /// Parts of a head, of 64 vec4s each.
         parts: u32,
         scale: f32,
     },
@@ -45,36 +45,36 @@ kernel! {
 pub struct Forward<'a> {
     /// Sequences, N.
     pub sequences: u32,
-    /// Tokens of a sequence that the planes have room for, C.
+    /// Rows of a sequence in the planes, C: the most tokens of a pass.
     pub chunk: u32,
-    /// Positions that there are, T.
+    /// Positions, T.
     pub time: u32,
     /// Heads, H, of whole vec4s each.
     pub heads: u32,
     /// Queries, keys and values [N C, 3 D4] ([`qkv_cols`]).
     pub qkv: &'a Plane,
-    /// Where the stream is ([`crate::ops::nn::cursor`]).
+    /// Position in the stream ([`crate::ops::nn::cursor`]).
     pub cursor: &'a Buffer,
-    /// Keys and values of the positions so far, carried on ([`cache_bytes`]).
+    /// Keys and values of all positions so far, updated by the pass ([`cache_bytes`]).
     pub cache: &'a Buffer,
-    /// Output [N C, D]; rows past those that the cursor gives stay as they are.
+    /// Output [N C, D]; rows that the pass does not use keep their values.
     pub y: &'a Plane,
 }
 
-/// Bytes of the keys and values of N sequences of T positions and D channels: [N, T, 2, D4] vec4s.
+/// Bytes of the cache for N sequences of T positions and D channels: [N, T, 2, D4] vec4s.
 pub fn cache_bytes(sequences: u32, time: u32, channels: u32) -> u64 {
     32 * u64::from(sequences) * u64::from(time) * u64::from(channels.div_ceil(4))
 }
 
-/// Threads of a workgroup, the keys of a tile, and the vec4s of a head that one workgroup sums.
+/// Threads of a workgroup, keys of a tile, and vec4s of a head that one workgroup sums.
 const GROUP: u32 = 64;
 
-/// Adds what [`super::attention::forward`] gives for the rows of the pass, after all that the stream has read before. 4 T D flops
-/// and 8 T D bytes a token at position T: unlike AFT, it costs more the longer the text.
+/// Adds causal attention for the tokens of the pass over all that the stream has read: [`super::attention::forward`]
+/// for these rows. 4 T D flops and 8 T D bytes a token at position T: unlike AFT, the cost grows with the text.
 ///
 /// # Errors
-/// [`Error::Config`], [`Error::Shape`] if an operand does not fit; [`Error::LimitExceeded`] if T is too long: past 17,000 positions
-/// for heads of 128 channels, 20,000 for smaller ones.
+/// [`Error::Config`], [`Error::Shape`] if an operand does not fit; [`Error::LimitExceeded`] if T is too long: above
+/// 17,000 positions for heads of 128 channels, 20,000 for smaller ones.
 pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let Forward { sequences, chunk, time, heads, qkv, cursor, cache, y } = *args;
     if heads == 0 || !y.cols.is_multiple_of(4 * heads) {
@@ -89,7 +89,7 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     }
     let (width, rows) = (y.stride(), y.rows);
     let head_width = width / heads;
-    // Of a tile of keys: a score, its weights' sums, and a walk over the values.
+    // Per tile of keys: a score, the sums of weights, and a loop over the values.
     let tile = u64::from(head_width) + 14 + u64::from(GROUP) + 1;
     trips::check("attention stream: a row", u64::from(time.div_ceil(GROUP)) * tile)?;
 

@@ -1,4 +1,4 @@
-//! How attention walks over pairs of rows and keys (`shaders/lib/attention*.wgsl`): a strip of rows and a panel of keys at a time.
+//! Tiling of attention (`shaders/lib/attention*.wgsl`): a tile has a strip of rows and a panel of keys.
 
 use crate::error::Result;
 use crate::gpu::{Array, Call, Cost, Kernel, Placement, Plane, Product, Specialization, kernel, shared_params};
@@ -6,13 +6,13 @@ use crate::ops::Builder;
 use crate::ops::nn::attention_operands::Attention;
 
 shared_params! {
-    /// What the kernels of attention share (`shaders/lib/attention.wgsl`).
+    /// Parameters that the attention kernels share (`shaders/lib/attention.wgsl`).
     pub(super) struct WalkParams {
         batch: u32, time: u32, heads: u32,
         /// vec4s of a head.
         head_width: u32,
         first_row: u32, rows: u32, strip: u32, first_key: u32, keys: u32,
-        /// vec4s of keys of a head in a plane of pairs.
+        /// vec4s of keys of a head in a score plane.
         panel: u32,
         causal: u32, first: u32, last: u32, out_column: u32,
         /// 1 / sqrt(channels of a head).
@@ -21,7 +21,7 @@ shared_params! {
 }
 
 kernel! {
-    /// Scores of a strip of rows and a panel of keys.
+    /// Scores of a tile.
     struct ScoresKernel = "nn/attention_scores", "scores_of";
     fragments: ["grid", "run_time", "attention_head", "attention_qkv", "attention_keys", "attention"],
     params: { walk: WalkParams },
@@ -32,20 +32,20 @@ kernel! {
     },
 }
 
-/// Rows and keys that are at hand at once.
+/// Size of a tile.
 #[derive(Clone, Copy)]
 pub(super) struct Pieces {
-    /// Rows of a strip: all there are, or a power of two.
+    /// Rows of a strip: all rows, or a power of two.
     pub(super) strip: u32,
-    /// Keys of a panel, whole vec4s: all there are, or a power of two that is a multiple of a strip.
+    /// Keys of a panel, in whole vec4s: all keys, or a power of two that is a multiple of a strip.
     pub(super) panel: u32,
 }
 
-/// Keys of a panel: the terms that one level of a sum adds, four at a time.
+/// Most keys of a panel: one level of a sum adds its terms, four at a time.
 const PANEL: u32 = 1024;
-/// Numbers in a plane of pairs, 64 MiB, if a smaller strip can help it.
+/// Most numbers in a score plane (64 MiB), as long as tiles can be made smaller.
 const PAIRS: u64 = 1 << 24;
-/// The fewest rows of a strip that is not all there are: the largest tile.
+/// Fewest rows of a strip, unless a sequence is shorter: the rows of the largest matrix-product tile.
 const LEAST: u32 = 64;
 
 impl Pieces {
@@ -54,15 +54,15 @@ impl Pieces {
         let side = b.gpu.caps().limits.max_texture_dimension_2d;
         let fits = |strip: u32, panel: u32| {
             let numbers = u64::from(batch) * u64::from(heads) * u64::from(strip) * u64::from(panel);
-            // The gradient keeps the sums of a panel's keys from strip to strip.
+            // The gradient carries sums of a panel's keys from strip to strip.
             let rows = u64::from(batch) * u64::from(if time > strip { panel } else { strip });
             let within = |rows: u64, cols: u64| rows <= side.into() && cols <= side.into();
             let texture = b.placement == Placement::Texture;
             numbers <= PAIRS && (!texture || within(rows, u64::from(heads) * u64::from(panel / 4)))
         };
-        // Long sequences take larger strips: the number of dispatches grows with the square of theirs.
+        // Long sequences take larger strips: the number of dispatches grows with the square of the number of strips.
         let strip = b.tuning().attention_rows.max(time.next_power_of_two() / 64).min(PANEL);
-        // No more than there is: short sequences in any number then take no more rows than their qkv.
+        // At most the sequence: a large batch of short sequences then takes no more rows than its qkv.
         let mut pieces = Self { strip: strip.min(time), panel: PANEL.min(time.next_multiple_of(4)) };
         while !fits(pieces.strip, pieces.panel) && pieces.panel > LEAST {
             let smaller = if pieces.strip > LEAST { &mut pieces.strip } else { &mut pieces.panel };
@@ -71,13 +71,13 @@ impl Pieces {
         pieces
     }
 
-    /// The first positions of strips or panels of `size`, and how many they have.
+    /// First position and length of each strip or panel of `size`.
     pub(super) fn cut(time: u32, size: u32) -> impl DoubleEndedIterator<Item = (u32, u32)> + Clone {
         (0..time.div_ceil(size)).map(move |i| (i * size, size.min(time - i * size)))
     }
 }
 
-/// What the dispatches of a pass share.
+/// Tiling that the dispatches of a pass share.
 pub(super) struct Walk<'a> {
     pub(super) attention: &'a Attention<'a>,
     pub(super) pieces: Pieces,
@@ -85,7 +85,8 @@ pub(super) struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Rows from `first_row` on against keys from `first_key` on: of these as many as the last row sees.
+    /// Parameters of a tile of rows from `first_row` and keys from `first_key`; if causal, only the keys that the last
+    /// row sees.
     pub(super) fn params(&self, (first_row, rows): (u32, u32), (first_key, keys): (u32, u32)) -> WalkParams {
         let Attention { batch, time, channels, heads, causal, .. } = *self.attention;
         let seen = if causal { keys.min(first_row + rows - first_key) } else { keys };
@@ -108,12 +109,12 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether any of the rows sees any of the keys.
+    /// Whether any row of the tile sees any of its keys.
     pub(super) fn meet(&self, (first_row, rows): (u32, u32), (first_key, _): (u32, u32)) -> bool {
         !self.attention.causal || first_key < first_row + rows
     }
 
-    /// A plane of pairs.
+    /// A score plane: a value for each row and key of a tile, [B strip, H panel].
     pub(super) fn pairs(&self, b: &mut Builder, label: &str) -> Result<Plane> {
         let Attention { batch, heads, .. } = *self.attention;
         b.plane(label, batch * self.pieces.strip, heads * self.pieces.panel)
@@ -128,7 +129,7 @@ impl Walk<'_> {
         self.attention.mask.map(Array::from)
     }
 
-    /// Adds a matrix product [rows, inner, cols] of each head.
+    /// Adds a matrix product [rows, inner, cols] for each head.
     pub(super) fn product<C: Call>(
         &self,
         b: &mut Builder,
@@ -156,13 +157,13 @@ impl Walk<'_> {
     }
 }
 
-/// Sums that go from one dispatch to the next: each reads what the one before it left, and leaves its own.
+/// Partial sums carried from one dispatch to the next, in two alternating planes.
 pub(super) struct Kept {
     planes: Option<[Plane; 2]>,
     turn: usize,
 }
 
-/// What a dispatch reads, unless it is the first, and where it stores.
+/// Partial sums that a dispatch reads (none for the first), and the plane that it stores to.
 pub(super) struct Between<'a> {
     pub(super) before: Option<&'a Plane>,
     pub(super) out: &'a Plane,
@@ -170,19 +171,19 @@ pub(super) struct Between<'a> {
 }
 
 impl Kept {
-    /// Without `several` dispatches there is nothing to keep.
+    /// Two planes of sums; none unless there are `several` dispatches.
     pub(super) fn new(b: &mut Builder, several: bool, rows: u32, cols: u32) -> Result<Self> {
         let mut plane = || b.plane("attention sums", rows, cols);
         let planes = if several { Some([plane()?, plane()?]) } else { None };
         Ok(Self { planes, turn: 0 })
     }
 
-    /// The next dispatches read what those before the turn left.
+    /// Swaps the planes: the next dispatches read what the last ones stored.
     pub(super) fn turn(&mut self) {
         self.turn = 1 - self.turn;
     }
 
-    /// For a dispatch; the last one stores into `end`.
+    /// The planes of a dispatch; the last one stores into `end`.
     pub(super) fn between<'a>(&'a self, first: bool, last: bool, end: &'a Plane) -> Between<'a> {
         let plane = |turn: usize| self.planes.as_ref().map(|planes| &planes[turn]);
         let before = if first { None } else { plane(1 - self.turn) };
@@ -197,7 +198,7 @@ impl Between<'_> {
     }
 }
 
-/// A matrix product in both of its bodies, without and with a mask.
+/// A matrix product with both bodies, without and with a mask.
 pub(super) fn masked_or_not(
     kernel: &'static Kernel,
     placement: Placement,
@@ -206,7 +207,7 @@ pub(super) fn masked_or_not(
         .flat_map(|(kernel, special)| [0u32, 1].map(|masked| (kernel, special.clone().with("MASKED", masked))))
 }
 
-/// A matrix product in both of its bodies.
+/// A matrix product with both bodies.
 pub(super) fn products(
     kernel: &'static Kernel,
     placement: Placement,

@@ -1,27 +1,28 @@
-//! Batches on the device: a ring of slots that the host fills ahead, and where in it a kernel looks (`shaders/lib/batch.wgsl`).
+//! Batches on the device: a ring of slots that the host fills in advance (`shaders/lib/batch.wgsl`).
 
 use crate::error::{Error, Result};
 use crate::gpu::Buffer;
 
-/// The target of a row that does not count: its loss and its gradient are 0.
+/// Target of an ignored row: its loss and gradient are 0.
 pub const IGNORED: u32 = u32::MAX;
 
-/// The words (u32) of a slot: tokens `[M]`, targets `[M]`, order `[M]`, starts [V + 1], with M = B T rows and V tokens.
+/// Layout of a slot in u32 words: tokens `[M]`, targets `[M]`, order `[M]`, starts [V + 1], with M = B T rows and V
+/// tokens.
 ///
-/// `order` holds the rows sorted by token, rows of one token in ascending order; those of token v lie at
-/// `starts[v] .. starts[v + 1]`. The gradient of the token table sums by it, without atomics.
+/// `order` holds the rows sorted by token, then by row; those of token v are at `starts[v] .. starts[v + 1]`. The
+/// gradient of the token table sums in this order, without atomics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchLayout {
     /// Rows, M.
     pub rows: u32,
-    /// Tokens, V.
+    /// Size of the vocabulary, V.
     pub vocabulary: u32,
 }
 
-/// Where a kernel finds its batch: slot (state.slot + micro) % slots.
+/// A kernel's batch: slot (state.slot + micro) % slots of the ring.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch<'a> {
-    /// What a slot holds.
+    /// Layout of a slot.
     pub layout: BatchLayout,
     /// The ring: `slots` slots of [`BatchLayout::words`] u32 each.
     pub data: &'a Buffer,
@@ -29,12 +30,12 @@ pub struct Batch<'a> {
     pub slots: u32,
     /// The training state ([`crate::ops::nn::train_state`]).
     pub state: &'a Buffer,
-    /// Which micro-batch of the step, from 0.
+    /// Number of the micro-batch in the step, from 0.
     pub micro: u32,
 }
 
 impl BatchLayout {
-    /// Words in a slot; slot i starts at byte 4 i words.
+    /// Words in a slot; slot i starts at byte 4 i words().
     pub fn words(&self) -> u32 {
         self.starts() + self.vocabulary + 1
     }
@@ -90,7 +91,7 @@ impl BatchLayout {
 }
 
 impl Batch<'_> {
-    /// Fails unless the ring holds its slots and there is one.
+    /// Fails unless the buffer holds all slots, at least one.
     pub(crate) fn check(&self, what: &str) -> Result<()> {
         let needed = 4 * u64::from(self.slots) * u64::from(self.layout.words());
         if self.slots > 0 && self.data.size() >= needed {

@@ -33,7 +33,7 @@ pub struct Loss<'a> {
     pub batch: Batch<'a>,
     /// Output: the loss of each row in nats, `[M]` floats.
     pub losses: &'a Buffer,
-    /// Add to `losses` (gradient accumulation) instead of overwriting them.
+    /// Whether to add to `losses` (gradient accumulation) instead of overwriting them.
     pub accumulate: bool,
     /// Output, if wanted.
     pub gradient: Option<Gradient<'a>>,
@@ -44,7 +44,7 @@ pub struct Loss<'a> {
 pub struct Gradient<'a> {
     /// Gradient of the logits [M, V].
     pub dlogits: &'a Plane,
-    /// What a row's loss counts in the mean: 1 / (M micro-batches).
+    /// Weight of a row's loss in the mean: 1 / (M micro-batches).
     pub scale: f32,
 }
 
@@ -52,7 +52,8 @@ pub struct Gradient<'a> {
 /// About 12 flops and 12 bytes a logit.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if an operand does not fit the logits; [`crate::Error::LimitExceeded`] past 2,047,232 tokens.
+/// [`crate::Error::Shape`] if an operand does not fit the logits;
+/// [`crate::Error::LimitExceeded`] above 2,047,232 tokens.
 pub fn forward(b: &mut Builder, args: &Loss<'_>) -> Result<()> {
     let Loss { logits, batch, losses, accumulate, gradient } = *args;
     let shape = (logits.rows, logits.cols);
@@ -80,7 +81,7 @@ pub fn forward(b: &mut Builder, args: &Loss<'_>) -> Result<()> {
         dlogits: gradient.map(|g| g.dlogits),
         losses: losses.into(),
     };
-    // A pass for the sum and one for the gradient; the maximum and the sum over lanes.
+    // Two passes over a row, for the sum and the gradient; reductions over lanes, for the maximum and the sum.
     let width = u64::from(logits.stride());
     let lanes = trips::lanes(b.tuning().shared_rows, "cross_entropy", &LANES, |lanes| 2 * width.div_ceil(lanes) + 12)?;
     let variant = b.special().with("LANES", lanes);

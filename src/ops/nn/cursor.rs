@@ -1,20 +1,21 @@
-//! Where a stream of tokens is, on the device (`shaders/nn/cursor.wgsl`): any number of passes can be recorded ahead.
+//! Position of a stream of tokens, kept on the device (`shaders/nn/cursor.wgsl`): any number of passes can be recorded
+//! ahead.
 
 use crate::error::{Error, Result};
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Specialization, kernel};
 use crate::ops::Builder;
 
-/// The words of a cursor (`shaders/lib/cursor.wgsl`). Tokens are counted from the start of the stream, modulo 2^32.
+/// Words of a cursor (`shaders/lib/cursor.wgsl`). Tokens are numbered from the start of the stream, modulo 2^32.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Cursor {
     /// Number of the token at position 0.
     pub origin: u32,
-    /// Position of the first token that the pass under way reads.
+    /// Position of the first token that the current pass reads.
     pub position: u32,
-    /// Tokens of each sequence that it reads.
+    /// Tokens of each sequence that the current pass reads.
     pub rows: u32,
-    /// Tokens there are, with the one that it makes.
+    /// Tokens of each sequence so far, with the one that the current pass makes.
     pub end: u32,
 }
 
@@ -31,22 +32,22 @@ kernel! {
 /// A pass over a stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Open {
-    /// The most tokens of each sequence that it reads, C.
+    /// Most tokens of each sequence that it reads, C.
     pub chunk: u32,
-    /// Tokens that it leaves to the next pass, although it has room for them.
+    /// Tokens that it always leaves unread, for the next pass.
     pub leave: u32,
     /// Tokens of each sequence that it makes.
     pub made: u32,
     /// Positions of the model, T.
     pub length: u32,
-    /// Tokens that are read again when the positions are full, the last ones there are; at most T.
+    /// Number of last tokens that are read again when all positions are used; at most T.
     pub keep: u32,
 }
 
-/// Adds the start of a pass: the cursor moves past what the pass before has read.
+/// Adds the start of a pass: moves the cursor past the tokens that the previous pass read.
 ///
 /// # Errors
-/// [`Error::Shape`] if the buffer holds no cursor; [`Error::Config`] if there is no position, or more to keep than positions.
+/// [`Error::Shape`] if the buffer is too small; [`Error::Config`] if `length` is 0 or less than `keep`.
 pub fn open(b: &mut Builder, cursor: &Buffer, pass: &Open) -> Result<()> {
     let Open { chunk, leave, made, length, keep } = *pass;
     let needed = size_of::<Cursor>() as u64;
@@ -54,7 +55,7 @@ pub fn open(b: &mut Builder, cursor: &Buffer, pass: &Open) -> Result<()> {
         return Err(Error::shape("cursor", format!("{needed} bytes"), cursor.size()));
     }
     if length == 0 || keep > length {
-        return Err(Error::Config(format!("of {length} positions, {keep} cannot be kept")));
+        return Err(Error::Config(format!("{keep} tokens cannot be kept in {length} positions")));
     }
     let call = OpenKernel { chunk, leave, made, length, keep, cursor: cursor.into() };
     let cost = Cost { flops: 10.0, bytes: 32.0 };

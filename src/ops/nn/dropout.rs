@@ -1,4 +1,4 @@
-//! Dropout, alone or as what is added to a residual (`shaders/nn/dropout.wgsl`).
+//! Dropout, with an optional residual added (`shaders/nn/dropout.wgsl`).
 
 use crate::error::{Error, Result, expect_shape};
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
@@ -18,16 +18,16 @@ kernel! {
     },
 }
 
-/// Operands of a dropout. The gradient is the same call with the gradient of y as `x`.
+/// Operands of dropout. The gradient is the same call with dy as `x`.
 pub struct Dropout<'a> {
     /// Input [M, D].
     pub x: &'a Plane,
     /// Added to the output [M, D].
     pub residual: Option<&'a Plane>,
-    /// The training state ([`crate::ops::nn::train_state`]); its step and seed choose the mask. None only at rate 0, where
-    /// nothing is dropped.
+    /// The training state ([`crate::ops::nn::train_state`]): its step and seed choose the mask. May be none only at
+    /// rate 0.
     pub state: Option<&'a Buffer>,
-    /// Which dropout of the model this is, and of which micro-batch: no two of a step are the same.
+    /// Number of this dropout in the model and micro-batch; unique in a step.
     pub site: u32,
     /// The probability that an element is dropped, in [0, 1).
     pub rate: f32,
@@ -35,12 +35,12 @@ pub struct Dropout<'a> {
     pub y: &'a Plane,
 }
 
-/// Adds y = residual + mask x / (1 - rate); a dropped element gives 0 whatever it is, even NaN. About 40 integer operations and
-/// 12 bytes an element.
+/// Adds y = residual + mask x / (1 - rate). A dropped element gives 0 even if it is NaN. About 40 integer operations
+/// and 12 bytes an element.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if an operand does not fit x; [`crate::Error::Config`] if the rate is outside of [0, 1);
-/// [`crate::Error::LimitExceeded`] past 4,096,000 channels.
+/// [`crate::Error::Shape`] if an operand does not fit x; [`crate::Error::Config`] if the rate is not in [0, 1);
+/// [`crate::Error::LimitExceeded`] above 4,096,000 channels.
 pub fn forward(b: &mut Builder, args: &Dropout<'_>) -> Result<()> {
     let Dropout { x, residual, state, site, rate, y } = *args;
     expect_shape("dropout: y", (x.rows, x.cols), (y.rows, y.cols))?;
@@ -48,10 +48,10 @@ pub fn forward(b: &mut Builder, args: &Dropout<'_>) -> Result<()> {
         expect_shape("dropout: residual", (x.rows, x.cols), (residual.rows, residual.cols))?;
     }
     if !(0.0..1.0).contains(&rate) {
-        return Err(Error::Config(format!("a dropout rate lies in [0, 1), not at {rate}")));
+        return Err(Error::Config(format!("a dropout rate must be in [0, 1), not {rate}")));
     }
     if state.is_none() && rate > 0.0 {
-        return Err(Error::Config("dropout needs a training state, which chooses what is dropped".into()));
+        return Err(Error::Config("dropout needs a training state, which seeds its mask".into()));
     }
     let call = DropoutKernel {
         rows: x.rows,

@@ -6,7 +6,7 @@ use crate::ops::nn::LANES;
 use crate::ops::nn::batch::Batch;
 use crate::ops::{Builder, Gradient, trips};
 
-/// Threads that share a sum of the gradient: in the plans for processors and for GPUs, and for sums of many rows.
+/// Threads that share a sum of the gradient: for CPUs, for GPUs, and for sums of many rows.
 const SUM_LANES: [u32; 3] = [1, 8, 64];
 
 kernel! {
@@ -45,7 +45,7 @@ pub struct Forward<'a> {
     pub batch: Batch<'a>,
     /// Token table [V, D].
     pub token: &'a Weights,
-    /// Positions [T, D] or longer.
+    /// Position table [T, D] or longer.
     pub position: &'a Weights,
     /// The length T of a sequence.
     pub length: u32,
@@ -63,14 +63,14 @@ pub struct Backward<'a> {
     pub positions: u32,
     /// Gradient of the output [B, T, D].
     pub dx: &'a Plane,
-    /// Output: gradients of the token table and, second, the positions.
+    /// Output: gradients of the token table and of the position table.
     pub tables: &'a Gradient,
 }
 
 /// Adds `x = token[tokens] + position`. About 1 flop and 12 bytes an element.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if an operand does not fit x; [`crate::Error::LimitExceeded`] past 4,096,000 channels.
+/// [`crate::Error::Shape`] if an operand does not fit x; [`crate::Error::LimitExceeded`] above 4,096,000 channels.
 pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let Forward { batch, token, position, length, x } = *args;
     check(&batch, length, position.rows, x)?;
@@ -97,10 +97,10 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Adds the gradients of both tables; rows of the position table past T get 0.
+/// Adds the gradients of both tables; rows of the position table from T on get 0.
 ///
 /// # Errors
-/// As [`forward`]; [`crate::Error::LimitExceeded`] past 2,015,000 rows.
+/// As [`forward`]; [`crate::Error::LimitExceeded`] above 2,015,000 rows.
 pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     let Backward { batch, length, positions, dx, tables } = *args;
     check(&batch, length, positions, dx)?;
@@ -135,7 +135,7 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     out.finish(b)
 }
 
-/// Lanes for a sum over `rows` rows, which may all hold one token.
+/// Lanes for a sum over `rows` rows, in case they all hold the same token.
 fn sum_lanes(shared: bool, rows: u32) -> Result<u32> {
     // A lane's rows, its blocks of 64, and the sum over lanes.
     let rows = u64::from(rows);

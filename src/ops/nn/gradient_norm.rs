@@ -4,12 +4,12 @@ use crate::error::{Error, Result};
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Specialization, kernel};
 use crate::ops::{Builder, trips};
 
-/// The most partial sums that a page gives.
+/// Most partial sums of a page.
 pub const MAX_PARTIALS: u32 = 1024;
 
 const ROW_GROUP: u32 = 64;
 
-/// Lanes that share a partial sum, in the plans for processors and for GPUs.
+/// Lanes that share a partial sum: for CPUs and for GPUs.
 const SUM_LANES: [u32; 2] = [1, 64];
 
 kernel! {
@@ -27,17 +27,17 @@ kernel! {
 pub struct SumSquares<'a> {
     /// A page of gradients.
     pub grad: &'a Buffer,
-    /// vec4s of the page that hold tensors; what lies between them is zero.
+    /// vec4s of the page that hold tensors; the padding between them is zero.
     pub vec4s: u32,
-    /// Output: partial sums of squares, appended from `offset` on.
+    /// Output: partial sums of squares, stored from `offset` on.
     pub partials: &'a Buffer,
-    /// Where the page's partial sums start.
+    /// Index of the page's first partial sum.
     pub offset: u32,
 }
 
-/// Adds the partial sums of a page, at most [`MAX_PARTIALS`], and returns where the next page's start.
+/// Adds the partial sums of a page, at most [`MAX_PARTIALS`], and returns the offset for the next page.
 ///
-/// The sums overflow, and the step then counts as not finite, where the norm exceeds 1.8e19.
+/// The sums overflow if the norm exceeds 1.8e19; the step then counts as not finite.
 /// About 8 flops and 16 bytes a vec4.
 ///
 /// # Errors
@@ -61,13 +61,13 @@ pub fn forward(b: &mut Builder, args: &SumSquares<'_>) -> Result<u32> {
     Ok(next)
 }
 
-/// The vec4s of a partial sum, and how many sums cover `vec4s`.
+/// vec4s of a partial sum, and the number of sums that cover `vec4s`.
 fn plan(vec4s: u32) -> (u32, u32) {
     let span = vec4s.div_ceil(MAX_PARTIALS).max(16);
     (span, vec4s.div_ceil(span))
 }
 
-/// Fails unless the page holds `vec4s`, of which there is at least one.
+/// Fails unless the page holds `vec4s`, at least one.
 pub(crate) fn check_page(what: &str, page: &Buffer, vec4s: u32) -> Result<()> {
     if (1..=page.size() / 16).contains(&u64::from(vec4s)) {
         return Ok(());

@@ -7,7 +7,7 @@ use crate::ops::{Builder, Gradient, trips};
 
 const ROW_GROUP: u32 = 64;
 
-/// Slices of rows in the gradients of gamma and beta, which one thread adds up.
+/// Most slices of rows in the gradients of gamma and beta; one thread sums over the slices.
 const MAX_SLICES: u32 = 4096;
 
 kernel! {
@@ -77,7 +77,7 @@ pub struct Backward<'a> {
     pub x: &'a Plane,
     /// Gradient of the output [M, D].
     pub dy: &'a Plane,
-    /// A gradient of x that flows past the layer [M, D], added to dx.
+    /// Gradient of x from a skip connection [M, D], added to dx.
     pub skip: Option<&'a Plane>,
     /// Scale `[D]`.
     pub gamma: &'a Weights,
@@ -94,16 +94,16 @@ pub fn stats_bytes(rows: u32) -> u64 {
     8 * u64::from(rows)
 }
 
-/// Adds y = gamma (x - mean) rstd + beta. About 10 flops and 8 bytes an element. Exact for |x| up to 1e30.
+/// Adds y = gamma (x - mean) rstd + beta. About 10 flops and 8 bytes an element. Accurate for |x| up to 1e30.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if an operand does not fit x; [`crate::Error::LimitExceeded`] past 1,364,480 channels.
+/// [`crate::Error::Shape`] if an operand does not fit x; [`crate::Error::LimitExceeded`] above 1,364,480 channels.
 pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let Forward { x, gamma, beta, eps, y, stats } = *args;
     expect_shape("layer_norm: y", (x.rows, x.cols), (y.rows, y.cols))?;
     expect_shape("layer_norm: gamma and beta", (x.cols, x.cols), (gamma.cols, beta.cols))?;
     let call = ForwardKernel { rows: x.rows, cols: x.cols, eps, x, gamma, beta, y, stats: stats.into() };
-    // The mean, the variance, y.
+    // Passes over a row: mean, variance, y.
     let (variant, groups) = plan(b, x, 3)?;
     b.run(&call, &variant, groups, cost(x, 10.0, 2.0))?;
     Ok(())
@@ -118,7 +118,7 @@ pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     expect_shape("layer_norm: dy", (x.rows, x.cols), (dy.rows, dy.cols))?;
     expect_shape("layer_norm: dx", (x.rows, x.cols), (dx.rows, dx.cols))?;
     let call = GradientKernel { rows: x.rows, cols: x.cols, x, dy, skip, gamma, stats: stats.into(), dx };
-    // The means, dx.
+    // Passes over a row: means, dx.
     let (variant, groups) = plan(b, x, 2)?;
     b.run(&call, &variant, groups, cost(x, 14.0, 4.0))?;
     affine_gradient(b, args, affine)
@@ -151,16 +151,16 @@ fn affine_gradient(b: &mut Builder, args: &Backward<'_>, affine: &Gradient) -> R
     out.finish(b)
 }
 
-/// Few lanes a row where threads are few, many where a row's loads should be neighbours.
+/// Specialization and workgroups: few lanes a row on CPUs, many on GPUs for coalesced loads.
 fn plan(b: &Builder, x: &Plane, passes: u64) -> Result<(Specialization, u64)> {
-    // Each pass over a row, and the sums over lanes.
+    // The passes over a row, and the sums over lanes.
     let trips = |lanes| passes * u64::from(x.stride()).div_ceil(lanes) + 18;
     let lanes = trips::lanes(b.tuning().shared_rows, "layer_norm", &LANES, trips)?;
     let variant = b.special().with("LANES", lanes);
     Ok((variant, (u64::from(x.rows) * u64::from(lanes)).div_ceil(ROW_GROUP.into())))
 }
 
-/// Rows that a thread sums: as planned, or more where that would leave too many slices.
+/// Rows that a thread sums: as planned, or more if there would be too many slices.
 fn rows_per_slice(planned: u32, rows: u32) -> u32 {
     planned.max(rows.div_ceil(MAX_SLICES).next_multiple_of(64))
 }

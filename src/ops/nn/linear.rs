@@ -1,5 +1,5 @@
-//! A linear layer and its gradients (`shaders/nn/linear*.wgsl`): one matrix product each, with bias, GELU and residual fused into
-//! the store.
+//! A linear layer and its gradients (`shaders/nn/linear*.wgsl`): one matrix product each, with bias, GELU and residual
+//! fused into the store.
 
 use crate::error::{Result, expect_shape};
 use crate::gpu::{Array, Call, Kernel, Placement, Plane, Product, Specialization, Weights, kernel};
@@ -70,11 +70,11 @@ pub struct Forward<'a> {
     pub w: &'a Weights,
     /// Bias `[N]`.
     pub bias: Option<&'a Weights>,
-    /// Added to the output, after the activation [M, N].
+    /// Added to the output after the activation [M, N].
     pub residual: Option<&'a Plane>,
     /// Output [M, N].
     pub y: &'a Plane,
-    /// With GELU: output for the gradient, the value before it [M, N]. Without: none.
+    /// Output for the gradient: the value before the GELU [M, N]. None: no activation.
     pub pre: Option<&'a Plane>,
 }
 
@@ -86,9 +86,9 @@ pub struct Backward<'a> {
     pub w: &'a Weights,
     /// Gradient of the value before the activation [M, N].
     pub dy: &'a Plane,
-    /// Where x is the GELU of another layer's value: that value [M, K]; dx is then its gradient.
+    /// If x is the GELU of another layer's value: that value [M, K], whose gradient dx then is.
     pub pre: Option<&'a Plane>,
-    /// A gradient of x that flows past the layer [M, K], added to dx.
+    /// Gradient of x from a skip connection [M, K], added to dx.
     pub skip: Option<&'a Plane>,
     /// Output: gradient of x [M, K].
     pub dx: Option<&'a Plane>,
@@ -99,8 +99,8 @@ pub struct Backward<'a> {
 /// Adds y = act(x W + bias) + residual. 2 M K N flops.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if the operands do not fit each other; [`crate::Error::LimitExceeded`] past 128,000 inputs in the
-/// plan for processors, 85,312 in that for GPUs.
+/// [`crate::Error::Shape`] if the operands do not fit each other; [`crate::Error::LimitExceeded`] above 128,000 inputs
+/// on CPUs, 85,312 on GPUs.
 pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let Forward { x, w, bias, residual, y, pre } = *args;
     expect_shape("linear: weight [K, N]", (x.cols, y.cols), (w.rows, w.cols))?;
@@ -114,10 +114,10 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     b.tuning().product.run(b, &call, false, [x.rows, x.cols, y.cols], 1)
 }
 
-/// Adds the gradients of the input (unless `dx` is none) and of the parameters. 4 M K N flops.
+/// Adds the gradients of the input (if `dx` is given) and of the parameters. 4 M K N flops.
 ///
 /// # Errors
-/// As [`forward`], and the same for outputs.
+/// As [`forward`], with the same limit for outputs.
 pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     let Backward { x, w, dy, .. } = *args;
     expect_shape("linear: weight [K, N]", (x.cols, dy.cols), (w.rows, w.cols))?;
@@ -160,8 +160,8 @@ fn gradient_w(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {
-    // What a store does rarely but at a price is a constant; the rest are flags in the params, which keep the number of
-    // pipelines small.
+    // Rare and costly options are constants. The others are flags in `params`, which keep the number of pipelines
+    // small.
     let all = [
         (ForwardKernel::KERNEL, false),
         (GradientXKernel::KERNEL, false),

@@ -1,4 +1,4 @@
-//! What surrounds AFT in a network.
+//! Operations of a network other than AFT.
 
 pub mod adamw;
 pub mod attention;
@@ -22,10 +22,10 @@ pub mod train_state;
 
 use crate::gpu::{Call, Kernel, Placement, Specialization};
 
-/// Lanes that share a row, in the plans for processors and for GPUs.
+/// Lanes that share a row: for CPUs and for GPUs.
 pub(crate) const LANES: [u32; 2] = [1, 32];
 
-/// Kernels of this room with each set of constants in use.
+/// Kernels of this module with every set of constants in use.
 pub(crate) fn catalogue() -> Vec<(&'static Kernel, Specialization)> {
     let mut all = Vec::new();
     for placement in [Placement::Buffer, Placement::Texture] {

@@ -1,4 +1,4 @@
-//! Matrix products in their bodies (`shaders/lib/gemm_*.wgsl`): what linear layers and attention share.
+//! Matrix products with their two bodies (`shaders/lib/gemm_*.wgsl`), for linear layers and attention.
 
 use crate::error::Result;
 use crate::gpu::{Call, Cost, Placement, Product, Specialization, fragment};
@@ -7,7 +7,7 @@ use crate::ops::{Builder, trips};
 impl Product {
     pub(super) const ALL: [Self; 2] = [Self::Direct, Self::Tiled];
 
-    /// A product with this body.
+    /// The specialization with this body.
     pub(super) fn special(self, placement: Placement) -> Specialization {
         Specialization::new(placement).body(match self {
             Self::Direct => fragment!("lib/gemm_direct"),
@@ -15,8 +15,8 @@ impl Product {
         })
     }
 
-    /// How much of the inner index one slice sums: few slices for few threads; on a GPU enough to fill it; and no more slices
-    /// than fit 64 MiB of scratch.
+    /// Length of the inner index that one slice sums: few slices on CPUs, on GPUs enough to fill the device, and at
+    /// most 64 MiB of scratch.
     pub(super) fn inner_per_slice(self, [rows, inner, cols]: [u32; 3]) -> u32 {
         let wanted = match self {
             Self::Direct => 1024,
@@ -39,7 +39,8 @@ impl Product {
         }
     }
 
-    /// Loop iterations of a thread that sums `inner` products: one for four of them, or six for sixteen and eight to store.
+    /// Loop iterations of a thread for a sum of `inner` products: one for four (direct); six for 16, and eight to store
+    /// (tiled).
     fn trips(self, inner: u32) -> u64 {
         match self {
             Self::Direct => u64::from(inner.div_ceil(4)),
@@ -47,7 +48,7 @@ impl Product {
         }
     }
 
-    /// Adds the product of shape [rows, inner, cols]; `sums` asks for the sums of B's columns, too.
+    /// Adds the product of shape [rows, inner, cols], with the sums of B's columns if `sums`.
     pub(super) fn run<C: Call>(
         self,
         b: &mut Builder,

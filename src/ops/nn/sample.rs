@@ -1,24 +1,24 @@
-//! The draw of a stream's next token (`shaders/nn/sample.wgsl`).
+//! Sampling of a stream's next token (`shaders/nn/sample.wgsl`).
 
 use crate::error::{Error, Result, expect_shape};
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::Builder;
 use crate::ops::nn::stream_embedding::TokenRing;
 
-/// The largest vocabulary: a lane a token.
+/// Largest vocabulary: one lane per token.
 const MAX_VOCABULARY: u32 = 256;
 
-/// How tokens are drawn, as the device reads it.
+/// Sampling settings in the device's layout.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Settings {
-    /// What logits are divided by, from 1e-6 to 1e6; 0 takes the likeliest token.
+    /// Divisor of the logits, from 1e-6 to 1e6; 0 takes the likeliest token.
     pub temperature: f32,
-    /// The share of the fewest tokens that are left, in (0, 1]; 1 leaves all.
+    /// Nucleus: keeps the fewest tokens with this share of the probability, in (0, 1]; 1 keeps all.
     pub top_p: f32,
-    /// How many of the likeliest tokens are left; 0 leaves all.
+    /// Number of likeliest tokens to keep; 0 keeps all.
     pub top_k: u32,
-    /// What sequence 0 counts as in random numbers; sequence n is that much further on.
+    /// Random-number counter of sequence 0; sequence n uses `first_sequence` + n.
     pub first_sequence: u32,
     /// The seed, its lower word first.
     pub seed: [u32; 2],
@@ -41,7 +41,7 @@ kernel! {
 pub struct Sample<'a> {
     /// Logits [N, V] of the next token of each sequence.
     pub logits: &'a Plane,
-    /// Where the stream is ([`super::cursor`]); the token is the last there is.
+    /// Position in the stream ([`super::cursor`]); the drawn token becomes its last one.
     pub cursor: &'a Buffer,
     /// The [`Settings`].
     pub settings: &'a Buffer,
@@ -49,11 +49,12 @@ pub struct Sample<'a> {
     pub tokens: &'a TokenRing,
 }
 
-/// Adds the draw of a token of each sequence from softmax(logits / temperature), cut to the `top_k` likeliest and then to the
-/// fewest whose share reaches `top_p`. Its random word is the first of pcg4d(seed, number of the token, sequence).
+/// Adds the draw of one token for each sequence from softmax(logits / temperature), cut to the `top_k` likeliest and
+/// then to the fewest whose share reaches `top_p`. The random word is the first of pcg4d(seed, number of the token,
+/// sequence).
 ///
-/// The likeliest token is the lowest of several. NaN counts as the lowest number, and what is beyond 1e30 as that: a token is
-/// below V whatever the logits. V operations a token.
+/// Ties go to the lowest token. NaN counts as the lowest number, and logits are clamped to +-1e30, so the token is
+/// always below V. V operations for each of V tokens.
 ///
 /// # Errors
 /// [`Error::Shape`] if an operand does not fit the tokens; [`Error::LimitExceeded`] for more than 256 tokens.

@@ -19,24 +19,24 @@ kernel! {
     },
 }
 
-/// The tokens of a stream on the device: token number i of sequence n at word i % slots * N + n.
+/// Ring of a stream's tokens on the device: token i of sequence n is at word i % slots * N + n.
 #[derive(Debug, Clone)]
 pub struct TokenRing {
     /// Words [slots, N], each a token.
     pub buffer: Buffer,
-    /// Tokens of a sequence that it holds, a power of two.
+    /// Tokens of a sequence in the ring, a power of two.
     pub slots: u32,
     /// Sequences, N.
     pub sequences: u32,
 }
 
 impl TokenRing {
-    /// i % slots is i & mask.
+    /// Mask with i % slots = i & mask.
     pub(crate) fn mask(&self) -> u32 {
         self.slots - 1
     }
 
-    /// Fails unless it is as large as it says.
+    /// Fails unless the buffer has its stated size and `slots` is a power of two.
     pub(crate) fn check(&self, op: &str) -> Result<()> {
         let needed = 4 * u64::from(self.slots) * u64::from(self.sequences);
         if self.slots.is_power_of_two() && self.sequences > 0 && self.buffer.size() >= needed {
@@ -49,24 +49,24 @@ impl TokenRing {
 
 /// Operands of a pass.
 pub struct Forward<'a> {
-    /// Tokens of a sequence that x has room for, C.
+    /// Rows of a sequence in x, C: the most tokens of a pass.
     pub chunk: u32,
     /// Token table [V, D]; each token of the ring is below V.
     pub token: &'a Weights,
-    /// Positions [T, D].
+    /// Position table [T, D].
     pub position: &'a Weights,
     /// The tokens.
     pub tokens: &'a TokenRing,
-    /// Where the stream is ([`super::cursor`]).
+    /// Position in the stream ([`super::cursor`]).
     pub cursor: &'a Buffer,
-    /// Output [N C, D]; rows past those that the cursor gives stay as they are.
+    /// Output [N C, D]; rows that the pass does not use keep their values.
     pub x: &'a Plane,
 }
 
-/// Adds `x = token[tokens] + position` for the tokens that the cursor gives. About 1 flop and 12 bytes an element.
+/// Adds `x = token[tokens] + position` for the tokens at the cursor. About 1 flop and 12 bytes an element.
 ///
 /// # Errors
-/// [`Error::Shape`] if an operand does not fit x; [`Error::LimitExceeded`] past 4,096,000 channels.
+/// [`Error::Shape`] if an operand does not fit x; [`Error::LimitExceeded`] above 4,096,000 channels.
 pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let Forward { chunk, token, position, tokens, cursor, x } = *args;
     let op = "stream embedding";

@@ -1,31 +1,31 @@
-//! What changes from step to step, on the device, and the kernel that closes a step (`shaders/nn/train_state.wgsl`).
+//! Training state on the device, and the kernel that closes a step (`shaders/nn/train_state.wgsl`).
 
 use crate::error::{Error, Result};
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Specialization, kernel};
 use crate::ops::{Builder, trips};
 
-/// The training state, word for word as in `shaders/lib/train_state.wgsl`. A checkpoint keeps it; a run starts from
-/// [`TrainState::new`].
+/// Training state that changes from step to step, in the layout of `shaders/lib/train_state.wgsl`. A checkpoint keeps
+/// it; a run starts from [`TrainState::new`].
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct TrainState {
-    /// The step under way, from 0.
+    /// The current step, from 0.
     pub step: u32,
-    /// The first slot of its batches ([`super::batch`]); wraps.
+    /// First slot of its batches ([`super::batch`]); wraps.
     pub slot: u32,
     /// The seed of the run.
     pub seed: u32,
     /// Steps whose gradient was not finite.
     pub skipped: u32,
-    /// Of these, the latest without a finite one between.
+    /// Skipped steps in a row, up to the last one.
     pub skipped_in_a_row: u32,
     /// Steps whose gradient was finite; the bias corrections count these.
     pub updates: u32,
-    /// 1 if the step closed last was one of them.
+    /// 1 if the gradient of the last closed step was finite.
     pub finite: u32,
-    /// Learning rate of the step closed last.
+    /// Learning rate of the last closed step.
     pub lr: f32,
-    /// Factor on its gradient.
+    /// Clipping factor of its gradient.
     pub clip: f32,
     /// 1 - beta1^updates.
     pub correction1: f32,
@@ -33,7 +33,7 @@ pub struct TrainState {
     pub correction2: f32,
 }
 
-/// What a step leaves behind, in a ring on the device: step s at record s % ring.
+/// Metrics of a step, in a ring on the device: step s is record s % ring.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Record {
@@ -41,26 +41,26 @@ pub struct Record {
     pub step: u32,
     /// Mean training loss in nats.
     pub loss: f32,
-    /// Norm of the gradient before clipping.
+    /// Gradient norm before clipping.
     pub norm: f32,
     /// Learning rate.
     pub lr: f32,
-    /// Factor on the gradient.
+    /// Clipping factor of the gradient.
     pub clip: f32,
     /// 1 if the norm was not finite and nothing was updated.
     pub skipped: u32,
     /// Skipped steps in a row up to this one.
     pub skipped_in_a_row: u32,
-    /// Updates so far, with this one.
+    /// Updates so far, this one included.
     pub updates: u32,
 }
 
-/// The learning rate over a run: linear warm-up, then half a cosine from `peak` to `floor`.
+/// Schedule of the learning rate: linear warm-up, then half a cosine from `peak` to `floor`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Schedule {
-    /// The rate after the warm-up.
+    /// Rate after the warm-up.
     pub peak: f32,
-    /// The rate from `steps` on.
+    /// Rate from `steps` on.
     pub floor: f32,
     /// Steps of the warm-up.
     pub warmup: u32,
@@ -84,21 +84,21 @@ kernel! {
     },
 }
 
-/// What closes a step.
+/// Operands of the end of a step.
 pub struct CloseStep<'a> {
-    /// Sums of squares of the gradients, and how many ([`super::gradient_norm`]).
+    /// Partial sums of squares of the gradients, and their number ([`super::gradient_norm`]).
     pub partials: (&'a Buffer, u32),
-    /// The loss of each row, summed over micro-batches `[M]`, and M.
+    /// Loss of each row, summed over micro-batches `[M]`, and M.
     pub losses: (&'a Buffer, u32),
-    /// What a loss counts in the mean: 1 / (M micro-batches).
+    /// Weight of a loss in the mean: 1 / (M micro-batches).
     pub loss_scale: f32,
-    /// Micro-batches of a step, each a slot of the ring of batches.
+    /// Micro-batches of a step; each takes a slot of the ring of batches.
     pub micro_batches: u32,
-    /// A longer gradient is scaled down to this norm; infinite for no clipping.
+    /// Largest norm after clipping; infinite for no clipping.
     pub max_norm: f32,
     /// The learning rate.
     pub schedule: Schedule,
-    /// Decays of AdamW's moments.
+    /// AdamW's beta1 and beta2.
     pub betas: (f32, f32),
     /// The training state, a [`TrainState`].
     pub state: &'a Buffer,
@@ -113,16 +113,16 @@ impl TrainState {
     }
 }
 
-/// Bytes of a ring of `records`.
+/// Bytes of a metrics ring with `records` records.
 pub fn metrics_bytes(records: u32) -> u64 {
     size_of::<Record>() as u64 * u64::from(records)
 }
 
-/// Adds the end of a step: its norm, loss and learning rate are written to the state and the ring of metrics, and step and
-/// slot advance. AdamW ([`super::adamw`]) comes after it. A step whose norm is not finite is counted as skipped.
+/// Adds the end of a step: writes norm, loss and learning rate to the state and the metrics ring, and advances step and
+/// slot. Run AdamW ([`super::adamw`]) after it. A step with a norm that is not finite counts as skipped.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if a buffer is too small; [`crate::Error::LimitExceeded`] past about 2,000,000 losses.
+/// [`crate::Error::Shape`] if a buffer is too small; [`crate::Error::LimitExceeded`] above about 2,000,000 losses.
 pub fn close_step(b: &mut Builder, args: &CloseStep<'_>) -> Result<()> {
     let CloseStep { partials, losses, loss_scale, micro_batches, max_norm, schedule, betas, state, metrics } = *args;
     for (what, buffer, bytes) in [
@@ -135,7 +135,7 @@ pub fn close_step(b: &mut Builder, args: &CloseStep<'_>) -> Result<()> {
             return Err(Error::shape(format!("train_state: {what}"), format!("{bytes} bytes"), buffer.size()));
         }
     }
-    // 64 threads add up both; six more trips join them.
+    // 64 threads sum both; the reduction takes six more iterations.
     let trips = [partials.1, losses.1].map(|len| u64::from(len.div_ceil(64)));
     trips::check("train_state: sums of losses and squares", trips[0] + trips[1] + 6)?;
     let call = CloseStepKernel {
