@@ -1,4 +1,4 @@
-//! The generator: prompts in, tokens out.
+//! Text generation: prompts in, tokens out.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -13,22 +13,22 @@ use crate::ops::Builder;
 use crate::ops::aft::local_stream::longest_chunk;
 use crate::ops::nn::sample::{self, Sample, Settings};
 
-/// Tokens of a sequence that a pass over a prompt reads, where nothing bounds them further.
+/// Most tokens of a sequence that a pass over a prompt reads.
 const CHUNK: u32 = 64;
-/// Rows of such a pass, and so the most sequences: planes stay small.
+/// Most rows of such a pass, and so most sequences; keeps planes small.
 const ROWS: u32 = 4096;
-/// Tokens that are recorded at once, if that is no more than [`AHEAD_MS`] of estimated work: text is to appear as it is made.
+/// Most tokens recorded at once, within [`AHEAD_MS`] of estimated work, so that text appears as it is made.
 const AHEAD: u32 = 8;
 const AHEAD_MS: f64 = 100.0;
-/// Such records that may be under way.
+/// Most readbacks in flight, each of up to [`AHEAD`] tokens.
 const IN_FLIGHT: usize = 3;
-/// What the ring of tokens holds beyond the model's positions: all that may be made and not handed on.
+/// Slots of the token ring beyond the model's positions: the most tokens that are made and not yet handed on.
 pub(super) const RING_AHEAD: u32 = AHEAD * (IN_FLIGHT as u32 + 1);
 
-/// Generates N sequences from a language model whose weights stay as they are. All read the same prompts, and each draws its own
+/// Generates N sequences from a language model with fixed weights. All read the same prompts; each draws its own
 /// tokens.
 ///
-/// A model has T positions. When they are full, the last T/2 tokens are read again from position 0.
+/// A model has T positions. When all are used, the last T/2 tokens are read again from position 0.
 pub struct Generator {
     pub(super) gpu: Gpu,
     pub(super) config: LanguageConfig,
@@ -44,10 +44,10 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// Prepares `samples` sequences, N: every buffer, bind group and pipeline that generation needs.
+    /// Prepares `samples` sequences, N: makes every buffer, bind group and pipeline for generation.
     ///
     /// # Errors
-    /// [`Error::Config`] for no sequence; [`Error::LimitExceeded`] for more than 4,096 of them, or a window of more than about
+    /// [`Error::Config`] for 0 sequences; [`Error::LimitExceeded`] for more than 4,096, or a window above about
     /// 126,000; [`Error::OutOfMemory`], [`Error::DeviceLost`].
     pub async fn new(gpu: &Gpu, model: &Language, samples: u32) -> Result<Self> {
         let (mut generator, setup) = gpu.checked("preparing generation", || Self::build(gpu, model, samples)).await?;
@@ -59,7 +59,7 @@ impl Generator {
     fn build(gpu: &Gpu, model: &Language, samples: u32) -> Result<(Self, Program)> {
         if samples > ROWS {
             return Err(Error::LimitExceeded {
-                what: "generation of many texts at once (samples)".into(),
+                what: "texts generated at once (samples)".into(),
                 limit: "rows of a pass",
                 needed: samples.into(),
                 granted: ROWS.into(),
@@ -91,13 +91,13 @@ impl Generator {
         self.stream.tokens.sequences
     }
 
-    /// Forgets all that was read and made. A caller who dropped the future of a call before it was done comes back this way.
+    /// Forgets all tokens. Also recovers a generator after the future of a call was dropped before its end.
     pub fn restart(&mut self) {
         self.recorder = Recorder::new(&self.gpu);
         self.place = Place::start(self.config.length, self.place.kept as u32);
     }
 
-    /// Reads more text into every sequence, in chunks. Tokens that were made ahead and not handed on stay part of the text.
+    /// Reads more text into every sequence, in chunks. Tokens made ahead and not handed on stay part of the text.
     ///
     /// # Errors
     /// [`Error::DeviceLost`], [`Error::Rejected`].
@@ -117,11 +117,11 @@ impl Generator {
         self.recorder.submit().await
     }
 
-    /// Makes `count` tokens that follow what was read, and hands each on as it is made, one of every sequence at a time, until
-    /// the caller breaks off. Where nothing was read, the text begins after a line end.
+    /// Makes the next `count` tokens and calls `on_tokens` for each as it is made, with one token of every sequence,
+    /// until it breaks off. If nothing was read, the text begins after a line end.
     ///
-    /// Some tokens are made ahead. Those that a caller who broke off has not got are the first of the next call, if nothing is
-    /// read before it.
+    /// Some tokens are made ahead. After a break, the next call hands on the tokens left over, unless text is read
+    /// before it.
     ///
     /// # Errors
     /// As [`Sampling::settings`]; [`Error::DeviceLost`].
@@ -148,7 +148,7 @@ impl Generator {
                 if asked == self.place.end {
                     self.record_steps((goal - asked).min(self.ahead.into())).await?;
                 }
-                // As far as the ring goes without a break.
+                // Up to the end of the ring, where tokens wrap.
                 let slot = asked % slots;
                 let len = (self.place.end.min(goal) - asked).min(slots - slot);
                 let (offset, bytes) = (4 * samples * slot, 4 * samples * len);
@@ -167,7 +167,7 @@ impl Generator {
         }
     }
 
-    /// The logits that the last token of a call was drawn by, [N, 256].
+    /// Logits of the token drawn last, [N, 256].
     ///
     /// # Errors
     /// [`Error::DeviceLost`].
@@ -175,17 +175,18 @@ impl Generator {
         self.logits.read(&self.gpu).await
     }
 
-    /// How many tokens can be made before the model's positions are full and some are read again.
+    /// Tokens that can be made before all of the model's positions are used and some tokens are read again.
     pub fn left(&self) -> u64 {
         self.place.left()
     }
 
-    /// Fails unless a prompt of `prompt` tokens and `count` that follow it fit the model's positions, so that none are read again.
+    /// Fails unless `prompt` more tokens and `count` generated ones fit the model's positions, so that none are read
+    /// again.
     ///
     /// # Errors
-    /// [`Error::Config`] with the numbers.
+    /// [`Error::Config`], with the numbers.
     pub fn expect_room(&self, prompt: usize, count: usize) -> Result<()> {
-        // A text without a prompt begins after a line end. The token made last is not read.
+        // An empty text starts with a line end. The last generated token is not read.
         let before = self.place.end - self.place.origin + prompt as u64;
         let needed = before.max(1) + (count as u64).saturating_sub(1);
         if needed <= self.place.length {
@@ -198,7 +199,7 @@ impl Generator {
         )))
     }
 
-    /// Records and submits the making of `count` tokens.
+    /// Records and submits the generation of `count` tokens.
     async fn record_steps(&mut self, count: u64) -> Result<()> {
         for _ in 0..count {
             let before_last = self.place.make();
@@ -216,7 +217,7 @@ impl Generator {
         Ok(())
     }
 
-    /// Writes tokens [count, N] from number `first` on, ahead of the next submission.
+    /// Writes tokens [count, N], numbered from `first`, before the next submission.
     pub(super) fn write_tokens(&self, first: u64, words: &[u32]) -> Result<()> {
         let (samples, slots) = (u64::from(self.samples()), u64::from(self.stream.tokens.slots));
         let slot = first % slots;
@@ -226,7 +227,7 @@ impl Generator {
         if wrapped.is_empty() { Ok(()) } else { self.gpu.write(buffer, 0, bytemuck::cast_slice(wrapped)) }
     }
 
-    /// Writes where the stream is, ahead of the next submission.
+    /// Writes the cursor before the next submission.
     pub(super) fn write_cursor(&self) -> Result<()> {
         self.gpu.write(&self.stream.cursor, 0, bytemuck::bytes_of(&self.place.cursor()))
     }
@@ -238,7 +239,7 @@ impl std::fmt::Debug for Generator {
     }
 }
 
-/// Tokens of a sequence that a pass over a prompt reads.
+/// Most tokens of a sequence that a pass over a prompt reads.
 fn chunk(config: &LanguageConfig, samples: u32) -> u32 {
     let longest = if config.reach() == 0 { CHUNK } else { longest_chunk(config.length, config.reach()) };
     CHUNK.min(config.length).min(longest).min(ROWS / samples.max(1)).max(1)

@@ -1,7 +1,7 @@
-//! Generation by streaming state: a token costs the same at any position.
+//! Text generation with streaming state: with AFT, a token costs the same at any position.
 //!
-//! A prompt is read in chunks; from then on each pass reads the token made last and draws the next on the device. Passes are
-//! recorded some tokens ahead, and the host reads the tokens while later ones are made.
+//! A prompt is read in chunks. Then each pass reads the last token and draws the next one on the device. Passes are
+//! recorded some tokens ahead, and the host reads tokens back while later ones are made.
 //!
 //! ```no_run
 //! use aft_wgpu::generate::{Generator, Sampling};

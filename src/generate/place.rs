@@ -1,22 +1,22 @@
-//! Where a stream is, as the host knows it without asking the device.
+//! Position of a stream, tracked on the host without reading the device.
 
 use crate::ops::nn::cursor::Cursor;
 
-/// Tokens of each sequence, counted from the start of the stream. Between calls the last token there is, and no other, is
-/// unread: reading it gives the next.
+/// Position of a stream. Tokens of each sequence are counted from the start of the stream. Between calls only the last
+/// token is unread; reading it gives the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     /// Positions of the model, T.
     pub(super) length: u64,
-    /// Tokens that are read again when the positions are full.
+    /// Tokens that are read again when all positions are used.
     pub(super) kept: u64,
-    /// The token at position 0.
+    /// Number of the token at position 0.
     pub(super) origin: u64,
-    /// The first token that was not read.
+    /// Number of the first unread token.
     pub(super) read: u64,
-    /// Tokens there are.
+    /// Number of tokens so far.
     pub(super) end: u64,
-    /// The first token that the caller did not give and has not got.
+    /// Number of the first generated token not yet handed to the caller.
     pub(super) handed: u64,
 }
 
@@ -25,8 +25,8 @@ impl Place {
         Self { length: length.into(), kept: kept.into(), origin: 0, read: 0, end: 0, handed: 0 }
     }
 
-    /// Takes up `count` more tokens of the caller's. The origin moves on as if they had come one by one. Returns the first token
-    /// that the device needs.
+    /// Appends `count` tokens from the caller, and moves the origin as if they came one by one. Returns the number of
+    /// the first token that the device needs.
     pub(super) fn append(&mut self, count: u64) -> u64 {
         let before = self.end;
         self.end += count;
@@ -40,7 +40,7 @@ impl Place {
         before.max(self.origin)
     }
 
-    /// Makes one more token, and returns how many tokens are to be read before the last one.
+    /// Makes one token. Returns how many tokens must be read before the last one.
     pub(super) fn make(&mut self) -> u64 {
         if self.read - self.origin >= self.length {
             self.origin = self.end - self.kept;
@@ -52,17 +52,17 @@ impl Place {
         before_last
     }
 
-    /// Tokens to be read before the last one.
+    /// Unread tokens before the last one.
     pub(super) fn unread(&self) -> u64 {
         (self.end - self.read).saturating_sub(1)
     }
 
-    /// Tokens that can be made before some are read again.
+    /// Tokens that can be made before tokens are read again.
     pub(super) fn left(&self) -> u64 {
         (self.length + 1).saturating_sub(self.end - self.origin)
     }
 
-    /// As the device counts, between passes.
+    /// The device's cursor between passes.
     pub(super) fn cursor(&self) -> Cursor {
         let [origin, end] = [self.origin, self.end].map(|number| number as u32);
         Cursor { origin, position: (self.read - self.origin) as u32, rows: 0, end }
@@ -73,7 +73,7 @@ impl Place {
 mod tests {
     use super::*;
 
-    /// Tokens that come in one piece, one by one, or are made leave the stream at the same place.
+    /// Tokens that are appended at once, one by one, or made lead to the same place.
     #[test]
     fn the_window_depends_on_the_number_of_tokens_alone() {
         for length in 1..12 {
@@ -91,7 +91,7 @@ mod tests {
                 let mut made = start();
                 made.append(1);
                 (1..count).for_each(|_| assert!(made.make() < length.into()));
-                // The token that no position is left for waits for the next.
+                // A token beyond the last position is read when the next one is made.
                 assert!(made.origin == whole.origin || made.left() == 0, "{length} {count}");
                 made.make();
                 whole.make();
@@ -105,7 +105,7 @@ mod tests {
         let mut place = Place::start(8, 4);
         place.append(5);
         let passes: Vec<u64> = (0..14).map(|_| place.make()).collect();
-        // The first reads the prompt's last token only, as its others were read when it came; here they were not.
+        // The 4 is an artefact of this test: a generator reads the prompt's first tokens when they are appended.
         assert_eq!(passes, [4, 0, 0, 0, 3, 0, 0, 0, 0, 3, 0, 0, 0, 0]);
         assert_eq!(Place { read: 8, end: 9, ..Place::start(8, 4) }.left(), 0);
         assert_eq!(Place::start(8, 4).left(), 9);

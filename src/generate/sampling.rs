@@ -1,21 +1,22 @@
-//! How the next token is drawn.
+//! Settings for drawing the next token.
 
 use crate::error::{Error, Result};
 use crate::ops::nn::sample::Settings;
 
-/// How tokens are drawn from softmax(logits / temperature). A token depends on the text before it, on these settings and on its
-/// number: a stream repeats bit for bit, however it is cut into calls.
+/// Settings for drawing tokens from softmax(logits / temperature). A token depends only on the text before it, its
+/// number and these settings, so a stream repeats bit for bit, however it is cut into calls.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampling {
-    /// Below 1 likelier tokens are preferred; 0, or less than 1e-6, always takes the likeliest.
+    /// Divisor of the logits: below 1 favours likelier tokens; below 1e-6, 0 included, always takes the likeliest.
     pub temperature: f32,
-    /// Only the `top_k` likeliest tokens are left; 0 leaves all.
+    /// Keeps only the `top_k` likeliest tokens; 0 keeps all.
     pub top_k: u32,
-    /// Of these, only the fewest whose share of the probability reaches `top_p` are left; 1 leaves all.
+    /// Of these, keeps the fewest whose share of the probability reaches `top_p`; 1 keeps all.
     pub top_p: f32,
     /// The same seed gives the same text.
     pub seed: u64,
-    /// What sequence 0 counts as in random numbers. Sequence i of many is what a single sequence gives for i.
+    /// Random-number counter of sequence 0. Sequence i gets the same text as a single sequence with `first_sequence` +
+    /// i.
     pub first_sequence: u32,
 }
 
@@ -26,19 +27,19 @@ impl Default for Sampling {
 }
 
 impl Sampling {
-    /// The settings as the device reads them.
+    /// The settings in the device's layout.
     ///
     /// # Errors
-    /// [`Error::Config`] for a temperature below 0 or not finite, or a `top_p` outside of (0, 1].
+    /// [`Error::Config`] if the temperature is negative or not finite, or `top_p` is not in (0, 1].
     pub fn settings(&self) -> Result<Settings> {
         let Self { temperature, top_k, top_p, seed, first_sequence } = *self;
         if !(temperature >= 0.0 && temperature.is_finite()) {
-            return Err(Error::Config(format!("a temperature is 0 or more, not {temperature}")));
+            return Err(Error::Config(format!("the temperature must be 0 or more and finite, not {temperature}")));
         }
         if !(top_p > 0.0 && top_p <= 1.0) {
-            return Err(Error::Config(format!("top-p is above 0 and at most 1, not {top_p}")));
+            return Err(Error::Config(format!("top-p must be above 0 and at most 1, not {top_p}")));
         }
-        // Beyond 1e6, logits make no difference.
+        // Above 1e6 logits make no difference.
         let temperature = if temperature < 1e-6 { 0.0 } else { temperature.min(1e6) };
         Ok(Settings { temperature, top_p, top_k, first_sequence, seed: [seed as u32, (seed >> 32) as u32] })
     }

@@ -1,4 +1,4 @@
-//! The state of a stream on the host: saved, loaded, forked.
+//! State of a stream on the host: saving, loading, forking.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,30 +11,30 @@ use crate::models::language::LanguageConfig;
 use crate::nn::{BlockStream, Variant};
 use crate::ops::aft::{local_stream, stream};
 
-/// What N sequences have read and made, as far as it matters for what follows. It goes with the weights of its model; another
-/// generator of the same model continues it with the same bits.
+/// State of a stream of N sequences: all that later tokens depend on, except the model's weights. Another generator of
+/// the same model continues it with the same bits.
 ///
-/// Its file is a safetensors file: `tokens` [count, N], all that count for what follows or were not handed on, `layers.I.sums`
-/// [N, 5, D], and for a form with biases `layers.I.window` [N, min(s, T), 2, D]; for attention instead of both
-/// `layers.I.keys_values` [N, T, 2, D]; the metadata entry `aft` says the rest.
+/// Its file is a safetensors file: `tokens` [count, N], those in the model's positions or not yet handed on;
+/// `layers.I.sums` [N, 5, D]; for a form with biases `layers.I.window` [N, min(s, T), 2, D]; for attention, instead of
+/// both, `layers.I.keys_values` [N, T, 2, D]. The metadata entry `aft` has the rest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamState {
     head: Head,
     tokens: Vec<u8>,
-    /// Sums and, for AFT-local, window of each layer; of attention its keys and values.
+    /// Of each layer: sums and, with biases, window; or the keys and values of attention.
     layers: Vec<Vec<Vec<f32>>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
-    /// Tokens of a sequence since the start of the stream.
+    /// Number of tokens of a sequence since the start of the stream.
     end: u64,
     model: LanguageConfig,
-    /// The token at the model's position 0.
+    /// Number of the token at the model's position 0.
     origin: u64,
     samples: u32,
-    /// The last tokens that were made ahead and not handed on.
+    /// Number of last tokens that were made ahead and not handed on.
     unseen: u32,
 }
 
@@ -46,10 +46,10 @@ struct Header {
 }
 
 impl Generator {
-    /// What the stream has read and made. Its sequences may be continued by any generator of the same weights.
+    /// Reads the state of the stream. Any generator with the same weights can continue it.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] if the device went away.
+    /// [`Error::DeviceLost`] if the device was lost.
     pub async fn save(&self) -> Result<StreamState> {
         let Place { origin, end, handed, .. } = self.place;
         let head =
@@ -71,17 +71,17 @@ impl Generator {
         Ok(StreamState { head, tokens, layers })
     }
 
-    /// Continues from `state` instead of what was read before.
+    /// Replaces the state of the stream by `state`.
     ///
     /// # Errors
-    /// [`Error::Config`] if the state is of another model or of another number of sequences.
+    /// [`Error::Config`] if the state belongs to another model or has another number of sequences.
     pub fn restore(&mut self, state: &StreamState) -> Result<()> {
         let StreamState { head, tokens, layers } = state;
         if head.model != self.config {
-            return Err(Error::Config("the state of the stream is of another model".into()));
+            return Err(Error::Config("the state of the stream belongs to another model".into()));
         }
         if head.samples != self.samples() {
-            let text = format!("the state is of {} sequences, the generator has {}", head.samples, self.samples());
+            let text = format!("the state has {} sequences, the generator {}", head.samples, self.samples());
             return Err(Error::Config(text));
         }
         let words: Vec<u32> = tokens.iter().copied().map(u32::from).collect();
@@ -103,7 +103,7 @@ impl Generator {
 }
 
 impl Head {
-    /// Names and shapes of what a layer keeps.
+    /// Names and shapes of a layer's tensors.
     fn layer_shapes(&self) -> Vec<(&'static str, Vec<usize>)> {
         let [samples, dim, reach] = [self.samples, self.model.dim, self.model.reach()].map(|n| n as usize);
         if self.model.variant == Variant::Attention {
@@ -116,12 +116,12 @@ impl Head {
         shapes
     }
 
-    /// The first token that the state holds.
+    /// Number of the first token in the state.
     fn first(&self) -> u64 {
         self.origin.min(self.end - u64::from(self.unseen))
     }
 
-    /// How many tokens of a sequence the state holds; fails on what no stream can be.
+    /// Number of tokens of a sequence in the state; fails if the header is invalid.
     fn tokens(&self) -> Result<usize> {
         self.model.validate().map_err(|e| broken(e.to_string()))?;
         let Self { end, origin, samples, unseen, ref model } = *self;
@@ -137,7 +137,7 @@ impl Head {
             && (origin < end || end == 0);
         match sound {
             true => usize::try_from(end - self.first()).map_err(|e| broken(e.to_string())),
-            false => Err(broken(format!("{origin} to {end}, {unseen} unseen, {samples} sequences: no such stream"))),
+            false => Err(broken(format!("invalid stream: {origin} to {end}, {unseen} unseen, {samples} sequences"))),
         }
     }
 }
@@ -148,10 +148,10 @@ impl StreamState {
         self.head.samples
     }
 
-    /// A state in which every sequence stands `times` times: sequence i continues sequence i / `times`.
+    /// Repeats every sequence `times` times: sequence i of the result continues sequence i / `times`.
     ///
     /// # Errors
-    /// [`Error::Config`] for no sequence or more than a state can have.
+    /// [`Error::Config`] for 0 sequences, or more than a state can have.
     pub fn fork(&self, times: u32) -> Result<Self> {
         let Self { head, tokens, layers } = self;
         let forked = Head { samples: head.samples.saturating_mul(times), ..head.clone() };
@@ -168,7 +168,7 @@ impl StreamState {
         })
     }
 
-    /// The state as bytes of a safetensors file; they depend on the state alone.
+    /// The state as a safetensors file. Equal states give equal bytes.
     ///
     /// # Errors
     /// [`Error::Format`] if it cannot be written as one.
@@ -188,11 +188,11 @@ impl StreamState {
         write(&Header { stream: head.clone() }, &tensors).map_err(of_stream)
     }
 
-    /// The state in the bytes of a file.
+    /// Reads a state from the bytes of a file.
     ///
     /// # Errors
-    /// [`Error::Format`] if the file is damaged, a tensor is missing, unknown, of another shape or type, or not finite, or there can
-    /// be no such stream.
+    /// [`Error::Format`] if the file is damaged; if a tensor is missing, unknown, not finite, or of another shape or
+    /// type; or if the header is invalid.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Self::read(&Container::read(bytes).map_err(of_stream)?).map_err(of_stream)
     }
@@ -202,10 +202,10 @@ impl StreamState {
         let (tokens, shapes) = (head.tokens()?, head.layer_shapes());
         let (expected, found) = (1 + u64::from(head.model.layers) * shapes.len() as u64, file.names().len());
         if found as u64 != expected {
-            return Err(broken(format!("{found} tensors, not {expected}")));
+            return Err(broken(format!("{found} tensors, expected {expected}")));
         }
         let words = file.words(TOKENS, &[tokens, head.samples as usize])?;
-        let tokens = words.iter().map(|&word| u8::try_from(word).map_err(|_| broken(format!("{word} is no byte"))));
+        let tokens = words.iter().map(|&word| u8::try_from(word).map_err(|_| broken(format!("{word} is not a byte"))));
         let tokens = tokens.collect::<Result<_>>()?;
         let layer = |i: u32| {
             let part = |(part, shape): &(&str, Vec<usize>)| file.floats(&format!("layers.{i}.{part}"), shape);
@@ -216,10 +216,10 @@ impl StreamState {
     }
 }
 
-/// The tensor of tokens.
+/// Name of the tensor of tokens.
 const TOKENS: &str = "tokens";
 
-/// An error about the content of a file, said of a stream's.
+/// Rewords an error about a file's content as one about a stream state.
 fn of_stream(error: Error) -> Error {
     match error {
         Error::Format { message, .. } => broken(message),

@@ -12,7 +12,7 @@ use crate::ops::aft::taps::Taps;
 use crate::ops::aft::{heads, local_stream, qkv_cols, simple_stream, stream};
 use crate::ops::{Builder, Gradient};
 
-/// Which AFT a layer computes, or what it is compared with; all are causal.
+/// Form of AFT that a layer computes, or attention, to compare with; all are causal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Variant {
@@ -24,12 +24,12 @@ pub enum Variant {
     Local,
     /// AFT-conv (Eq. 6) on a line, with a re-parameterised kernel (Eq. 8).
     Conv,
-    /// No AFT, but multi-head softmax attention ([`crate::nn::Attention`]), to compare with.
+    /// Multi-head softmax attention ([`crate::nn::Attention`]), to compare with.
     Attention,
 }
 
 impl Variant {
-    /// Its name for people: AFT-local, or attention.
+    /// Display name: AFT-local, or attention.
     pub fn title(self) -> String {
         if self == Self::Attention { self.to_string() } else { format!("AFT-{self}") }
     }
@@ -50,40 +50,40 @@ impl std::fmt::Display for Variant {
 /// Sizes of an AFT layer.
 #[derive(Debug, Clone, Copy)]
 pub struct AftConfig {
-    /// Which AFT.
+    /// Form of AFT.
     pub variant: Variant,
     /// Channels D, a multiple of 4.
     pub dim: u32,
     /// Positions T.
     pub length: u32,
-    /// Heads H, which divide the channels (conv); else 1.
+    /// Heads H, a divisor of D (conv); else 1.
     pub heads: u32,
     /// Window s (local), or size of the kernel (conv).
     pub window: u32,
     /// Rank R of the biases (full, local).
     pub rank: u32,
-    /// Whether the output is projected; otherwise it is added to the residual as it is.
+    /// Whether the layer has an output projection.
     pub projection: bool,
-    /// Standard deviation of the q, k, v projection's start.
+    /// Initial standard deviation of the q, k, v projection.
     pub std: f32,
-    /// Standard deviation of the output projection's start.
+    /// Initial standard deviation of the output projection.
     pub std_out: f32,
 }
 
-/// Standard deviation at which u and v start (paper, section 4.1: N(0, 10^-2), read as sd 0.1).
+/// Initial standard deviation of u and v (paper, section 4.1: N(0, 10^-2), read as sd 0.1).
 const FACTOR_STD: f32 = 0.1;
 
 /// An AFT layer with its parameters.
 #[derive(Debug)]
 pub struct Aft {
-    /// To q, k and v; of AFT-conv, whose keys belong to heads, to q, v and k.
+    /// Projection to q, k and v; for AFT-conv, whose keys have one channel a head, to q, v and k.
     input: Linear,
     bias: BiasParameters,
     projection: Option<Linear>,
     config: AftConfig,
 }
 
-/// The parameters that the biases are made of.
+/// Parameters of the biases.
 #[derive(Debug, Clone, Copy)]
 enum BiasParameters {
     None,
@@ -93,7 +93,7 @@ enum BiasParameters {
     Kernel([ParameterId; 3]),
 }
 
-/// What the backward pass needs.
+/// Values saved for the backward pass.
 #[derive(Debug)]
 pub struct Saved {
     x: Plane,
@@ -102,21 +102,21 @@ pub struct Saved {
     out: Mixed,
 }
 
-/// What a stream of sequences keeps of an AFT layer on the device, whatever its length.
+/// Streaming state of an AFT layer on the device, for N sequences; its size does not grow with their length.
 #[derive(Debug)]
 pub struct AftStream {
-    /// The sums over what was read, [N, 5, D4] vec4s.
+    /// Sums over the tokens read so far, [N, 5, D4] vec4s.
     pub sums: Buffer,
-    /// What rows see through biases, where there are such.
+    /// Keys that rows see with biases; none without biases.
     pub window: Option<Window>,
 }
 
-/// What a stream needs of the keys that rows see through biases.
+/// Streaming state of the window of biased keys.
 #[derive(Debug)]
 pub struct Window {
     /// The biases of all positions.
     pub bias: StreamBias,
-    /// The last keys and values, [N, min(s, T), 2, D4] vec4s.
+    /// Ring of the last keys and values, [N, min(s, T), 2, D4] vec4s.
     pub ring: Buffer,
 }
 
@@ -138,21 +138,21 @@ impl LayerBias<'_> {
 }
 
 impl Aft {
-    /// Declares `name.qkv` and, by configuration, `name.bias.u` and `name.bias.v`, or `name.kernel.raw`, `name.kernel.gamma` and
-    /// `name.kernel.beta`, and `name.out`.
+    /// Declares `name.qkv` and, by configuration, `name.bias.u` and `name.bias.v`, or `name.kernel.raw`,
+    /// `name.kernel.gamma` and `name.kernel.beta`; and `name.out`.
     ///
     /// # Errors
-    /// [`Error::Config`] if the channels are not whole vec4s, or the sizes make no such layer.
+    /// [`Error::Config`] if the channels are not a multiple of 4, or the sizes do not fit the form.
     pub fn declare(to: &mut Declarations, name: &str, config: AftConfig) -> Result<Self> {
         let AftConfig { variant, dim, length, heads, window, rank, projection, std, std_out } = config;
         let fail = |text: String| Err(Error::Config(text));
         if dim == 0 || !dim.is_multiple_of(4) {
-            return fail(format!("an AFT layer has a multiple of 4 channels, not {dim}"));
+            return fail(format!("the channels of an AFT layer must be a multiple of 4, not {dim}"));
         }
         if heads == 0 || !dim.is_multiple_of(heads) || (variant != Variant::Conv && heads != 1) {
             return fail(match variant {
-                Variant::Conv => format!("the heads of AFT-conv divide its {dim} channels, as {heads} do not"),
-                _ => format!("AFT-{variant} has 1 head, not {heads}"),
+                Variant::Conv => format!("the heads of AFT-conv must divide its {dim} channels; {heads} do not"),
+                _ => format!("AFT-{variant} must have 1 head, not {heads}"),
             });
         }
         let missing = match variant {
@@ -220,8 +220,8 @@ impl Aft {
         }
     }
 
-    /// What a stream of `sequences` keeps of the layer, and adds the biases of all positions to the builder's program: they are
-    /// those of the weights at the time when it runs.
+    /// Creates the layer's streaming state for `sequences` sequences, and adds the computation of the biases of all
+    /// positions to the builder's program, from the weights at the time when it runs.
     ///
     /// # Errors
     /// As [`StreamBias::new`].
@@ -240,7 +240,7 @@ impl Aft {
         Ok(AftStream { sums, window })
     }
 
-    /// The layer's output for the next tokens of a stream, x [N C, D], plus `residual`. Takes x.
+    /// The layer's output [N C, D] for the next tokens of a stream, x [N C, D], plus `residual`. Consumes x.
     ///
     /// # Errors
     /// As [`local_stream::forward`].
@@ -268,7 +268,7 @@ impl Aft {
         self.project(pass, y, residual)
     }
 
-    /// The plane qkv of what the layer's first projection gives. Takes it.
+    /// The plane qkv of the input projection, with AFT-conv's keys repeated over the channels of a head.
     fn spread(&self, pass: &mut Pass<'_>, projected: Plane) -> Result<Plane> {
         if self.config.variant != Variant::Conv {
             return Ok(projected);
@@ -279,7 +279,7 @@ impl Aft {
         Ok(qkv)
     }
 
-    /// The layer's output for x [B T, D], plus `residual`. Takes x.
+    /// The layer's output [B T, D] for x [B T, D], plus `residual`. Consumes x.
     ///
     /// # Errors
     /// As [`mix::forward`].
@@ -288,14 +288,14 @@ impl Aft {
         let qkv = self.spread(pass, projected)?;
         let taps = self.taps(pass.b, pass.parameters)?;
         let mix = self.mix(pass);
-        // A model in training also evaluates by the kernels that it trains by: fewer have to be compiled.
+        // In training, evaluation uses the kernels of training, so that fewer kernels are compiled.
         let out = Mixed::new(pass.b, &mix, pass.parameters.trains())?;
         mix::forward(pass.b, &mix, &self.layer_bias(pass.parameters, taps.as_ref()).biases(), &qkv, &out)?;
         let y = self.project(pass, &out.y, residual)?;
         Ok((y, pass.save(Saved { x, qkv, taps, out })))
     }
 
-    /// dx from dy, which stays the caller's.
+    /// Returns dx [B T, D] for dy [B T, D].
     ///
     /// # Errors
     /// As [`mix::backward`].
@@ -328,7 +328,7 @@ impl Aft {
         self.input.backward(pass, &saved.x, &dinput, None)
     }
 
-    /// The inverse of [`Aft::spread`], for gradients. Takes dqkv.
+    /// The gradient of [`Aft::spread`]: sums key gradients over the channels of a head.
     fn gather(&self, pass: &mut Pass<'_>, dqkv: Plane) -> Result<Plane> {
         if self.config.variant != Variant::Conv {
             return Ok(dqkv);

@@ -1,4 +1,4 @@
-//! The attention layer: the projections of an AFT layer ([`super::Aft`]) around multi-head softmax attention, to compare with.
+//! Multi-head softmax attention with the projections of an AFT layer ([`super::Aft`]), to compare with.
 
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Plane};
@@ -8,7 +8,7 @@ use crate::ops::aft::qkv_cols;
 use crate::ops::nn::attention::{self, Attended, Backward};
 use crate::ops::nn::attention_stream::{self, cache_bytes};
 
-/// An attention layer with its parameters: those of AFT-simple.
+/// An attention layer with its parameters, the same as AFT-simple has.
 #[derive(Debug)]
 pub struct Attention {
     input: Linear,
@@ -16,7 +16,7 @@ pub struct Attention {
     config: AftConfig,
 }
 
-/// What the backward pass needs.
+/// Values saved for the backward pass.
 #[derive(Debug)]
 pub struct Saved {
     x: Plane,
@@ -28,12 +28,12 @@ impl Attention {
     /// Declares `name.qkv` and, by configuration, `name.out`.
     ///
     /// # Errors
-    /// [`Error::Config`] if the channels are not whole heads of whole vec4s.
+    /// [`Error::Config`] if the channels of a head are not a multiple of 4.
     pub fn declare(to: &mut Declarations, name: &str, config: AftConfig) -> Result<Self> {
         let AftConfig { dim, heads, projection, std, std_out, .. } = config;
         if dim == 0 || heads == 0 || !dim.is_multiple_of(4 * heads) {
             let text =
-                format!("the heads of attention have a multiple of 4 of its {dim} channels each, as {heads} do not");
+                format!("attention needs a multiple of 4 channels in each head, not {dim} channels in {heads} heads");
             return Err(Error::Config(text));
         }
         let input = Linear::declare(to, &format!("{name}.qkv"), dim, qkv_cols(dim), std);
@@ -54,7 +54,7 @@ impl Attention {
         }
     }
 
-    /// The layer's output for x [B T, D], plus `residual`. Takes x.
+    /// The layer's output [B T, D] for x [B T, D], plus `residual`. Consumes x.
     ///
     /// # Errors
     /// As [`attention::forward`].
@@ -67,7 +67,7 @@ impl Attention {
         Ok((y, pass.save(Saved { x, qkv, out })))
     }
 
-    /// dx from dy, which stays the caller's.
+    /// Returns dx [B T, D] for dy [B T, D].
     ///
     /// # Errors
     /// As [`attention::backward`].
@@ -83,7 +83,7 @@ impl Attention {
         self.input.backward(pass, &saved.x, &dqkv, None)
     }
 
-    /// What a stream of `sequences` keeps of the layer: keys and values of all positions.
+    /// Creates the layer's streaming state for `sequences` sequences: keys and values of all positions.
     ///
     /// # Errors
     /// As [`crate::gpu::Gpu::storage`].
@@ -91,7 +91,7 @@ impl Attention {
         b.gpu.storage("stream keys and values", cache_bytes(sequences, self.config.length, self.config.dim))
     }
 
-    /// The layer's output for the next tokens of a stream, x [N C, D], plus `residual`. Takes x.
+    /// The layer's output [N C, D] for the next tokens of a stream, x [N C, D], plus `residual`. Consumes x.
     ///
     /// # Errors
     /// As [`attention_stream::forward`].

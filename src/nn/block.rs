@@ -1,5 +1,4 @@
-//! A pre-LN block (paper, section 4.1): x + aft(norm(x)), or attention in the place of AFT, then + mlp(norm(..)), with dropout on both
-//! branches.
+//! A pre-LN block (paper, section 4.1): x + aft(norm(x)) (or attention), then + mlp(norm(..)), with dropout on both.
 
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Plane};
@@ -12,9 +11,9 @@ use crate::ops::Builder;
 /// Sizes of a block.
 #[derive(Debug, Clone, Copy)]
 pub struct BlockConfig {
-    /// The AFT layer, or attention by the same sizes.
+    /// The AFT layer, or attention of the same size.
     pub aft: AftConfig,
-    /// Width of the perceptron's hidden layer, in D.
+    /// Width of the perceptron's hidden layer as a multiple of D.
     pub mlp_ratio: u32,
     /// eps of both normalisations.
     pub norm_eps: f32,
@@ -27,35 +26,35 @@ pub struct Block {
     mixing: Mixing,
     norm2: LayerNorm,
     mlp: Mlp,
-    /// The block's number: its dropouts are sites 2 n + 1 and 2 n + 2 of the model.
+    /// The block's number n: its dropouts are sites 2 n + 1 and 2 n + 2 of the model.
     number: u32,
 }
 
-/// What mixes the positions of a sequence.
+/// Layer that mixes the positions of a sequence.
 #[derive(Debug)]
 enum Mixing {
     Aft(Box<Aft>),
     Attention(Attention),
 }
 
-/// What the mixing's backward pass needs.
+/// Values saved for the backward pass of the mixing.
 #[derive(Debug)]
 enum SavedMixing {
     Aft(Box<aft::Saved>),
     Attention(Box<attention::Saved>),
 }
 
-/// What a stream of sequences keeps of a block on the device.
+/// Streaming state of a block on the device.
 #[derive(Debug)]
 pub enum BlockStream {
-    /// Of AFT: it does not grow with what was read.
+    /// Of AFT: constant size, however much was read.
     Aft(Box<AftStream>),
     /// Of attention: keys and values of all positions, [N, T, 2, D4] vec4s.
     Attention(Buffer),
 }
 
 impl BlockStream {
-    /// What holds the state that passes carry on: the sums, and the window where there is one; or keys and values.
+    /// Buffers that carry the state from pass to pass: the sums, and the window if there is one; or keys and values.
     pub fn state(&self) -> Vec<&Buffer> {
         match self {
             Self::Aft(kept) => {
@@ -98,10 +97,10 @@ impl Mixing {
 }
 
 fn other_layer() -> Error {
-    Error::Config("what was saved or kept is of another kind of layer".into())
+    Error::Config("the saved values or the streaming state belong to another kind of layer".into())
 }
 
-/// What the backward pass needs.
+/// Values saved for the backward pass.
 #[derive(Debug)]
 pub struct Saved {
     norm1: layer_norm::Saved,
@@ -127,10 +126,10 @@ impl Block {
         })
     }
 
-    /// The block's output for x [B T, D]. Takes x.
+    /// The block's output [B T, D] for x [B T, D]. Consumes x.
     ///
     /// # Errors
-    /// As its layers.
+    /// As the layers' `forward`.
     pub fn forward(&self, pass: &mut Pass<'_>, x: Plane) -> Result<(Plane, Option<Saved>)> {
         let [site1, site2] = self.sites();
         let (normal1, norm1) = self.norm1.forward(pass, &x)?;
@@ -143,7 +142,7 @@ impl Block {
         Ok((y, saved.map(|((norm1, mixing), (norm2, mlp))| Saved { norm1, mixing, norm2, mlp })))
     }
 
-    /// What a stream of `sequences` keeps of the block.
+    /// Creates the block's streaming state for `sequences` sequences.
     ///
     /// # Errors
     /// As [`Aft::open`] and [`Attention::open`].
@@ -154,10 +153,10 @@ impl Block {
         }
     }
 
-    /// The block's output for the next tokens of a stream, x [N C, D]. Takes x.
+    /// The block's output [N C, D] for the next tokens of a stream, x [N C, D]. Consumes x.
     ///
     /// # Errors
-    /// As its layers.
+    /// As the layers' `stream`.
     pub fn stream(&self, pass: &mut Pass<'_>, x: Plane, kept: &BlockStream, cursor: &Buffer) -> Result<Plane> {
         let (normal, _) = self.norm1.forward(pass, &x)?;
         let middle = match (&self.mixing, kept) {
@@ -174,10 +173,10 @@ impl Block {
         Ok(y)
     }
 
-    /// dx from dy. Takes dy.
+    /// Returns dx [B T, D] for dy [B T, D]. Consumes dy.
     ///
     /// # Errors
-    /// As its layers.
+    /// As the layers' `backward`.
     pub fn backward(&self, pass: &mut Pass<'_>, saved: Saved, dy: Plane) -> Result<Plane> {
         let [site1, site2] = self.sites();
         let Saved { norm1, mixing, norm2, mlp } = saved;

@@ -1,4 +1,4 @@
-//! What layers share while they add themselves to a program.
+//! Context that layers share while they add themselves to a program.
 
 use crate::error::Result;
 use crate::gpu::{Buffer, Plane};
@@ -16,27 +16,27 @@ pub struct Pass<'a> {
     pub batch: u32,
     /// Length of a sequence, T.
     pub length: u32,
-    /// Whether a backward pass follows, for which layers save what it needs.
+    /// Whether layers save values for a backward pass.
     pub keep: bool,
-    /// Add to parameter gradients instead of overwriting them.
+    /// Whether to add to parameter gradients instead of overwriting them.
     pub accumulate: bool,
-    /// Dropout, in training.
+    /// Dropout; none outside training.
     pub dropout: Option<Dropout<'a>>,
 }
 
-/// Where dropout takes its randomness from.
+/// Rate of dropout, and source of its randomness.
 #[derive(Clone, Copy)]
 pub struct Dropout<'a> {
     /// The probability that an element is dropped.
     pub rate: f32,
     /// The training state, which holds step and seed.
     pub state: &'a Buffer,
-    /// First site of this micro-batch; a layer adds its own number.
+    /// First dropout site of this micro-batch; a layer adds its own number.
     pub first_site: u32,
 }
 
 impl Pass<'_> {
-    /// Rows of every activation: B T.
+    /// Rows of an activation, B T.
     pub fn rows(&self) -> u32 {
         self.batch * self.length
     }
@@ -47,7 +47,7 @@ impl Pass<'_> {
         self.b.plane(label, rows, cols)
     }
 
-    /// What a layer saves for the backward pass, if there is one; otherwise its memory is free for the next operations.
+    /// Returns `saved` if a backward pass follows; else drops it, so that later operations reuse its memory.
     pub(crate) fn save<S>(&self, saved: S) -> Option<S> {
         self.keep.then_some(saved)
     }
@@ -59,7 +59,7 @@ impl Pass<'_> {
         Ok(y)
     }
 
-    /// Dropout of x at a site of the model, plus `residual`. Without dropout: none.
+    /// Dropout of x at a site of the model, plus `residual`; none if the pass has no dropout.
     pub(crate) fn drop(&mut self, x: &Plane, residual: Option<&Plane>, site: u32) -> Result<Option<Plane>> {
         let Some(Dropout { rate, state, first_site }) = self.dropout else { return Ok(None) };
         let y = self.plane("dropped", x.cols)?;
@@ -68,7 +68,7 @@ impl Pass<'_> {
         Ok(Some(y))
     }
 
-    /// x + dropout(branch), where the branch adds its residual itself if nothing is dropped.
+    /// x + dropout(branch). Without dropout, the branch itself adds the residual.
     pub(crate) fn branch<S>(
         &mut self,
         x: &Plane,
@@ -81,7 +81,7 @@ impl Pass<'_> {
         Ok((dropped.unwrap_or(out), saved))
     }
 
-    /// The gradient of a branch's input from that of its output before dropout.
+    /// Gradient of a branch's input, from `dy`, the gradient of the branch's output after dropout.
     pub(crate) fn branch_gradient(
         &mut self,
         dy: &Plane,

@@ -5,7 +5,7 @@ use crate::gpu::{Buffer, Plane};
 use crate::nn::{Declarations, Init, ParameterId, Pass, Spec};
 use crate::ops::nn::layer_norm::{self, Backward, Forward};
 
-/// gamma and beta `[D]` of a layer normalisation.
+/// A layer normalisation with gamma and beta `[D]`.
 #[derive(Debug)]
 pub struct LayerNorm {
     gamma: ParameterId,
@@ -13,7 +13,7 @@ pub struct LayerNorm {
     eps: f32,
 }
 
-/// What the backward pass needs.
+/// Values saved for the backward pass.
 #[derive(Debug)]
 pub struct Saved {
     x: Plane,
@@ -28,7 +28,7 @@ impl LayerNorm {
         Self { gamma, beta, eps }
     }
 
-    /// y = normalised x [B T, D].
+    /// Normalises x [B T, D] to y [B T, D].
     ///
     /// # Errors
     /// As [`layer_norm::forward`].
@@ -41,7 +41,7 @@ impl LayerNorm {
         Ok((y, pass.save(Saved { x: x.clone(), stats })))
     }
 
-    /// dx from dy, plus `skip`, a gradient of x that flows past the layer. Takes dy and skip.
+    /// Returns dx [B T, D] for dy, plus `skip`, the gradient of x from a skip connection. Consumes dy and skip.
     ///
     /// # Errors
     /// As [`layer_norm::backward`].

@@ -5,7 +5,7 @@ use crate::gpu::Plane;
 use crate::nn::{Declarations, Init, ParameterId, Pass, Spec};
 use crate::ops::nn::linear::{self, Backward, Forward};
 
-/// weight [K, N] and bias `[N]`.
+/// A linear layer with weight [K, N] and bias `[N]`.
 #[derive(Debug)]
 pub struct Linear {
     weight: ParameterId,
@@ -23,7 +23,7 @@ impl Linear {
         Self { weight, bias, outputs }
     }
 
-    /// x W + bias + residual.
+    /// Returns x W + bias + residual [B T, N].
     ///
     /// # Errors
     /// As [`linear::forward`].
@@ -33,7 +33,7 @@ impl Linear {
         Ok(y)
     }
 
-    /// gelu(x W + bias), and the value before the GELU.
+    /// Returns gelu(x W + bias) and the value before the GELU, both [B T, N].
     ///
     /// # Errors
     /// As [`linear::forward`].
@@ -55,7 +55,7 @@ impl Linear {
         linear::forward(pass.b, &Forward { x, w: &w, bias: Some(&bias), residual, y, pre })
     }
 
-    /// The gradient of x, times the derivative of the GELU that made x from `pre`; and the parameters' gradients.
+    /// The gradient of x (of `pre`, if x = gelu(pre)). Adds the parameters' gradients, too.
     ///
     /// # Errors
     /// As [`linear::backward`].

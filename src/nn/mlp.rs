@@ -1,17 +1,17 @@
-//! The two-layer perceptron of a block: gelu(x W1 + b1) W2 + b2.
+//! The two-layer perceptron (MLP) of a block: gelu(x W1 + b1) W2 + b2.
 
 use crate::error::Result;
 use crate::gpu::Plane;
 use crate::nn::{Declarations, Linear, Pass};
 
-/// A layer to `ratio` times the width, GELU, and a layer back.
+/// A linear layer to `ratio` times the width, GELU, and a linear layer back.
 #[derive(Debug)]
 pub struct Mlp {
     up: Linear,
     down: Linear,
 }
 
-/// What the backward pass needs.
+/// Values saved for the backward pass.
 #[derive(Debug)]
 pub struct Saved {
     x: Plane,
@@ -20,14 +20,14 @@ pub struct Saved {
 }
 
 impl Mlp {
-    /// Declares `name.up` and `name.down`; the latter starts with `std_out`.
+    /// Declares `name.up` and `name.down`; `std` and `std_out` are their initial standard deviations.
     pub fn declare(to: &mut Declarations, name: &str, dim: u32, ratio: u32, std: f32, std_out: f32) -> Self {
         let up = Linear::declare(to, &format!("{name}.up"), dim, ratio * dim, std);
         let down = Linear::declare(to, &format!("{name}.down"), ratio * dim, dim, std_out);
         Self { up, down }
     }
 
-    /// The perceptron of x [B T, D], plus `residual`. Takes x.
+    /// The perceptron's output [B T, D] for x [B T, D], plus `residual`. Consumes x.
     ///
     /// # Errors
     /// As [`crate::ops::nn::linear::forward`].
@@ -37,7 +37,7 @@ impl Mlp {
         Ok((y, pass.save(Saved { x, pre, hidden })))
     }
 
-    /// dx from dy, which stays the caller's.
+    /// Returns dx [B T, D] for dy [B T, D].
     ///
     /// # Errors
     /// As [`crate::ops::nn::linear::backward`].

@@ -1,7 +1,7 @@
-//! Layers: each declares its parameters, adds its forward pass to a builder and keeps what its backward pass needs.
+//! Layers. A layer declares its parameters, adds its forward pass to a builder and saves values for its backward pass.
 //!
-//! Which layer a model is made of is a field of its configuration ([`crate::models::language`] has an example). A layer on a
-//! program's own device, without a model around it, is `examples/borrowed_device.rs`.
+//! A model's configuration selects its layers ([`crate::models::language`] has an example).
+//! `examples/borrowed_device.rs` runs a single layer on a program's own device.
 
 mod aft;
 mod attention;

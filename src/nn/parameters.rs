@@ -1,5 +1,5 @@
-//! Parameters live in pages: buffers within a granted binding size, tensors at multiples of 256 bytes, padding zero, tensors
-//! that decay first. Gradients and AdamW's moments lie in pages of the same plan.
+//! Model parameters in pages. A page is a buffer within the granted binding size; tensors are aligned to 256 bytes,
+//! padding is zero, tensors with weight decay come first. Gradients and AdamW's moments have pages of the same layout.
 
 use std::ops::Range;
 
@@ -8,51 +8,51 @@ use crate::gpu::{ALIGN_BYTES, Buffer, Gpu, Page, Placement, Program, Weights};
 use crate::ops::Gradient;
 use crate::random::normal_pair;
 
-/// How a tensor starts.
+/// Initial values of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
     /// All 0.
     Zeros,
     /// All 1.
     Ones,
-    /// Normal with mean 0 and this standard deviation.
+    /// Normally distributed with mean 0 and this standard deviation.
     Normal(f32),
 }
 
-/// A tensor [rows, cols] by name.
+/// A named tensor [rows, cols].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spec {
-    /// Its name in checkpoints.
+    /// Name in checkpoints.
     pub name: String,
     /// Rows; 1 for a vector.
     pub rows: u32,
     /// Columns.
     pub cols: u32,
-    /// Whether weight decay applies.
+    /// Whether AdamW's weight decay applies.
     pub decay: bool,
-    /// How it starts.
+    /// Initial values.
     pub init: Init,
 }
 
-/// A declared tensor.
+/// Id of a declared tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParameterId(usize);
 
-/// The tensors of a model, before they have memory. Tensors declared in one call share a page.
+/// Declared tensors of a model, still without memory. Tensors declared in one call share a page.
 #[derive(Debug, Default)]
 pub struct Declarations {
     groups: Vec<Vec<Spec>>,
 }
 
 impl Declarations {
-    /// Declares tensors whose gradients one kernel writes: they get one page.
+    /// Declares tensors that share a page, because one kernel writes their gradients.
     pub fn together<const N: usize>(&mut self, specs: [Spec; N]) -> [ParameterId; N] {
         let first = self.count();
         self.groups.push(specs.into());
         std::array::from_fn(|i| ParameterId(first + i))
     }
 
-    /// All tensors, in the order in which they were declared.
+    /// All tensors, in order of declaration.
     pub fn specs(&self) -> impl Iterator<Item = &Spec> {
         self.groups.iter().flatten()
     }
@@ -62,16 +62,16 @@ impl Declarations {
     }
 }
 
-/// A page of parameters; for training with gradients and moments.
+/// A page of parameters; for training, with gradients and moments.
 #[derive(Debug)]
 pub struct ParameterPage {
     /// The parameters.
     pub param: Page,
     /// Gradients and AdamW's first and second moments.
     pub training: Option<[Buffer; 3]>,
-    /// vec4s that hold tensors.
+    /// vec4s that hold tensors, padding included.
     pub vec4s: u32,
-    /// vec4s of tensors that decay: the first ones.
+    /// vec4s of tensors with weight decay, which come first.
     pub decayed: u32,
 }
 
@@ -83,17 +83,17 @@ pub struct Parameters {
     pages: Vec<ParameterPage>,
 }
 
-/// Where tensors go: pages of tensor indices with the offset of each, and the bytes of the page and of its decaying part.
+/// Placement of tensors: page and byte offset of each tensor; bytes of each page and of its decaying part.
 struct Layout {
     places: Vec<(usize, u64)>,
     pages: Vec<(u64, u64)>,
 }
 
 impl Parameters {
-    /// Gives memory to declared tensors and initialises them from `seed`; without one they are 0.
+    /// Allocates the declared tensors and initialises them from `seed`; without a seed they are 0.
     ///
     /// # Errors
-    /// [`Error::LimitExceeded`] if a group of tensors is larger than a page may be.
+    /// [`Error::LimitExceeded`] if tensors that must share a page do not fit one.
     pub fn new(
         gpu: &Gpu,
         declared: &Declarations,
@@ -124,7 +124,7 @@ impl Parameters {
         Ok(all)
     }
 
-    /// The tensors' names and shapes, in the order of their ids.
+    /// Specifications of the tensors, in order of their ids.
     pub fn specs(&self) -> &[Spec] {
         &self.specs
     }
@@ -134,18 +134,18 @@ impl Parameters {
         &self.pages
     }
 
-    /// Whether they have gradients and moments.
+    /// Whether the parameters have gradients and moments.
     pub fn trains(&self) -> bool {
         self.pages.iter().any(|page| page.training.is_some())
     }
 
-    /// A tensor, as operations bind it.
+    /// A tensor as an operand of operations.
     pub fn weights(&self, id: ParameterId) -> Weights {
         let ((page, offset), spec) = (self.places[id.0], &self.specs[id.0]);
         self.pages[page].param.tensor(offset, spec.rows, spec.cols)
     }
 
-    /// The gradient of a tensor and of a second one that was declared together with it.
+    /// Gradient of a tensor and of an optional second one declared together with it.
     ///
     /// # Errors
     /// [`Error::Config`] if the parameters were made without gradients.
@@ -157,12 +157,12 @@ impl Parameters {
         Gradient::of(gradients, &self.weights(first), second.as_ref(), accumulate)
     }
 
-    /// The tensor of a name.
+    /// Finds a tensor by name.
     pub fn find(&self, name: &str) -> Option<ParameterId> {
         self.specs.iter().position(|s| s.name == name).map(ParameterId)
     }
 
-    /// Overwrites a tensor with `data` [rows, cols], unpadded; [`Parameters::refresh`] makes kernels see it.
+    /// Overwrites a tensor with `data` [rows, cols], unpadded. Call [`Parameters::refresh`] afterwards.
     ///
     /// # Errors
     /// [`Error::Shape`] if `data` has another length.
@@ -173,7 +173,7 @@ impl Parameters {
         gpu.write(&weights.page, weights.offset_bytes, bytemuck::cast_slice(&weights.pad(data)?))
     }
 
-    /// Overwrites every tensor with `data`, unpadded, in the order of their ids, and makes kernels see them.
+    /// Overwrites every tensor with `data`, unpadded, in order of their ids, and refreshes texture copies.
     ///
     /// # Errors
     /// [`Error::Shape`] if the number of tensors, or the length of one, differs.
@@ -184,7 +184,7 @@ impl Parameters {
         Ok(())
     }
 
-    /// Overwrites AdamW's moments of every tensor, as [`Parameters::moments`] gives them.
+    /// Overwrites AdamW's moments of every tensor, in the form of [`Parameters::moments`].
     ///
     /// # Errors
     /// As [`Parameters::write_all`]; [`Error::Config`] if the parameters were made without moments.
@@ -201,7 +201,7 @@ impl Parameters {
         Ok(())
     }
 
-    /// Brings the textures of all pages up to date after [`Parameters::write`]; submits the copies, if there are textures.
+    /// Updates the texture copies of all pages after [`Parameters::write`], and submits these copies, if there are any.
     pub fn refresh(&self, gpu: &Gpu) {
         let mut program = Program::default();
         self.pages.iter().filter_map(|p| p.param.refresh()).for_each(|command| program.push(command));
@@ -213,15 +213,15 @@ impl Parameters {
         gpu.queue().submit([encoder.finish()]);
     }
 
-    /// Reads every tensor, unpadded, in the order of their ids.
+    /// Reads every tensor, unpadded, in order of their ids.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] if the device went away.
+    /// [`Error::DeviceLost`] if the device was lost.
     pub async fn read(&self, gpu: &Gpu) -> Result<Vec<Vec<f32>>> {
         self.read_from(gpu, |page| Some(&page.param.buffer)).await
     }
 
-    /// Reads the gradient of every tensor, unpadded, in the order of their ids; empty if there are none.
+    /// Reads the gradient of every tensor, unpadded, in order of their ids; empty if there are none.
     ///
     /// # Errors
     /// As [`Parameters::read`].
@@ -229,7 +229,7 @@ impl Parameters {
         self.read_from(gpu, |page| page.training.as_ref().map(|[gradients, ..]| gradients)).await
     }
 
-    /// AdamW's first and second moments of every tensor, unpadded, in the order of their ids; empty if there are none.
+    /// Reads both AdamW moments of every tensor, unpadded, in order of their ids; empty if there are none.
     ///
     /// # Errors
     /// As [`Parameters::read`].
@@ -239,7 +239,8 @@ impl Parameters {
         Ok([first, second])
     }
 
-    /// The name of a tensor that is not finite itself, or else of the last one (the nearest to the loss) whose gradient is not.
+    /// Name of the first tensor with a non-finite value, else of the last (nearest to the loss) with a non-finite
+    /// gradient.
     ///
     /// # Errors
     /// As [`Parameters::read`].
@@ -283,7 +284,7 @@ impl Spec {
         Weights::padded_bytes(self.rows, self.cols).next_multiple_of(ALIGN_BYTES)
     }
 
-    /// The values before training: counters are the seed, the tensor's number and the element's pair.
+    /// Initial values. Random counters are the seed, the tensor's number and the element's pair.
     fn start(&self, seed: u64, tensor: u32) -> Vec<f32> {
         let count = self.rows as usize * self.cols as usize;
         let std = match self.init {
@@ -296,7 +297,7 @@ impl Spec {
     }
 }
 
-/// Fills pages group by group; inside a page the tensors that decay come first.
+/// Fills pages group by group; inside a page, tensors with weight decay come first.
 fn layout(declared: &Declarations, page_bytes: u64) -> Result<Layout> {
     let mut pages: Vec<Vec<usize>> = Vec::new();
     let specs: Vec<_> = declared.specs().collect();
