@@ -1,22 +1,22 @@
-//! Holds f32 results against the f64 truth, each element against a tolerance of its own.
+//! Comparison of f32 results with the f64 reference, with a tolerance per element.
 use std::fmt;
 
-/// The outcome of a comparison: the element that is furthest out, in units of its tolerance.
+/// Result of a comparison: the element with the largest error in units of its tolerance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Worst {
-    /// Index of the worst element; the first of them if several are equally bad.
+    /// Index of the worst element; the first of equals.
     pub index: usize,
-    /// What was computed there; NaN if there is no such element because `actual` is too short.
+    /// Computed value; NaN if `actual` is too short.
     pub actual: f32,
-    /// What is true there; NaN if there is no such element because `expected` is too short.
+    /// True value; NaN if `expected` is too short.
     pub expected: f64,
-    /// |actual - expected| / tolerance; infinite where either is not finite. At most 1 passes.
+    /// |actual - expected| / tolerance; infinite if either is not finite. Passes if at most 1.
     pub ratio: f64,
     /// Index of the first element out of tolerance.
     pub first_bad: Option<usize>,
-    /// How many elements are out of tolerance.
+    /// Number of elements out of tolerance.
     pub bad: usize,
-    /// How many elements were compared.
+    /// Number of elements compared.
     pub count: usize,
 }
 
@@ -44,9 +44,9 @@ impl fmt::Display for Worst {
     }
 }
 
-/// Compares `actual` with `expected`; `tolerance(i)` is the absolute error that element i may have.
+/// Compares `actual` with `expected`; `tolerance(i)` is the allowed absolute error of element i.
 ///
-/// Slices of different lengths do not pass: what is missing counts as not finite.
+/// Slices of different lengths do not pass: missing elements count as not finite.
 pub fn worst(actual: &[f32], expected: &[f64], tolerance: impl Fn(usize) -> f64) -> Worst {
     let count = actual.len().max(expected.len());
     let mut worst =
@@ -67,18 +67,18 @@ pub fn worst(actual: &[f32], expected: &[f64], tolerance: impl Fn(usize) -> f64)
     worst
 }
 
-/// The error in units of the tolerance; a tolerance of zero asks for equality.
+/// The error in units of the tolerance; a tolerance of 0 requires equality.
 fn ratio(actual: f32, expected: f64, tolerance: f64) -> f64 {
     let error = (f64::from(actual) - expected).abs();
     if error == 0.0 {
         return 0.0;
     }
     let ratio = error / tolerance;
-    // NaN from the element or from the tolerance, and a negative tolerance: all fail.
+    // NaN in the element or the tolerance, and a negative tolerance, all fail.
     if ratio >= 0.0 { ratio } else { f64::INFINITY }
 }
 
-/// f32 inputs as the reference takes them.
+/// Converts f32 inputs to f64 for the reference.
 pub fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().copied().map(f64::from).collect()
 }

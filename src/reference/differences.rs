@@ -1,7 +1,7 @@
-//! Central differences, against which the tests hold every gradient of the reference.
+//! Central differences, which tests compare with every gradient of the reference.
 use crate::random::normal_pair;
 
-/// `count` standard normal numbers; each `stream` is a sequence of its own.
+/// `count` standard normal numbers; each `stream` is an independent sequence.
 pub fn normal(stream: u32, count: usize) -> Vec<f64> {
     (0..count).map(|i| normal_pair([i as u32, stream, 0, 0])[0]).collect()
 }
@@ -14,8 +14,8 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// The gradient of a scalar function, by five-point central differences.
 ///
-/// With a step of 1e-3 the truncation (step^4 / 30 of the fifth derivative) and the rounding (2^-53 / step of the
-/// value) are both about 1e-13 for functions of order one.
+/// With a step of 1e-3, truncation (step^4 / 30 times the fifth derivative) and rounding (2^-53 / step times the value)
+/// are both about 1e-13 for functions of order one.
 pub fn central(x: &[f64], f: impl Fn(&[f64]) -> f64) -> Vec<f64> {
     const STEP: f64 = 1e-3;
     let mut x = x.to_vec();
@@ -32,7 +32,7 @@ pub fn central(x: &[f64], f: impl Fn(&[f64]) -> f64) -> Vec<f64> {
     gradient
 }
 
-/// Asserts that `actual` is `expected` up to `tolerance` of the largest expected magnitude.
+/// Asserts that `actual` equals `expected` within `tolerance` times the largest expected magnitude.
 #[track_caller]
 pub fn assert_close(name: &str, actual: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(actual.len(), expected.len(), "{name}: length");
@@ -42,9 +42,9 @@ pub fn assert_close(name: &str, actual: &[f64], expected: &[f64], tolerance: f64
     }
 }
 
-/// Asserts that `analytic` is the gradient of `f` at `x`, to 1e-9 of its largest magnitude.
+/// Asserts that `analytic` is the gradient of `f` at `x`, within 1e-9 times its largest magnitude.
 ///
-/// The differences are good to some 1e-11 (rounding of sums of a hundred terms), a wrong term is off by far more.
+/// The differences are accurate to about 1e-11 (rounding of sums of a hundred terms); a wrong term is off by far more.
 #[track_caller]
 pub fn assert_gradient(name: &str, analytic: &[f64], x: &[f64], f: impl Fn(&[f64]) -> f64) {
     let expected = central(x, f);

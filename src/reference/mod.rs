@@ -1,11 +1,10 @@
-//! The truth: every operation in f64, as loops that follow the paper.
+//! The reference: every operation in f64, as plain loops that follow the paper.
 //!
-//! Each file states its formula and source; `forward` and `gradient` are plain functions on row-major, unpadded slices
-//! (the forms of AFT share theirs, in [`aft::mix`]). Clarity comes before speed, but no sum of exponentials overflows:
-//! exponents are taken relative to their maximum. Lengths are checked by `debug_assert_eq!`; an index out of range
-//! panics as any slice does.
+//! Each file states its formula and source. `forward` and `gradient` are plain functions on row-major, unpadded slices;
+//! the forms of AFT share those of [`aft::mix`]. Clarity comes before speed, but no sum of exponentials overflows:
+//! exponents are relative to their maximum. Lengths are checked by `debug_assert_eq!`; an index out of range panics.
 //!
-//! The running mean, as AFT-simple over equal keys:
+//! AFT-simple over equal keys is a running mean:
 //!
 //! ```
 //! use aft_wgpu::reference::Dims;
@@ -18,7 +17,7 @@
 //!
 //! * [`aft`]: the Attention Free Transformer of Zhai et al., 2021 (arXiv 2105.14103); equation numbers are that paper's.
 //! * [`nn`]: the layers around it, their loss and their optimizer.
-//! * [`compare`]: holds f32 results against this truth.
+//! * [`compare`]: compares f32 results with this reference.
 pub mod aft;
 pub mod compare;
 #[cfg(test)]
@@ -37,17 +36,17 @@ pub struct Dims {
 }
 
 impl Dims {
-    /// The number of elements, B T D.
+    /// Number of elements, B T D.
     pub fn size(self) -> usize {
         self.b * self.t * self.d
     }
 
-    /// Where element `[b, t, d]` lies in a row-major slice.
+    /// Index of element `[b, t, d]` in a row-major slice.
     pub fn at(self, b: usize, t: usize, d: usize) -> usize {
         (b * self.t + t) * self.d + d
     }
 
-    /// Every (b, d), that is every sequence of scalars that AFT mixes over time on its own.
+    /// All (b, d): the sequences of scalars that AFT mixes over time independently.
     pub(crate) fn sequences(self) -> impl Iterator<Item = (usize, usize)> {
         (0..self.b).flat_map(move |b| (0..self.d).map(move |d| (b, d)))
     }

@@ -1,32 +1,32 @@
-//! The bias of AFT-local (Eq. 4), held within its window only.
+//! The bias of AFT-local (Eq. 4), stored only within its window.
 //!
-//! A *band* has a column for every key of a window s. Column j of row t belongs to the key t' = t - (s-1) + j: of s
-//! columns the last is the diagonal when causal, else it is the middle one of 2s - 1. Entries of keys before or behind
-//! the sequence are unused.
+//! A *band* has one column per key of the window. Column j of row t is for key t' = t - (s-1) + j. Causal: s columns,
+//! the last is the diagonal. Otherwise: 2s - 1 columns, the middle one is the diagonal. Entries for keys outside the
+//! sequence are unused.
 pub use super::factors::Gradient;
 use super::{
     factors,
     layout::{Layout, within},
 };
 
-/// The layout `[T, s]` of a causal band, `[T, 2s - 1]` of any other.
+/// The layout of a band: `[T, s]` if causal, else `[T, 2s - 1]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Band {
     /// T.
     pub t: usize,
-    /// s: 0 has no entry (AFT-simple), T or more has one for every pair (AFT-full).
+    /// The window s: 0 has no entries (AFT-simple), T or more has one for every pair (AFT-full).
     pub window: usize,
-    /// Whether the columns end at the diagonal.
+    /// Whether the last column is the diagonal.
     pub causal: bool,
 }
 
 impl Band {
-    /// The columns of a row.
+    /// Columns of a row.
     pub fn width(self) -> usize {
         if self.causal { self.window } else { (2 * self.window).saturating_sub(1) }
     }
 
-    /// The column of the diagonal.
+    /// Column of the diagonal.
     fn origin(self) -> usize {
         self.window.saturating_sub(1)
     }
@@ -64,7 +64,7 @@ pub struct Forward {
     pub band: Vec<f64>,
 }
 
-/// Forms the causal band of width `window` for `t_count` rows from `u` and `v` `[T, R]` of rank `rank` (Eq. 7).
+/// Computes the causal band of width `window` for `t_count` rows from `u` and `v` `[T, R]` of rank `rank` (Eq. 7).
 pub fn forward(t_count: usize, window: usize, rank: usize, u: &[f64], v: &[f64]) -> Forward {
     debug_assert_eq!(u.len(), t_count * rank);
     Forward { band: factors::forward(&Band { t: t_count, window, causal: true }, rank, u, v) }
@@ -82,13 +82,13 @@ mod tests {
 
     #[test]
     fn a_causal_band_holds_the_window_up_to_the_diagonal() {
-        // w = u v^T = [[3, 5], [6, 10]], of which the band of width 2 holds the diagonal last.
+        // w = u v^T = [[3, 5], [6, 10]]; the diagonal is the last column of the band of width 2.
         assert_eq!(forward(2, 2, 1, &[1.0, 2.0], &[3.0, 5.0]).band, [0.0, 3.0, 6.0, 10.0]);
     }
 
     #[test]
     fn any_other_band_holds_the_window_on_both_sides() {
-        // Of width 1 it holds the diagonal alone, of width 3 (s = 2) also both neighbours, unless there are none.
+        // Width 1 holds the diagonal alone; width 3 (s = 2) holds both neighbours, too, where they exist.
         let w = |window| factors::forward(&Band { t: 2, window, causal: false }, 1, &[1.0, 2.0], &[3.0, 5.0]);
         assert_eq!(w(0), [0.0; 0]);
         assert_eq!(w(1), [3.0, 10.0]);

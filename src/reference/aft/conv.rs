@@ -1,27 +1,27 @@
-//! AFT-conv (Eq. 6): a bias for every relative position, and for every head.
+//! AFT-conv (Eq. 6): a bias for every relative position in a kernel, per head.
 //!
 //! ```text
 //! y_t = sigmoid(q_t) * (conv(e^k v, e^w - 1)_t + sum over t' of e^k_t' v_t')
 //!                    / (conv(e^k, e^w - 1)_t + sum over t' of e^k_t')
 //! ```
 //!
-//! A key below a tap has weight (e^w - 1) + 1 = e^w, any other weight 1: this is a bias that is 0 beyond the taps. k has
-//! a channel a head, that all values of the head share. Taps at places outside the sequence or grid are not read.
+//! A key at a tap has weight (e^w - 1) + 1 = e^w, any other key 1: a bias that is 0 outside the kernel. k has one
+//! channel per head, shared by all values of the head. Taps outside the sequence or grid are not read.
 use super::layout::{Layout, within};
 
-/// A kernel `[H, s]` along time: tap i is for the key t' = t + i - (s-1) when causal, else t + i - (s-1)/2.
+/// A kernel `[H, s]` along time: tap i is for key t' = t + i - (s-1) if causal, else t + i - (s-1)/2.
 #[derive(Clone, Copy, Debug)]
 pub struct Line {
     /// H.
     pub heads: usize,
     /// s, odd unless causal.
     pub window: usize,
-    /// Whether the last tap is for the row's own position, or the middle one.
+    /// Whether the last tap is for the row's own position, instead of the middle tap.
     pub causal: bool,
 }
 
 impl Line {
-    /// The tap of the row's own position.
+    /// Tap of the row's own position.
     fn origin(&self) -> usize {
         self.window.saturating_sub(1) / if self.causal { 1 } else { 2 }
     }
@@ -49,10 +49,10 @@ impl Layout for Line {
     }
 }
 
-/// A kernel `[H, s, s]` on a grid whose positions are time, row by row: tap (i, j) is for the key
-/// (i - (s-1)/2) rows below and (j - (s-1)/2) columns to the right of t.
+/// A kernel `[H, s, s]` on a grid with positions in raster order: tap (i, j) is for the key (i - (s-1)/2) rows below
+/// and (j - (s-1)/2) columns to the right of t.
 ///
-/// A causal pass, in raster order, leaves the taps of later positions unread.
+/// A causal pass does not read taps of later positions in raster order.
 #[derive(Clone, Copy, Debug)]
 pub struct Grid {
     /// H.
@@ -66,7 +66,7 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// The tap of the row's own position, along either axis.
+    /// Tap of the row's own position, along either axis.
     fn origin(&self) -> usize {
         self.window.saturating_sub(1) / 2
     }

@@ -1,4 +1,4 @@
-//! The factorised position bias (Eq. 7), formed only where a layout reads it.
+//! The factorised position bias (Eq. 7), computed only where a layout has an entry.
 //!
 //! ```text
 //! w[t, t']   = sum over r of u[t, r] v[t', r]
@@ -16,7 +16,7 @@ pub struct Gradient {
     pub dv: Vec<f64>,
 }
 
-/// Forms w, as `layout` has it, from `u` and `v` `[T, R]` of rank `rank`; 0 where it has no pair.
+/// Computes w in the order of `layout` from `u` and `v` `[T, R]` of rank `rank`; entries without a pair are 0.
 pub fn forward(layout: &dyn Layout, rank: usize, u: &[f64], v: &[f64]) -> Vec<f64> {
     debug_assert_eq!(u.len(), v.len());
     let mut w = vec![0.0; layout.size()];
@@ -26,7 +26,7 @@ pub fn forward(layout: &dyn Layout, rank: usize, u: &[f64], v: &[f64]) -> Vec<f6
     w
 }
 
-/// The gradient of [`forward`] for `dw`; its entries without a pair are not read.
+/// The gradient of [`forward`] for `dw`; entries of dw without a pair are not read.
 pub fn gradient(layout: &dyn Layout, rank: usize, u: &[f64], v: &[f64], dw: &[f64]) -> Gradient {
     debug_assert_eq!(dw.len(), layout.size());
     let mut out = Gradient { du: vec![0.0; u.len()], dv: vec![0.0; v.len()] };
@@ -39,7 +39,7 @@ pub fn gradient(layout: &dyn Layout, rank: usize, u: &[f64], v: &[f64], dw: &[f6
     out
 }
 
-/// Every pair with an entry, as (t, key, entry).
+/// All pairs with an entry, as (t, key, entry).
 fn pairs(layout: &dyn Layout, t_count: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     let (before, after) = layout.reach();
     (0..t_count).flat_map(move |t| {

@@ -1,7 +1,7 @@
 //! AFT-full (Eq. 2): a bias for every pair.
 use super::Layout;
 
-/// The layout `[T, T]`: row t, then key t'. Rank-R factors of it are in [`factors`](super::factors).
+/// The layout `[T, T]`: row t, key t'. [`factors`](super::factors) computes it from factors of rank R.
 #[derive(Clone, Copy, Debug)]
 pub struct Dense {
     /// T.

@@ -1,4 +1,4 @@
-//! The kernel of AFT-conv in the parameters of Eq. 8, head by head.
+//! The normalised kernel of AFT-conv (Eq. 8), per head.
 //!
 //! ```text
 //! n = (raw - mean(raw)) / std(raw),  w = gamma n + beta
@@ -6,8 +6,8 @@
 //! draw = gamma / std(raw) * (dw - mean(dw) - n mean(dw n))
 //! ```
 //!
-//! Means are over the taps of a head, and so is the population standard deviation (the paper names neither this nor an
-//! epsilon, and none is added). Where all taps are equal, as a single one is, n is 0 and draw with it.
+//! Mean and population standard deviation are over the taps of a head. The paper states neither this nor an epsilon;
+//! none is added. If all taps are equal, as a single tap is, n and draw are 0.
 
 /// Gradients of the parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +44,7 @@ pub fn gradient(raw: &[f64], gamma: &[f64], dw: &[f64]) -> Gradient {
     out
 }
 
-/// A kernel of mean 0 and deviation 1, and the deviation that it had.
+/// A kernel normalised to mean 0 and deviation 1, and its original deviation.
 struct Normal {
     n: Vec<f64>,
     std: f64,
@@ -52,7 +52,7 @@ struct Normal {
 
 impl Normal {
     fn of(raw: &[f64]) -> Self {
-        // Equal taps are asked for by name: the deviation of a rounded mean need not be 0.
+        // Equal taps are tested explicitly: with a rounded mean their deviation may differ from 0.
         if raw.iter().all(|tap| *tap == raw[0]) {
             return Self { n: vec![0.0; raw.len()], std: 0.0 };
         }
@@ -67,7 +67,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The taps of a head; at least 1, as chunks must be.
+/// Taps of a head; at least 1, because chunks must not be empty.
 fn taps(raw: &[f64], gamma: &[f64]) -> usize {
     debug_assert_eq!(raw.len() % gamma.len(), 0);
     (raw.len() / gamma.len()).max(1)
@@ -88,7 +88,7 @@ mod tests {
             if taps > 2 {
                 assert_gradient("draw", &grad.draw, &raw, |raw| loss(raw, &gamma, &beta));
             } else {
-                // Two taps are -1 and 1 whatever they were.
+                // Two taps always normalise to -1 and 1.
                 assert!(grad.draw.iter().all(|draw| draw.abs() < 1e-14), "{:?}", grad.draw);
             }
             assert_gradient("dgamma", &grad.dgamma, &gamma, |gamma| loss(&raw, gamma, &beta));

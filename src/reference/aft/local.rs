@@ -1,13 +1,13 @@
-//! AFT-local (Eq. 4), in the form a language model has: causal, and without a mask.
+//! AFT-local (Eq. 4) as in a language model: causal, without a mask.
 //!
 //! ```text
 //! y_t = sigmoid(q_t) * sum over t' <= t of e^(k_t' + w_tt') v_t' / sum over t' <= t of e^(k_t' + w_tt')
 //! w_tt' = band[t, t' - t + s - 1] where t - s < t', else 0
 //! ```
 //!
-//! The bias outside the window is 0, not minus infinity: every past key counts. The band is laid out as in
-//! [`super::band`]; its entries before the sequence are not read. A window of 0 is AFT-simple, one of T or more
-//! biases every key. The other forms are [`mix`] with a [`Band`].
+//! The bias outside the window is 0, not minus infinity: every earlier key counts. [`super::band`] gives the layout of
+//! the band; entries before the sequence are not read. A window of 0 is AFT-simple; a window of T or more is AFT-full.
+//! Other forms are [`mix`] with a [`Band`].
 pub use super::Forward;
 use super::{Inputs, band::Band, mix};
 use crate::reference::Dims;
@@ -15,7 +15,7 @@ use crate::reference::Dims;
 /// Gradients.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradient {
-    /// Of the gate `[B, T, D]`; all zero without one.
+    /// Of q `[B, T, D]`; zero without q.
     pub dq: Vec<f64>,
     /// Of the keys `[B, T, D]`.
     pub dk: Vec<f64>,
@@ -25,7 +25,7 @@ pub struct Gradient {
     pub dband: Vec<f64>,
 }
 
-/// Mixes `v` over time; q, k, v are `[B, T, D]`, `band` is `[T, s]` with s = `window`, and without `q` the gate is 1.
+/// Mixes `v` over time. q, k, v are `[B, T, D]`, `band` is `[T, s]` with s = `window`; without `q` the gate is 1.
 pub fn forward(dims: Dims, window: usize, q: Option<&[f64]>, k: &[f64], v: &[f64], band: &[f64]) -> Forward {
     mix::forward(&Inputs::new(dims, true, q, k, v), &Band { t: dims.t, window, causal: true }, band)
 }
@@ -55,7 +55,7 @@ mod tests {
     };
 
     const DIMS: Dims = Dims { b: 2, t: 7, d: 3 };
-    /// None, the diagonal, within, the whole sequence, beyond it.
+    /// No window, the diagonal, a part, the whole sequence, and more.
     const WINDOWS: [usize; 5] = [0, 1, 3, 7, 9];
 
     fn inputs() -> [Vec<f64>; 4] {
@@ -96,14 +96,14 @@ mod tests {
         }
     }
 
-    /// The scans of AFT-simple subtract two sums for dk, the pairs here do not.
+    /// For dk, the scans of AFT-simple subtract two sums; the pairs here do not.
     #[test]
     fn values_far_from_zero_agree_with_the_scans_of_simple() {
         let [q, k, v, dy] = inputs();
         let v: Vec<_> = v.iter().map(|v| v + 1e3).collect();
         let simple = simple::gradient(DIMS, true, Some(&q), &k, &v, &dy);
         let grad = gradient(DIMS, 0, Some(&q), &k, &v, &[], &dy);
-        // What cancels is 1e3 times the result, so 1e3 roundings.
+        // The cancelling terms are 1e3 times the result, and so is the rounding.
         assert_close("dk", &simple.dk, &grad.dk, 1e-12);
         assert_close("dv", &simple.dv, &grad.dv, 1e-14);
     }
@@ -113,7 +113,7 @@ mod tests {
         let [q, k, v, dy] = inputs();
         let s = DIMS.t;
         let band = normal(5, DIMS.t * s);
-        // Row t is offset by t thousands: the maximum must be taken per row, not per key.
+        // Row t is offset by 1000 t: the maximum must be taken per row, not per key.
         let shifted: Vec<_> = band.iter().enumerate().map(|(e, w)| w + (e / s) as f64 * 1000.0).collect();
         let (there, here) = (forward(DIMS, s, Some(&q), &k, &v, &shifted), forward(DIMS, s, Some(&q), &k, &v, &band));
         // The sum w + 6000 is rounded to 1e-12.
@@ -128,7 +128,7 @@ mod tests {
         assert_close("dband", &there.dband, &here.dband, 1e-11);
     }
 
-    /// Separate maxima of k and w underflow both sums here, and leave 0/0.
+    /// With separate maxima of k and w both sums would underflow to 0/0.
     #[test]
     fn regression_keys_and_biases_of_ten_thousand_that_cancel() {
         let dims = Dims { b: 1, t: 3, d: 1 };
@@ -142,8 +142,8 @@ mod tests {
         assert_eq!(grad.dband[6..], grad.dk[..]);
     }
 
-    /// The window holds s keys, t - s < t' <= t: with those suppressed, what is left is the mean of the keys up to
-    /// t - s. One key more or fewer, or a bias of minus infinity outside, gives another mean.
+    /// The window holds s keys, t - s < t' <= t. With these suppressed, y is the mean of the keys up to t - s. One key
+    /// more or fewer, or a bias of minus infinity outside, gives another mean.
     #[test]
     fn regression_the_window_is_not_off_by_one_and_older_keys_count() {
         let dims = Dims { b: 1, t: 6, d: 1 };
@@ -157,7 +157,7 @@ mod tests {
         }
     }
 
-    /// A bias that multiplies the keys instead of being added to them has no effect where they are zero.
+    /// A bias that multiplies the keys, instead of adding to them, has no effect on zero keys.
     #[test]
     fn regression_the_bias_is_added() {
         let dims = Dims { b: 1, t: 2, d: 1 };

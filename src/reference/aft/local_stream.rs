@@ -1,27 +1,27 @@
-//! AFT-local over a stream (Eq. 4 with sums that end at t' = t): the keys of the window are kept, as each row biases them
-//! anew, and one that leaves it joins the state of AFT-simple.
+//! AFT-local over a stream (causal Eq. 4). Keys in the window are kept, because each row biases them anew; a key that
+//! leaves the window is merged into the state of AFT-simple.
 use std::collections::VecDeque;
 
 use super::{Layout, band::Band, gate, state::State};
 use crate::reference::Dims;
 
-/// The state of B sequences of D channels, with a window of s.
+/// State of B sequences of D channels, with a window of s.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stream {
     window: usize,
     position: usize,
-    /// For each channel of each sequence, the keys before the window, and the keys and values in it.
+    /// Per channel and sequence: the state of the keys before the window, and the keys and values in it.
     channels: Vec<(State, VecDeque<(f64, f64)>)>,
 }
 
 impl Stream {
-    /// Nothing was read.
+    /// The state before the first token.
     pub fn new(sequences: usize, channels: usize, window: usize) -> Self {
         Self { window, position: 0, channels: vec![(State::EMPTY, VecDeque::new()); sequences * channels] }
     }
 
-    /// y `[B, T, D]` of the next T tokens, of which q, k and v are `[B, T, D]`; `band` `[positions, s]` is that of all positions,
-    /// laid out as in [`super::band`], and without `q` the gate is 1.
+    /// y `[B, T, D]` of the next T tokens with q, k and v `[B, T, D]`. `band` `[positions, s]` covers all positions, in
+    /// the layout of [`super::band`]; without `q` the gate is 1.
     pub fn forward(&mut self, dims: Dims, q: Option<&[f64]>, k: &[f64], v: &[f64], band: &[f64]) -> Vec<f64> {
         let layout = Band { t: self.position + dims.t, window: self.window, causal: true };
         let mut y = vec![0.0; dims.size()];

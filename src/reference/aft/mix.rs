@@ -1,7 +1,7 @@
-//! Every form of AFT, whole: y and all gradients.
+//! y and all gradients of every form of AFT, complete.
 use super::{Forward, Gradient, Inputs, Layout, gate, sequence::Sequence};
 
-/// Mixes the values over time; `w` lies as `layout` says.
+/// Mixes the values over time; `w` is in the order of `layout`.
 pub fn forward(inputs: &Inputs, layout: &dyn Layout, w: &[f64]) -> Forward {
     inputs.check();
     debug_assert_eq!(w.len(), layout.size());

@@ -1,11 +1,11 @@
-//! The Attention Free Transformer: mixing over time, channel by channel (Eq. 2; all products element-wise).
+//! The Attention Free Transformer: mixing over time, per channel (Eq. 2; all products element-wise).
 //!
 //! ```text
 //! y_t = sigmoid(q_t) * R_t,  R_t = sum over t' of e^(k_t' + w_tt') v_t' / sum over t' of e^(k_t' + w_tt')
 //! ```
 //!
-//! Causal means that the sums end at t' = t. A mask takes keys out of the sums; a row without any key gives 0.
-//! The gradients follow from G and the share p of each key:
+//! Causal: the sums end at t' = t. A mask removes keys from the sums; a row without any key gives 0.
+//! The gradients follow from G and the weight p of each key:
 //!
 //! ```text
 //! G_t = dy_t sigmoid(q_t),  p_tt' = e^(k_t' + w_tt') / sum over t' of e^(k_t' + w_tt')
@@ -15,8 +15,8 @@
 //! dw_tt' = sum over batch and channels of p_tt' G_t (v_t' - R_t)
 //! ```
 //!
-//! The forms differ in w alone, so one evaluator serves them all: [`mix`] whole, [`sample`] on a few rows, heads and
-//! entries. A form is a [`Layout`], which says what entry of w a pair (t, t') reads:
+//! The forms differ only in w, so one evaluator serves them all: [`mix`] in full, [`sample`] for a few rows, heads and
+//! entries. A form is a [`Layout`], which gives the entry of w for a pair (t, t'):
 //!
 //! | form | layout | w in memory |
 //! | --- | --- | --- |
@@ -26,8 +26,8 @@
 //! | AFT-conv 1-D (Eq. 6) | [`conv::Line`] | `[H, s]` |
 //! | AFT-conv 2-D | [`conv::Grid`] | `[H, s, s]` |
 //!
-//! [`factors`] makes the w of full and local from factors (Eq. 7), [`kernel_norm`] that of conv from a normalised
-//! kernel (Eq. 8); both fold dw back.
+//! [`factors`] computes the w of full and local from factors (Eq. 7), [`kernel_norm`] that of conv from a raw kernel
+//! (Eq. 8); both have the gradient, too.
 pub mod band;
 pub mod conv;
 pub mod factors;
@@ -48,39 +48,39 @@ mod tests;
 use super::Dims;
 pub use layout::Layout;
 
-/// The logistic function, without overflow and exact to rounding in both tails.
+/// The logistic function, without overflow and accurate to rounding in both tails.
 pub fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// The gate at one element and its derivative; without q the gate is 1.
+/// The gate sigmoid(q) at one element, and its derivative; without q the gate is 1.
 ///
 /// 1 - sigmoid(q) is computed as sigmoid(-q), so that a saturated gate keeps its true derivative.
 fn gate(q: Option<&[f64]>, index: usize) -> (f64, f64) {
     q.map_or((1.0, 0.0), |q| (sigmoid(q[index]), sigmoid(q[index]) * sigmoid(-q[index])))
 }
 
-/// What is mixed, whatever the form.
+/// Inputs of every form.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
     /// B, T and D.
     pub dims: Dims,
-    /// H, the channels of k: D, but for AFT-conv any divisor of D. Channel c of v goes with head c / (D / H).
+    /// H, the channels of k: D, or for AFT-conv any divisor of D. Channel c of v belongs to head c / (D / H).
     pub heads: usize,
     /// Whether the sums end at t' = t.
     pub causal: bool,
-    /// `[B, T, D]`; without it the gate is 1.
+    /// `[B, T, D]`; none: the gate is 1.
     pub q: Option<&'a [f64]>,
     /// `[B, T, H]`.
     pub k: &'a [f64],
     /// `[B, T, D]`.
     pub v: &'a [f64],
-    /// `[B, T]`: whether the key at t' counts. The k and v of one that does not are not read.
+    /// `[B, T]`: whether the key at t' counts. k and v of masked keys are not read.
     pub mask: Option<&'a [bool]>,
 }
 
 impl<'a> Inputs<'a> {
-    /// A key for every channel of v, and all of them count.
+    /// Inputs with a key channel for every channel of v, and no mask.
     pub fn new(dims: Dims, causal: bool, q: Option<&'a [f64]>, k: &'a [f64], v: &'a [f64]) -> Self {
         Self { dims, heads: dims.d, causal, q, k, v, mask: None }
     }
@@ -90,7 +90,7 @@ impl<'a> Inputs<'a> {
         Dims { d: self.heads, ..self.dims }
     }
 
-    /// D / H, the channels of a head.
+    /// Channels of a head, D / H.
     pub fn head_size(&self) -> usize {
         self.dims.d / self.heads
     }
@@ -104,24 +104,24 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// What a mixing pass returns; both are `[B, T, D]`.
+/// Output of a mixing pass; both are `[B, T, D]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forward {
     /// The mixed and gated values; 0 where no key counts.
     pub y: Vec<f64>,
-    /// L, the logarithm of the lower sum, in nats; -infinity where no key counts.
+    /// L, the log-sum-exp of the exponents k + w (log of the denominator), in nats; -infinity where no key counts.
     pub log_den: Vec<f64>,
 }
 
-/// Gradients of a mixing pass, each in the shape of what it is of.
+/// Gradients of a mixing pass.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradient {
-    /// Of the gate `[B, T, D]`; all zero without one.
+    /// Of q `[B, T, D]`; zero without q.
     pub dq: Vec<f64>,
-    /// Of the keys `[B, T, H]`; zero where they do not count.
+    /// Of the keys `[B, T, H]`; zero where masked.
     pub dk: Vec<f64>,
-    /// Of the values `[B, T, D]`; zero where they do not count.
+    /// Of the values `[B, T, D]`; zero where masked.
     pub dv: Vec<f64>,
-    /// Of w, summed over the batch and the channels that share an entry; zero in entries that no pair reads.
+    /// Of w, summed over the batch and the channels that share an entry; zero in unused entries.
     pub dw: Vec<f64>,
 }

@@ -1,16 +1,16 @@
-//! Every form of AFT, in part: what long sequences can be held against without the cost of the whole.
+//! Parts of the results of every form of AFT, to check long sequences without computing everything.
 //!
-//! With S for how far w reaches (s in a band or on a line, about s columns of a grid, T where w is dense):
+//! S is the reach of w: s for a band or line, about s times the columns for a grid, T for dense w.
 //!
-//! * [`rows`] of y and log_den in all channels: O(B D (T + n S)) for n rows.
-//! * [`head`] gradients of one sequence, over all of time: O((D / H) T S).
-//! * [`entries`] of dw: O(B D (T + n S)) where they are read in n rows.
+//! * [`rows`]: n rows of y and log_den in all channels, O(B D (T + n S)).
+//! * [`head`]: gradients of a head of one sequence at all positions, O((D / H) T S).
+//! * [`entries`]: entries of dw, O(B D (T + n S)) if n rows read them.
 use super::{Forward, Inputs, Layout, gate, sequence::Sequence};
 
 /// Gradients of one head of one sequence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
-    /// Of the gate `[T, D / H]`.
+    /// Of q `[T, D / H]`.
     pub dq: Vec<f64>,
     /// Of the keys `[T]`.
     pub dk: Vec<f64>,
@@ -18,7 +18,7 @@ pub struct Head {
     pub dv: Vec<f64>,
 }
 
-/// The `rows` t of [`mix::forward`](super::mix::forward), each result `[B, n, D]`.
+/// The rows `rows` of [`mix::forward`](super::mix::forward), `[B, n, D]` each.
 pub fn rows(inputs: &Inputs, layout: &dyn Layout, w: &[f64], rows: &[usize]) -> Forward {
     inputs.check();
     let n = inputs.dims.b * rows.len() * inputs.dims.d;
@@ -34,7 +34,7 @@ pub fn rows(inputs: &Inputs, layout: &dyn Layout, w: &[f64], rows: &[usize]) -> 
     out
 }
 
-/// The gradients of `head` of sequence `b` out of [`mix::gradient`](super::mix::gradient).
+/// The part of [`mix::gradient`](super::mix::gradient) for `head` of sequence `b`.
 pub fn head(inputs: &Inputs, layout: &dyn Layout, w: &[f64], dy: &[f64], b: usize, head: usize) -> Head {
     inputs.check();
     let (t_count, size) = (inputs.dims.t, inputs.head_size());
@@ -50,7 +50,7 @@ pub fn head(inputs: &Inputs, layout: &dyn Layout, w: &[f64], dy: &[f64], b: usiz
     out
 }
 
-/// The `entries` of dw out of [`mix::gradient`](super::mix::gradient).
+/// The entries `entries` of dw of [`mix::gradient`](super::mix::gradient).
 pub fn entries(inputs: &Inputs, layout: &dyn Layout, w: &[f64], dy: &[f64], entries: &[usize]) -> Vec<f64> {
     inputs.check();
     let read = |t: &usize| entries.iter().any(|&entry| layout.key(entry, *t).is_some());

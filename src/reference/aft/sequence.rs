@@ -1,14 +1,14 @@
-//! One channel of one sequence: the scalars that AFT mixes over time on their own.
+//! One channel of one sequence, which AFT mixes over time independently of all others.
 //!
-//! Keys within the reach of w are summed pair by pair, as the paper writes it. All others have w = 0, so that running
-//! sums over time stand for them: over the keys before and behind a row's reach, and for the gradients over the rows
-//! behind and before a key's. A row then costs as many exponentials as w reaches, and not T:
+//! Keys within the reach of w are summed pair by pair, as in the paper. All others have w = 0, so prefix and suffix
+//! sums over time give their part: over the keys before and after a row's reach, and for the gradients over the rows
+//! whose reach does not include a key. A row then costs as many exponentials as w reaches, not T:
 //!
 //! ```text
 //! p_tt' = e^(k_t' - m_t) / den_t,  dv_t' = e^(k_t') * sum over t of e^(-m_t) (G_t / den_t)
 //! ```
 //!
-//! with m and den of the state of row t. There m_t >= k_t', so the two exponents joined are never positive.
+//! with m and den of the state of row t. As m_t >= k_t', the joint exponent k_t' - m_t is never positive.
 use super::{Inputs, Layout, gate, state::State};
 use std::ops::Range;
 
@@ -29,10 +29,10 @@ pub struct Gradient {
 }
 
 impl Sequence<'_> {
-    /// The state of each of `rows`: what it sums over.
+    /// The state of each of `rows`: its sums over keys.
     pub fn states(&self, rows: impl Iterator<Item = usize>) -> Vec<State> {
         let before = running(0..self.time(), |state, key| self.push(state, key));
-        // Of a causal row nothing comes after its reach.
+        // A causal row has no keys after its reach.
         let after_keys = if self.inputs.causal { 0..0 } else { 0..self.time() };
         let after = running(after_keys.rev(), |state, key| self.push(state, key));
         rows.map(|t| {
@@ -46,12 +46,12 @@ impl Sequence<'_> {
         .collect()
     }
 
-    /// The gradient for `dy` `[B, T, D]`; `dw(entry, value)` takes what is to be added to an entry of w.
+    /// The gradient for `dy` `[B, T, D]`; calls `dw(entry, value)` for each value to add to an entry of dw.
     pub fn gradient(&self, dy: &[f64], mut dw: impl FnMut(usize, f64)) -> Gradient {
         let zeros = vec![0.0; self.time()];
         let mut out = Gradient { dq: zeros.clone(), dk: zeros.clone(), dv: zeros };
         let states = self.states(0..self.time());
-        // The rows that see a key; all else has no gradient.
+        // Rows that see a key; other rows have no gradient.
         let seeing = || (0..self.time()).filter(|&t| !states[t].is_empty());
         for t in seeing() {
             let (i, state) = (self.at(t), states[t]);
@@ -66,7 +66,7 @@ impl Sequence<'_> {
                 }
             }
         }
-        // Sums over rows: of p G and of p G R, without their common factor e^(k_t').
+        // Sums over rows of p G and p G R, without their common factor e^(k_t').
         let push = |(of_g, of_gr): &mut (State, State), t: usize| {
             if !states[t].is_empty() {
                 let g = self.gated(dy, t) / states[t].den;
@@ -79,7 +79,7 @@ impl Sequence<'_> {
         let earlier = running(earlier_rows, push);
         let (before, after) = self.layout.reach();
         for key in (0..self.time()).filter(|&key| self.counts(key)) {
-            // Rows whose reach ends before the key come to it from t' > t + after, the others from t' < t - before.
+            // Rows whose reach does not include the key: t > t' + before, and t < t' - after.
             let later = later[self.time().saturating_sub(key.saturating_add(before).saturating_add(1))];
             let earlier = if self.inputs.causal { Default::default() } else { earlier[key.saturating_sub(after)] };
             for (of_g, of_gr) in [later, earlier] {
@@ -106,7 +106,7 @@ impl Sequence<'_> {
         self.inputs.v[self.at(key)]
     }
 
-    /// Whether the mask lets `key` count.
+    /// Whether the mask keeps `key`.
     pub fn counts(&self, key: usize) -> bool {
         self.inputs.mask.is_none_or(|mask| mask[self.b * self.time() + key])
     }
@@ -116,7 +116,7 @@ impl Sequence<'_> {
         key < self.time() && !(self.inputs.causal && key > t) && self.counts(key)
     }
 
-    /// Where row `t` lies in a `[B, T, D]`.
+    /// Index of row `t` in a slice `[B, T, D]`.
     pub fn at(&self, t: usize) -> usize {
         self.inputs.dims.at(self.b, t, self.d)
     }
@@ -127,7 +127,7 @@ impl Sequence<'_> {
         }
     }
 
-    /// The keys that row `t` may see and w may reach.
+    /// Keys that row `t` may see within the reach of w.
     fn near(&self, t: usize) -> Range<usize> {
         let (before, after) = self.layout.reach();
         let last = if self.inputs.causal { t } else { t.saturating_add(after).min(self.time() - 1) };
@@ -147,7 +147,7 @@ impl Sequence<'_> {
     }
 }
 
-/// Element n is the sum over the first n of `items`.
+/// Prefix sums: element n is the sum over the first n of `items`.
 fn running<S: Copy + Default>(items: impl Iterator<Item = usize>, push: impl Fn(&mut S, usize)) -> Vec<S> {
     let mut sum = S::default();
     let sums = items.map(|item| {

@@ -1,15 +1,15 @@
-//! AFT-simple, causal and not (Eq. 5; the sums end at t' = t when causal), without a mask.
+//! AFT-simple, causal or not (Eq. 5; if causal, the sums end at t' = t), without a mask.
 //!
 //! ```text
 //! y_t = sigmoid(q_t) * sum over t' of e^(k_t') v_t' / sum over t' of e^(k_t')
 //! ```
 //!
-//! Both passes are scans over time, so that long sequences stay affordable. With a mask it is [`mix`] with [`NoBias`].
+//! Both passes are scans over time, so the cost is linear in T. For a mask use [`mix`] with [`NoBias`].
 pub use super::Forward;
 use super::{Inputs, Layout, mix};
 use crate::reference::Dims;
 
-/// The layout of no bias at all.
+/// The layout without a bias.
 #[derive(Clone, Copy, Debug)]
 pub struct NoBias;
 
@@ -38,7 +38,7 @@ impl Layout for NoBias {
 /// Gradients, each `[B, T, D]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradient {
-    /// Of the gate; all zero without one.
+    /// Of q; zero without q.
     pub dq: Vec<f64>,
     /// Of the keys.
     pub dk: Vec<f64>,
@@ -46,7 +46,7 @@ pub struct Gradient {
     pub dv: Vec<f64>,
 }
 
-/// Mixes `v` over time; all slices are `[B, T, D]`, and without `q` the gate is 1.
+/// Mixes `v` over time. All slices are `[B, T, D]`; without `q` the gate is 1.
 pub fn forward(dims: Dims, causal: bool, q: Option<&[f64]>, k: &[f64], v: &[f64]) -> Forward {
     mix::forward(&Inputs::new(dims, causal, q, k, v), &NoBias, &[])
 }
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(forward(dims, false, None, &[0.0; 4], &[1.0, 3.0, 10.0, 30.0]).y, [2.0, 2.0, 20.0, 20.0]);
     }
 
-    /// A maximum that is taken over future keys leaves 0/0 behind, or moves the past in its last bits.
+    /// A maximum over future keys gives 0/0, or changes the last bits of earlier rows.
     #[test]
     fn regression_the_future_does_not_change_the_past() {
         let [q, mut k, mut v, _] = inputs();

@@ -1,4 +1,4 @@
-//! AFT-simple over a stream (Eq. 5 with sums that end at t' = t): what was read is kept as one state a channel.
+//! AFT-simple over a stream (causal Eq. 5), with one state per channel.
 //!
 //! ```text
 //! state_t = state_(t-1) merged with (k_t, v_t),  y_t = sigmoid(q_t) * mean of state_t
@@ -6,19 +6,19 @@
 use super::{gate, state::State};
 use crate::reference::Dims;
 
-/// The state of B sequences of D channels.
+/// State of B sequences of D channels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stream {
     states: Vec<State>,
 }
 
 impl Stream {
-    /// Nothing was read.
+    /// The state before the first token.
     pub fn new(sequences: usize, channels: usize) -> Self {
         Self { states: vec![State::EMPTY; sequences * channels] }
     }
 
-    /// y `[B, T, D]` of the next T tokens, of which q, k and v are `[B, T, D]`; without `q` the gate is 1.
+    /// y `[B, T, D]` of the next T tokens with q, k and v `[B, T, D]`; without `q` the gate is 1.
     pub fn forward(&mut self, dims: Dims, q: Option<&[f64]>, k: &[f64], v: &[f64]) -> Vec<f64> {
         let mut y = vec![0.0; dims.size()];
         for (b, d) in dims.sequences() {

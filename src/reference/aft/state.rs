@@ -1,7 +1,7 @@
-//! The algebra of (max, num, den): sums of exponentially weighted values that neither overflow nor vanish.
+//! Online softmax state (max, num, den): sums of exponentially weighted values without overflow or underflow.
 //!
-//! A state stands for num e^max = sum of e^x v and den e^max = sum of e^x over the pairs (x, v) pushed so far, with
-//! max the largest x. Merging is associative and commutative (up to rounding), with [`State::EMPTY`] neutral:
+//! A state holds the sums num e^max = sum of e^x v and den e^max = sum of e^x over the pairs (x, v) pushed so far, with
+//! max the largest x. Merging is associative and commutative (up to rounding), [`State::EMPTY`] is neutral:
 //!
 //! ```text
 //! max = max(max1, max2)
@@ -29,7 +29,7 @@ impl Default for State {
 }
 
 impl State {
-    /// The sum over nothing.
+    /// The sum over no pairs.
     pub const EMPTY: Self = Self { max: f64::NEG_INFINITY, num: 0.0, den: 0.0 };
 
     /// Whether nothing was pushed.
@@ -37,7 +37,7 @@ impl State {
         self.den == 0.0
     }
 
-    /// The sum over both sets of pairs.
+    /// The sum over the pairs of both.
     pub fn merge(self, other: Self) -> Self {
         // The difference of two infinities would be NaN.
         if self.is_empty() {
@@ -66,7 +66,7 @@ impl State {
         self.max + self.den.ln()
     }
 
-    /// The share of the sum of weights that e^exponent makes up.
+    /// The normalised weight of e^exponent: its share of the sum of weights.
     pub fn share(self, exponent: f64) -> f64 {
         (exponent - self.max).exp() / self.den
     }

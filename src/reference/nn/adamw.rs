@@ -7,9 +7,9 @@
 //! param -= lr (m / (1 - beta1^step) / (sqrt(v / (1 - beta2^step)) + eps) + weight_decay param)
 //! ```
 //!
-//! The learning rate multiplies the decay too, and the decay sees the parameter as it was before the step.
+//! The decay is multiplied by the learning rate, too, and uses the parameter before the step.
 
-/// What is constant over a run, but for a schedule of `lr`.
+/// Hyper-parameters, constant over a run except for a schedule of `lr`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hyper {
     /// Learning rate.
@@ -18,13 +18,13 @@ pub struct Hyper {
     pub beta1: f64,
     /// Decay of the second moment.
     pub beta2: f64,
-    /// Added to the root of the second moment.
+    /// Added to the square root of the second moment.
     pub eps: f64,
     /// Decoupled weight decay, per unit of learning rate.
     pub weight_decay: f64,
 }
 
-/// The state after a step, each as long as the slices that went in.
+/// The state after a step, each of the length of the inputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Update {
     /// The parameters.
@@ -35,7 +35,7 @@ pub struct Update {
     pub v: Vec<f64>,
 }
 
-/// One step on a flat slice; `step` counts from 1 and `grad_scale` is the clipping factor.
+/// One step on a flat slice; `step` counts from 1, and `grad_scale` is the clipping factor.
 pub fn step(hyper: &Hyper, step: u32, grad_scale: f64, param: &[f64], grad: &[f64], m: &[f64], v: &[f64]) -> Update {
     debug_assert_eq!((grad.len(), m.len(), v.len()), (param.len(), param.len(), param.len()));
     let &Hyper { lr, beta1, beta2, eps, weight_decay } = hyper;
@@ -58,7 +58,7 @@ mod tests {
 
     const HYPER: Hyper = Hyper { lr: 0.01, beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1 };
 
-    /// Bias correction makes the moments of a constant gradient exact from the first step on.
+    /// With bias correction, the moments of a constant gradient are exact from the first step on.
     #[test]
     fn a_constant_gradient_moves_by_the_learning_rate() {
         let hyper = Hyper { weight_decay: 0.0, ..HYPER };

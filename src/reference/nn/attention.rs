@@ -6,23 +6,24 @@
 //! dq_t = sum over t' of g_tt' k_t',  dk_t' = sum over t of g_tt' q_t
 //! ```
 //!
-//! All of it by heads: channel c belongs to head c / (D / H). Sums over t' end at t in the causal form, and leave out masked keys.
+//! All of it is per head: channel c belongs to head c / (D / H). If causal, sums over t' end at t. Masked keys are left
+//! out.
 use crate::reference::Dims;
 
-/// What attends to what.
+/// Shape and masking of attention.
 #[derive(Clone, Copy, Debug)]
 pub struct Attention<'a> {
     /// The shape of q, k, v and y.
     pub dims: Dims,
-    /// Heads, H, which divide the channels.
+    /// Heads, H, a divisor of D.
     pub heads: usize,
-    /// Whether a row sees keys up to its own only.
+    /// Whether a row sees only keys up to its own position.
     pub causal: bool,
-    /// Which keys there are `[B, T]`; a row that sees none gives y = 0.
+    /// Whether each key counts `[B, T]`; a row without keys gives y = 0.
     pub mask: Option<&'a [bool]>,
 }
 
-/// The output, and the sums of weights.
+/// Output y and log-sum-exp L.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forward {
     /// `[B, T, D]`.

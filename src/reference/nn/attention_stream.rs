@@ -1,4 +1,4 @@
-//! Multi-head softmax attention over a stream: what is kept are the keys and values so far.
+//! Multi-head softmax attention over a stream, with a cache of the keys and values so far.
 use crate::reference::Dims;
 use crate::reference::nn::attention::{Attention, forward};
 
@@ -10,12 +10,12 @@ pub struct State {
 }
 
 impl State {
-    /// Takes in the next key and value `[D]`, and returns y `[D]` of the query `q`, by `heads` heads.
+    /// Appends the next key and value `[D]`, and returns y `[D]` of the query `q` with `heads` heads.
     pub fn next(&mut self, heads: usize, q: &[f64], k: &[f64], v: &[f64]) -> Vec<f64> {
         self.keys.extend(k);
         self.values.extend(v);
         let dims = Dims { b: 1, t: self.keys.len() / q.len(), d: q.len() };
-        // The last row sees all of them; what the others would ask for does not matter.
+        // Only the last row is used, which sees all keys; the other queries do not matter.
         let queries = q.repeat(dims.t);
         let y = forward(&Attention { dims, heads, causal: true, mask: None }, &queries, &self.keys, &self.values).y;
         y[dims.size() - dims.d..].to_vec()

@@ -5,9 +5,9 @@
 //! dlogits = (softmax(logits) - onehot(target)) * scale
 //! ```
 //!
-//! The exponents are taken relative to the largest logit.
+//! Exponents are relative to the largest logit.
 
-/// The target of a row that does not count: its loss and its gradient are 0.
+/// Target of an ignored row: its loss and gradient are 0.
 pub const IGNORED: u32 = u32::MAX;
 
 /// The loss of each row.
@@ -52,7 +52,7 @@ pub fn gradient(m: usize, v: usize, logits: &[f64], targets: &[u32], scale: f64)
     Gradient { dlogits }
 }
 
-/// The logarithm of the sum of exponentials.
+/// The log-sum-exp of `x`.
 fn log_sum_exp(x: &[f64]) -> f64 {
     let max = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     max + x.iter().map(|x| (x - max).exp()).sum::<f64>().ln()

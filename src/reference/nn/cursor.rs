@@ -1,24 +1,24 @@
-//! Where a stream of tokens is: which tokens a pass reads, and from which position on.
+//! Position of a stream of tokens: the tokens that a pass reads, and their positions.
 //!
-//! A model has T positions. When they are full, the last `keep` tokens are read again from position 0.
+//! A model has T positions. When all are used, the last `keep` tokens are read again from position 0.
 
-/// The state of a stream; tokens are counted from its start.
+/// Position of a stream; tokens are numbered from its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
-    /// The token at position 0.
+    /// Number of the token at position 0.
     pub origin: u64,
-    /// The first token that was not read.
+    /// Number of the first unread token.
     pub read: u64,
-    /// Tokens there are.
+    /// Number of tokens so far.
     pub end: u64,
 }
 
 /// A pass over a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Open {
-    /// The most tokens that it reads.
+    /// Most tokens that it reads.
     pub chunk: u64,
-    /// Tokens that it leaves.
+    /// Tokens that it always leaves unread.
     pub leave: u64,
     /// Tokens that it makes.
     pub made: u64,
@@ -56,7 +56,7 @@ mod tests {
         let step = Open { chunk: 1, leave: 0, made: 1, ..read };
         assert_eq!([cursor.open(&read), cursor.open(&read), cursor.open(&read)], [(0, 3), (3, 1), (4, 0)]);
         assert_eq!([cursor.open(&step), cursor.open(&step)], [(4, 1), (5, 1)]);
-        // All six positions are full; of the seven tokens the last three are read again.
+        // All six positions are used; the last three of the seven tokens are read again.
         assert_eq!([cursor.open(&read), cursor.open(&step)], [(0, 2), (2, 1)]);
         assert_eq!(cursor, Cursor { origin: 4, read: 7, end: 8 });
     }

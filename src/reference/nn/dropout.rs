@@ -1,22 +1,22 @@
-//! Dropout by a counter-based mask: whether an element is kept depends on its place alone, so that the gradient
-//! draws the same mask again and any step can be replayed (Srivastava et al., 2014; inverted scaling).
+//! Dropout with a counter-based mask (Srivastava et al., 2014; inverted scaling). Whether an element is kept depends
+//! only on its place, so the gradient draws the same mask again and any step can be replayed.
 //!
-//! Four neighbouring channels share one draw, in wrapping 32-bit arithmetic:
+//! Four neighbouring channels share one draw of random words (wrapping 32-bit arithmetic):
 //!
 //! ```text
 //! word = pcg4d([row * ceil(cols / 4) + col / 4, site, step, seed])[col % 4]
 //! kept iff word >= floor(rate * 2^32)
 //! ```
 //!
-//! Kept values are scaled by 1 / (1 - rate), computed in f32. A shader draws the same words, bit for bit.
+//! Kept values are scaled by 1 / (1 - rate), computed in f32. The shader draws the same words, bit for bit.
 use crate::random::pcg4d;
 
-/// A mask, for any number of rows.
+/// A dropout mask for any number of rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mask {
-    /// The length of a row.
+    /// Columns of a row.
     pub cols: usize,
-    /// Which dropout of the model this is.
+    /// Number of this dropout in the model.
     pub site: u32,
     /// The training step.
     pub step: u32,
@@ -34,7 +34,7 @@ impl Mask {
         pcg4d([place, self.site, self.step, self.seed])[col % 4] >= self.threshold()
     }
 
-    /// Words below this one drop their element: floor(rate 2^32).
+    /// Words below this drop their element: floor(rate 2^32).
     pub fn threshold(&self) -> u32 {
         (f64::from(self.rate) * 4_294_967_296.0) as u32
     }

@@ -23,7 +23,7 @@ pub struct Gradient {
     pub d_position: Vec<f64>,
 }
 
-/// Embeds `tokens` `[B, T]`, each below V, by `token_table` `[V, D]` and `position` `[T, D]`.
+/// Embeds `tokens` `[B, T]`, each below V, with `token_table` `[V, D]` and `position` `[T, D]`.
 pub fn forward(dims: Dims, tokens: &[u32], token_table: &[f64], position: &[f64]) -> Forward {
     debug_assert_eq!(tokens.len(), dims.b * dims.t);
     debug_assert_eq!(position.len(), dims.t * dims.d);

@@ -10,9 +10,9 @@ pub fn norm(gradients: &[&[f64]]) -> f64 {
     gradients.iter().copied().flatten().map(|g| g * g).sum::<f64>().sqrt()
 }
 
-/// What gradients of this norm are multiplied by, so that their norm is at most `max_norm`.
+/// The factor that clips gradients of norm `norm` to at most `max_norm`.
 ///
-/// A norm of 0 has the factor 1; so has NaN, which is for the caller to notice.
+/// It is 1 for a norm of 0, and for NaN, which the caller must check.
 pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
     if norm > max_norm { max_norm / norm } else { 1.0 }
 }

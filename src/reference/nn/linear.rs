@@ -20,7 +20,7 @@ pub struct Dims {
     pub n: usize,
 }
 
-/// What is applied to the sum.
+/// Activation applied to the sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// Nothing.
@@ -29,7 +29,7 @@ pub enum Activation {
     Gelu,
 }
 
-/// The output, and what the gradient needs; both are `[M, N]`.
+/// The output, and the value that the gradient needs; both `[M, N]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forward {
     /// act(pre) + residual.
@@ -78,7 +78,7 @@ pub fn forward(
     out
 }
 
-/// The gradient of [`forward`] for `dy` `[M, N]`; `pre` `[M, N]` is what it returned.
+/// The gradient of [`forward`] for `dy` `[M, N]`; `pre` `[M, N]` is the one it returned.
 pub fn gradient(dims: Dims, activation: Activation, x: &[f64], w: &[f64], pre: &[f64], dy: &[f64]) -> Gradient {
     let Dims { m, k, n } = dims;
     debug_assert_eq!((x.len(), w.len()), (m * k, k * n));
@@ -112,7 +112,7 @@ pub fn gelu_derivative(x: f64) -> f64 {
     normal_cdf(x) + x * (-0.5 * x * x).exp() / TAU.sqrt()
 }
 
-/// The standard normal distribution function; by erfc, so that its lower tail does not cancel.
+/// The standard normal distribution function, by erfc to avoid cancellation in the lower tail.
 fn normal_cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x * FRAC_1_SQRT_2)
 }

@@ -1,4 +1,4 @@
-//! The layers around the mixing, their loss and their optimizer.
+//! Layers of a network other than AFT, the loss, and the optimizer.
 pub mod adamw;
 pub mod attention;
 pub mod attention_stream;

@@ -1,5 +1,5 @@
-//! The draw of a token from softmax(logits / temperature), cut to the `top_k` likeliest tokens and then to the fewest of these
-//! whose share reaches `top_p` (Holtzman et al., arXiv 1904.09751).
+//! Sampling of a token from softmax(logits / temperature), cut to the `top_k` likeliest tokens and then to the fewest
+//! of these whose share reaches `top_p` (nucleus sampling: Holtzman et al., arXiv 1904.09751).
 //!
 //! ```text
 //! w_r = e^((logit_r - logit_0) / temperature)   for rank r, from the likeliest token on
@@ -7,35 +7,35 @@
 //! the first kept rank r at which w_0 + .. + w_r > u (sum of the kept w)
 //! ```
 
-/// How a token is drawn.
+/// Sampling settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
-    /// 0 takes the likeliest, the lowest of several.
+    /// Divisor of the logits; 0 takes the likeliest token, the lowest of equals.
     pub temperature: f64,
-    /// 0 for no cut.
+    /// Number of likeliest tokens to keep; 0 keeps all.
     pub top_k: usize,
-    /// 1 for no cut.
+    /// Share of the probability to keep; 1 keeps all.
     pub top_p: f64,
 }
 
-/// What was drawn.
+/// Result of a draw.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Drawn {
     /// The token.
     pub token: usize,
-    /// How far, as a share of the sum of weights, the nearest sum was from changing the draw.
+    /// Smallest change of a partial sum that would change the draw, as a share of the sum of weights.
     pub margin: f64,
 }
 
-/// The number in (0, 1) that a random word stands for: its upper 23 bits and a half.
+/// The number in (0, 1) of a random word: its upper 23 bits plus one half, over 2^23.
 pub fn unit(word: u32) -> f64 {
     (f64::from(word >> 9) + 0.5) / 8_388_608.0
 }
 
-/// Draws from `logits` `[V]`, none of them NaN, by u in (0, 1).
+/// Draws from `logits` `[V]`, without NaN, for u in (0, 1).
 pub fn draw(logits: &[f64], sampling: &Sampling, u: f64) -> Drawn {
     let mut order: Vec<usize> = (0..logits.len()).collect();
-    // The sort is stable: of equal logits the lowest token comes first.
+    // The sort is stable: the lowest of equal tokens comes first.
     order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
     if sampling.temperature == 0.0 {
         return Drawn { token: order[0], margin: f64::INFINITY };
@@ -61,7 +61,7 @@ pub fn draw(logits: &[f64], sampling: &Sampling, u: f64) -> Drawn {
     Drawn { token: order[rank], margin: margin.min(nearest(&sums, u * sum) / sum) }
 }
 
-/// The smallest distance of a sum from `goal`.
+/// Smallest distance of a sum from `goal`.
 fn nearest(sums: &[f64], goal: f64) -> f64 {
     sums.iter().fold(f64::INFINITY, |least, s| least.min((s - goal).abs()))
 }
@@ -73,7 +73,7 @@ mod tests {
     const PLAIN: Sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 1.0 };
 
     fn token(sampling: Sampling, u: f64) -> usize {
-        // Shares of a tenth, four and three tenths, two of a tenth.
+        // Logits with these probabilities.
         let logits = [0.1, 0.4, 0.3, 0.1, 0.1].map(f64::ln);
         draw(&logits, &sampling, u).token
     }
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!([top_k(1, 0.999), top_k(2, 0.999), top_k(2, 0.57), top_k(2, 0.58)], [1, 2, 1, 2]);
         let top_p = |top_p, u| token(Sampling { top_p, ..PLAIN }, u);
         assert_eq!([top_p(0.39, 0.999), top_p(0.41, 0.999), top_p(0.69, 0.999), top_p(0.71, 0.999)], [1, 2, 2, 0]);
-        // Of the two likeliest, the first alone is more than half.
+        // The first of the two likeliest alone has more than half.
         assert_eq!(token(Sampling { top_k: 2, top_p: 0.5, ..PLAIN }, 0.999), 1);
     }
 

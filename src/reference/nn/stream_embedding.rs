@@ -6,8 +6,8 @@
 use super::embedding;
 use crate::reference::Dims;
 
-/// Embeds `tokens` `[B, T]`, of which the first is at position `first`, by `token_table` `[V, D]` and `position` `[.., D]`:
-/// x `[B, T, D]`.
+/// x `[B, T, D]` of `tokens` `[B, T]`, the first at position `first`, with `token_table` `[V, D]` and `position` `[..,
+/// D]`.
 pub fn forward(dims: Dims, first: usize, tokens: &[u32], token_table: &[f64], position: &[f64]) -> Vec<f64> {
     embedding::forward(dims, tokens, token_table, &position[first * dims.d..][..dims.t * dims.d]).x
 }

@@ -1,4 +1,4 @@
-//! What closes a training step: clipping, the schedule of the learning rate, and steps that are skipped.
+//! End of a training step: clipping, learning-rate schedule, and skipped steps.
 //!
 //! ```text
 //! lr(s) = peak (s + 1) / warmup                                  for s < warmup
@@ -7,15 +7,15 @@
 //! correction = 1 - beta^updates
 //! ```
 //!
-//! The cosine is that of Loshchilov and Hutter, 2017 (arXiv 1608.03983, Equation 5), without restarts.
+//! The cosine schedule is by Loshchilov and Hutter, 2017 (arXiv 1608.03983, Equation 5), without restarts.
 use super::gradient_norm::clip_factor;
 
-/// The learning rate over a run; `steps` is above `warmup`.
+/// Schedule of the learning rate; `steps` is above `warmup`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Schedule {
-    /// The rate after the warm-up.
+    /// Rate after the warm-up.
     pub peak: f64,
-    /// The rate at the end.
+    /// Rate at the end.
     pub floor: f64,
     /// Steps of the warm-up.
     pub warmup: u32,
@@ -23,20 +23,20 @@ pub struct Schedule {
     pub steps: u32,
 }
 
-/// What is known of a run after some steps.
+/// State of a run after some steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct State {
     /// Steps closed.
     pub step: u32,
     /// Steps whose gradient was not finite.
     pub skipped: u32,
-    /// Of these, the latest without a finite one between.
+    /// Skipped steps in a row, up to the last one.
     pub skipped_in_a_row: u32,
     /// Steps whose gradient was finite.
     pub updates: u32,
-    /// Learning rate of the step closed last.
+    /// Learning rate of the last closed step.
     pub lr: f64,
-    /// Factor on its gradient.
+    /// Clipping factor of its gradient.
     pub clip: f64,
     /// 1 - beta1^updates.
     pub correction1: f64,
@@ -45,7 +45,7 @@ pub struct State {
 }
 
 impl Schedule {
-    /// The rate of step `step`, from 0.
+    /// Learning rate of step `step`, from 0.
     pub fn lr(&self, step: u32) -> f64 {
         let Self { peak, floor, warmup, steps } = *self;
         if step < warmup {
@@ -57,7 +57,7 @@ impl Schedule {
 }
 
 impl State {
-    /// The state after one more step, whose gradient has the norm `norm`.
+    /// The state after one more step with gradient norm `norm`.
     pub fn close(&self, schedule: &Schedule, max_norm: f64, betas: (f64, f64), norm: f64) -> Self {
         let finite = u32::from(norm.is_finite());
         let updates = self.updates + finite;

@@ -1,4 +1,4 @@
-//! Gradients, sums and samples of every form, causal and not, with a mask and without.
+//! Gradients, sums and samples of every form, causal or not, with and without a mask.
 use super::*;
 use crate::reference::{
     aft::{Forward, Gradient, factors, mix, sample, sigmoid},
@@ -58,7 +58,7 @@ fn gradients_of_the_factors_are_the_central_differences() {
     }
 }
 
-/// The formulas of the paper with no care for overflow, for all pairs: no running sum, no reach.
+/// The paper's formulas over all pairs, without regard for overflow: no prefix sums, no reach.
 #[test]
 fn running_sums_stand_for_the_pairs() {
     each(|form, case, inputs, name| {
@@ -180,7 +180,7 @@ fn a_key_that_does_not_count_is_not_read() {
     });
 }
 
-/// 131,072 positions with k = 0: a causal row is the mean of what is before it, and dv sums the shares 1 / (t + 1).
+/// 131,072 positions with k = 0: a causal row is the mean of the values so far, and dv sums the weights 1 / (t + 1).
 #[test]
 fn long_sequences_cost_what_the_window_costs() {
     let dims = Dims { b: 1, t: 131_072, d: 1 };
@@ -198,7 +198,7 @@ fn long_sequences_cost_what_the_window_costs() {
         of_g += v[t] / (t + 1) as f64;
         of_gr += v[t] / (t + 1) as f64 * (v[t] / 2.0);
         assert!((dv[t] - of_g).abs() < 1e-12 * dims.t as f64);
-        // What is subtracted is of the order of T squared.
+        // The subtracted sums are of order T squared.
         assert!((dk[t] - (v[t] * of_g - of_gr)).abs() < 1e-12 * (dims.t * dims.t) as f64);
     }
     let entry = 70_000 * window + 1;

@@ -1,17 +1,17 @@
-//! Forms that are one another's special cases, causal and not.
+//! Forms that are special cases of each other, causal or not.
 use super::*;
 use crate::reference::{
     aft::{Gradient, kernel_norm, mix},
     differences::assert_close,
 };
 
-/// y and the gradients of q, k and v by name, for what two forms must agree in.
+/// y and the gradients of q, k and v by name: the results in which two forms must agree.
 fn results(inputs: &Inputs, layout: &dyn Layout, w: &[f64], dy: &[f64]) -> [(&'static str, Vec<f64>); 4] {
     let Gradient { dq, dk, dv, .. } = mix::gradient(inputs, layout, w, dy);
     [("y", mix::forward(inputs, layout, w).y), ("dq", dq), ("dk", dk), ("dv", dv)]
 }
 
-/// Asserts that two forms agree: they take the same sums in another order.
+/// Asserts that two forms agree up to the order of sums.
 #[track_caller]
 fn assert_same(a: [(&'static str, Vec<f64>); 4], b: [(&'static str, Vec<f64>); 4]) {
     for ((name, a), (_, b)) in a.iter().zip(&b) {
@@ -19,7 +19,7 @@ fn assert_same(a: [(&'static str, Vec<f64>); 4], b: [(&'static str, Vec<f64>); 4
     }
 }
 
-/// A case with a key a channel, its inputs checked by `check` when causal and when not, with a mask and without.
+/// A case with one key per channel; `check` runs causal or not, with and without a mask.
 fn each(check: impl Fn(Inputs, &[f64])) {
     let mask = mask();
     let case = Case::of(&Form { name: String::new(), heads: DIMS.d, layout: Box::new(NoBias) });
@@ -28,7 +28,7 @@ fn each(check: impl Fn(Inputs, &[f64])) {
     }
 }
 
-/// The w `[T, T]` that a band stands for.
+/// The dense w `[T, T]` of a band.
 fn dense(band: Band, w: &[f64]) -> Vec<f64> {
     let t = band.t;
     (0..t * t).map(|i| band.entry(0, i / t, i % t).map_or(0.0, |entry| w[entry])).collect()
@@ -90,7 +90,7 @@ fn conv_is_local_with_the_same_bias_in_every_row() {
     });
 }
 
-/// The keys of `heads` heads, a copy for each of their channels.
+/// The keys of `heads` heads, repeated for each channel of a head.
 fn repeated(k: &[f64], heads: usize) -> Vec<f64> {
     k.chunks(heads).flat_map(|row| (0..DIMS.d).map(|d| row[d / (DIMS.d / heads)])).collect()
 }
@@ -117,7 +117,7 @@ fn a_grid_of_one_row_or_one_column_is_a_line() {
     each(|inputs, dy| {
         let (s, heads) = (5, DIMS.d);
         let square = normal(5, heads * s * s);
-        // Of a causal kernel the taps up to the middle one are read.
+        // A causal pass reads the taps up to the middle one.
         let taps = if inputs.causal { s / 2 + 1 } else { s };
         let line = conv::Line { heads, window: taps, causal: inputs.causal };
         let middle = |head: usize, i: usize, across: bool| {

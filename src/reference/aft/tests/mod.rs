@@ -1,4 +1,4 @@
-//! What holds for every form.
+//! Properties of every form.
 mod forms;
 mod identities;
 mod regressions;
@@ -6,17 +6,17 @@ mod regressions;
 use super::{Inputs, Layout, band::Band, conv, full::Dense, simple::NoBias};
 use crate::reference::{Dims, differences::normal};
 
-/// A sequence of 12 is also a grid of 3 rows and 4 columns; 6 channels are 6, 3 or 2 heads.
+/// A sequence of 12 is also a grid of 3 rows and 4 columns; 6 channels make 6, 3 or 2 heads.
 const DIMS: Dims = Dims { b: 2, t: 12, d: 6 };
 
-/// A layout, with a name and H.
+/// A layout with its name and number of heads.
 struct Form {
     name: String,
     heads: usize,
     layout: Box<dyn Layout>,
 }
 
-/// Every form, with windows of nothing, the diagonal, within, the whole sequence and beyond it.
+/// Every form, with no window, the diagonal, a part, the whole sequence, and more.
 fn forms(causal: bool) -> Vec<Form> {
     let t = DIMS.t;
     let mut forms = vec![
@@ -58,7 +58,7 @@ impl Case {
     }
 }
 
-/// The first key and another of sequence 0, and every key of sequence 1, do not count: causal row 0 has none.
+/// Mask of the first key and another of sequence 0, and of every key of sequence 1: causal row 0 has no key.
 fn mask() -> Vec<bool> {
     (0..DIMS.b * DIMS.t).map(|i| i < DIMS.t && i != 0 && i != 5).collect()
 }

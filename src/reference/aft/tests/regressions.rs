@@ -1,9 +1,9 @@
-//! Mistakes that other implementations of AFT have made, each with the value that it would give. More of them stand
-//! with [`simple`](super::super::simple) and [`local`](super::super::local).
+//! Mistakes of other implementations of AFT, each with the value that it would give. More are in
+//! [`simple`](super::super::simple) and [`local`](super::super::local).
 use super::*;
 use crate::reference::aft::{kernel_norm, mix};
 
-/// y of one sequence of one channel without a gate.
+/// y of one sequence with one channel, without a gate.
 fn y(causal: bool, layout: &dyn Layout, w: &[f64], k: &[f64], v: &[f64]) -> Vec<f64> {
     let dims = Dims { b: 1, t: k.len(), d: 1 };
     mix::forward(&Inputs::new(dims, causal, None, k, v), layout, w).y
@@ -16,7 +16,7 @@ fn assert_near(actual: &[f64], expected: &[f64]) {
     assert!(near, "{actual:?}, expected {expected:?}");
 }
 
-/// e^(k w) instead of e^(k + w) gives 2 where the keys are 0, and a bias of 0 would take the keys away.
+/// e^(k w) instead of e^(k + w) gives 2 for zero keys, and a bias of 0 would remove the effect of the keys.
 #[test]
 fn the_bias_is_added_and_does_not_multiply() {
     let w = 3.0_f64.ln();
@@ -24,7 +24,7 @@ fn the_bias_is_added_and_does_not_multiply() {
     assert_near(&y(false, &Dense { t: 2 }, &[0.0; 4], &[0.0, w], &[0.0, 4.0]), &[3.0; 2]);
 }
 
-/// A window [t - s, t + s), or one of s keys on either side, leaves other keys over when what it holds is suppressed.
+/// A window [t - s, t + s), or one of s keys on either side, would leave other keys when the window is suppressed.
 #[test]
 fn the_window_holds_less_than_s_on_either_side() {
     let v = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
@@ -39,7 +39,7 @@ fn the_window_holds_less_than_s_on_either_side() {
     }
 }
 
-/// A maximum of w per key, over the rows, does not cancel: row 0 would weigh its keys 1 : e^-5, row 1 equally.
+/// A maximum of w per key, over rows, does not cancel: row 0 would weight its keys 1 : e^-5, row 1 equally.
 #[test]
 fn the_maximum_is_that_of_the_row() {
     let w = [0.0, 0.0, 0.0, 5.0];
@@ -47,7 +47,7 @@ fn the_maximum_is_that_of_the_row() {
     assert_near(&y(false, &Dense { t: 2 }, &w, &[0.0; 2], &[0.0, 1.0]), &[0.5, e5 / (1.0 + e5)]);
 }
 
-/// A convolution of k instead of e^k would weigh a key of 0 not at all.
+/// A convolution of k instead of e^k would give a key of 0 no weight.
 #[test]
 fn conv_weighs_the_exponential_of_the_keys() {
     let w = 3.0_f64.ln();
@@ -57,14 +57,14 @@ fn conv_weighs_the_exponential_of_the_keys() {
     assert_near(&actual, &[3.0, 5.0, 7.0]);
 }
 
-/// Without the "- 1" of e^w - 1 a tap would count its key twice: 2/3 of the sum instead of half.
+/// Without the "- 1" of e^w - 1, a tap would count its key twice: 2/3 of the sum instead of half.
 #[test]
 fn a_tap_of_zero_changes_nothing() {
     let line = conv::Line { heads: 1, window: 1, causal: false };
     assert_eq!(y(false, &line, &[0.0], &[0.0; 2], &[0.0, 1.0]), [0.5, 0.5]);
 }
 
-/// The whole sum less the window is 0 in rounding where the window suppresses a huge key, and 1 in truth.
+/// The whole sum minus the window rounds to 0 if the window suppresses a huge key; the true value is 1.
 #[test]
 fn conv_does_not_subtract_what_the_window_suppresses() {
     let line = conv::Line { heads: 1, window: 1, causal: false };
@@ -93,7 +93,7 @@ fn taps_do_not_wrap_around_the_edges_of_a_grid() {
     assert_eq!(y(true, &grid, &w, &[0.0; 4], &v), [1.0, 1.5, 7.0 / 3.0, 3.75]);
 }
 
-/// A sum over no key is 0/0 unless it is asked for.
+/// A sum over no key is 0/0 unless it is tested for.
 #[test]
 fn a_row_without_keys_is_zero() {
     let (k, v, dims) = ([f64::NAN, 0.0], [f64::INFINITY, 3.0], Dims { b: 1, t: 2, d: 1 });
@@ -103,7 +103,7 @@ fn a_row_without_keys_is_zero() {
     assert_eq!((grad.dk, grad.dv, grad.dw), (vec![0.0; 2], vec![0.0, 1.0], vec![0.0; 4]));
 }
 
-/// A deviation of the sample, or an epsilon under it, would not give -1 and 1; each head has its own.
+/// A sample standard deviation, or an added epsilon, would not give -1 and 1; each head has its own.
 #[test]
 fn the_kernel_has_the_deviation_of_the_population_head_by_head() {
     let w = kernel_norm::forward(&[1.0, 3.0, 1e-9, 3e-9], &[2.0, 0.5], &[10.0, 0.0]);
