@@ -1,4 +1,4 @@
-// y = x. A thread owns a column of vec4s in four rows.
+// y = x. A thread copies a vec4 in each of four rows.
 // Operands: x [rows, cols], y [rows, cols].
 @compute @workgroup_size(64)
 fn copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

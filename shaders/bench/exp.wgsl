@@ -1,5 +1,5 @@
-// Exponentials on registers alone: two vec4s a thread, neither of which waits for the other. A round is 4 x 2 x 4 of them, written
-// out as in fma.wgsl; a -> e^(term - a) stays near its fixed point.
+// Exponentials in registers only: two independent vec4s a thread. A round is 4 x 2 x 4 exponentials, unrolled as in fma.wgsl;
+// a -> e^(term - a) stays near its fixed point.
 // Operands: out [threads], in vec4s.
 @compute @workgroup_size(64)
 fn exponentials(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

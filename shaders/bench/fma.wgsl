@@ -1,7 +1,7 @@
-// Multiplications and additions on registers alone: two vec4s a thread, eight sums of which none waits for another. What bounds
-// every kernel whose work is arithmetic. A round is 16 x 2 x 4 multiply-adds, written out: more vec4s spill on processors, and of a
-// loop that short drivers count more than they compute (in GFLOP/s on two cores, twelve vec4s once a round against this: lavapipe 82
-// and 137, SwiftShader 10 and 58). Real is f32, or f16 where a device grants that: see the host.
+// Multiply-adds in registers only: the ceiling of kernels that are bound by arithmetic. Two vec4s a thread give eight independent
+// sums. A round is 16 x 2 x 4 multiply-adds, unrolled by hand: more vec4s spill on CPUs, and in shorter loops drivers spend more
+// time on loop control than on arithmetic (GFLOP/s on two cores, twelve vec4s once a round against this: lavapipe 82 and 137,
+// SwiftShader 10 and 58). Real is f32, or f16 where the device grants it.
 // Operands: out [threads], in vec4s.
 @compute @workgroup_size(64)
 fn multiply_add(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

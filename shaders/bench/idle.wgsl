@@ -1,4 +1,4 @@
-// Next to nothing: what a dispatch costs by itself.
+// Almost no work: measures the cost of a dispatch itself.
 // Operands: out [64].
 @compute @workgroup_size(64)
 fn idle(@builtin(local_invocation_index) lane: u32) {

@@ -1,8 +1,8 @@
-// y = a b + c: three reads and one write, as AFT-simple has them. A workgroup owns four times 64 vec4s.
+// y = a b + c: three reads and one write, as in AFT-simple. A workgroup computes a tile of four blocks of 64 vec4s.
 // Operands: a [rows, cols], b [rows, cols], c [rows, cols], y [rows, cols].
 @compute @workgroup_size(64)
 fn three_reads(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    // A tile is four blocks of 64, above each other or side by side.
+    // The blocks are above each other (`stacked`) or side by side.
     let stacked = params.stacked;
     let along = select(64u, 0u, stacked != 0u);
     let width = 64u + 3u * along;

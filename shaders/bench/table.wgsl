@@ -1,5 +1,5 @@
-// The sum of a table's entries: what reads of a uniform give. A round is four of 1,024 vec4s, which begin at another one in each
-// lane and round.
+// Sums of a uniform table's entries: measures reads of a uniform buffer. A round reads four of 1,024 vec4s, from another start in
+// each lane and round.
 // Operands: entries [1024], out [threads], in vec4s.
 @compute @workgroup_size(64)
 fn sum_table(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

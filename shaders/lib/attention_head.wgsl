@@ -1,5 +1,5 @@
-// The head of a sequence that a matrix product (lib/gemm_*.wgsl) is about, a slice for each: `depth` opens it, before any operand
-// is loaded.
+// The head of a sequence that a slice of a matrix product (lib/gemm_*.wgsl) computes. `depth` sets it before any operand is
+// loaded.
 // reads: Place, params.batch, params.heads
 var<private> place: Place;
 

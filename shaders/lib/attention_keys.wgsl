@@ -1,4 +1,5 @@
-// Which keys of a panel there are. Constants: MASKED, whether `mask` [B, T] takes some out; a masked key may hold anything.
+// Flags of the keys of a panel's vec4 `c`: false past the end, or if masked out. Constants: MASKED, whether there is a mask [B,
+// T]. A masked key may hold anything.
 // reads: MASKED, before_end, mask, params.keys
 fn keys_there(panel: u32, c: u32) -> vec4<bool> {
     var there = before_end(4u * c, params.keys);

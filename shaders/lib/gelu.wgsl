@@ -1,6 +1,6 @@
 // GELU in its erf form, x Phi(x), and its derivative Phi(x) + x phi(x) (Hendrycks and Gimpel 2016). WGSL has no erf, so Phi is
 //   1/2 + x P(x^2) for |x| <= 1.4,   and past it a tail exp(-x^2 / 2) R(1 / (1 + 0.33 |x|)), which keeps its relative precision;
-// P and R are minimax fits, off by less than 1e-9 in P and by 2.6e-7 of the tail in R. With rounding, erf is good to 2e-7.
+// P and R are minimax fits, off by less than 1e-9 in P and by 2.6e-7 of the tail in R. With rounding, erf is accurate to 2e-7.
 struct Normal {
     distribution: vec4<f32>, // Phi(x)
     density: vec4<f32>, // phi(x)

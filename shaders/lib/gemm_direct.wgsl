@@ -1,11 +1,11 @@
-// A matrix product out = A B, each thread on its own: 16 rows x 8 columns in registers, operands loaded straight from where they
-// live. For adapters whose workgroup memory costs as much as any other memory. The tile is written out and not looped over: not
-// every compiler unrolls, and a register array under a loop index is memory (measured on lavapipe: 3 to 6 times slower).
+// A matrix product out = A B without workgroup memory, for drivers that run shaders on the CPU: a thread keeps 16 rows x 8
+// columns in registers and loads its operands directly. The tile is unrolled by hand: not every compiler unrolls loops, and a
+// register array with a loop index goes to memory (measured on lavapipe: 3 to 6 times slower).
 //
-// The kernel gives out_rows(), out_cols() (in vec4s), slices(), depth(slice, block) = the range of the inner index (in vec4s) of a
-// tile whose first row is 4 block, a_block(i, d): A[4i .., 4d ..], row by row; b_block(d, j): B[4d .., 4j ..], row by row; and
-// store(row, col, value, slice), store_sums(col, value, slice).
-// Constants: COLUMN_SUMS, whether the sums of B's columns are wanted.
+// The kernel defines out_rows(); out_cols() in vec4s; slices(); depth(slice, block), the range of the inner index in vec4s for a
+// tile with first row 4 block; a_block(i, d) = A[4i .., 4d ..] and b_block(d, j) = B[4d .., 4j ..], row by row;
+// store(row, col, value, slice) and store_sums(col, value, slice).
+// Constants: COLUMN_SUMS, whether to sum B's columns.
 // reads: COLUMN_SUMS, a_block, at_run_time, b_block, depth, out_cols, out_rows, slices, store, store_sums
 const GEMM_GROUP: u32 = 16u;
 const GEMM_ROWS: u32 = 16u; // of a tile
@@ -14,7 +14,7 @@ const COLS: u32 = 2u; // vec4s a thread
 
 fn gemm(group: u32, lane: u32) {
     let col_tiles = (out_cols() + COLS - 1u) / COLS;
-    // At run time: where the rows of one tile were known to be few, lavapipe would compile anew at every dispatch.
+    // At run time: with the row count as a constant, lavapipe would recompile the shader at every dispatch.
     let row_tiles = at_run_time((out_rows() + 4u * ROW_BLOCKS - 1u) / (4u * ROW_BLOCKS), lane);
     let tile = group * GEMM_GROUP + lane;
     let slice = tile / (col_tiles * row_tiles);

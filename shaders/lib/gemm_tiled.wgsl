@@ -1,8 +1,8 @@
-// A matrix product out = A B by workgroups: 128 threads share a tile of 64 x 64 outputs and stage 16 of the inner index at a time
-// in 8 KiB of workgroup memory; a thread keeps 8 rows x 4 columns in registers. For GPUs.
+// A matrix product out = A B with tiles in workgroup memory, for GPUs: 128 threads share a tile of 64 x 64 outputs and stage 16
+// of the inner index at a time in 8 KiB of workgroup memory. A thread keeps 8 rows x 4 columns in registers.
 //
-// The kernel gives the same functions as for lib/gemm_direct.wgsl.
-// Constants: COLUMN_SUMS, whether the sums of B's columns are wanted.
+// The kernel defines the same functions as for lib/gemm_direct.wgsl.
+// Constants: COLUMN_SUMS, whether to sum B's columns.
 // reads: COLUMN_SUMS, a_block, b_block, depth, out_cols, out_rows, slices, store, store_sums
 const GEMM_GROUP: u32 = 128u;
 const GEMM_ROWS: u32 = 64u; // of a tile
@@ -48,7 +48,7 @@ fn gemm(group: u32, lane: u32) {
     if COLUMN_SUMS != 0u && first_block == 0u && y == 0u { store_sums(c, sums, slice); }
 }
 
-// Half of the threads stage a block of A each, half a block of B; past the end of the inner index both are zero.
+// Half of the threads stage a block of A each, the other half a block of B. Both are zero past the end of the inner index.
 fn stage(lane: u32, d: u32, end: u32, first_block: u32, first_col: u32) {
     let n = lane % 64u;
     var block: mat4x4<f32>;

@@ -1,4 +1,4 @@
-// The maximum over the lanes that share a row; joined after row_sum.wgsl, whose lanes and workgroup memory it uses.
+// Maximum over the lanes that share a row. Joined after row_sum.wgsl, whose lanes and workgroup memory it uses.
 // Every lane of the workgroup must call it.
 // reads: LANES, row_partial
 fn row_max(lane: u32, value: f32) -> f32 {

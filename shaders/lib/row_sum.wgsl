@@ -1,5 +1,5 @@
-// Sums over the lanes that share a row. LANES (a power of two, 1 to 64) neighbouring lanes of a workgroup of 64 share one;
-// LANES = 1 needs no workgroup memory. The order of the sum is fixed.
+// Sum over the lanes that share a row: LANES neighbouring lanes (a power of two, 1 to 64) of a workgroup of 64. LANES = 1 needs
+// no workgroup memory. The order of the sum is fixed.
 // reads: LANES
 const ROW_GROUP: u32 = 64u;
 var<workgroup> row_partial: array<vec2<f32>, ROW_GROUP>;

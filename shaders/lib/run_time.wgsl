@@ -1,6 +1,5 @@
-// A value of `params` that decides a branch or the end of a loop. A lane's number, below 256, takes part so that it depends on
-// more than uniforms: lavapipe (Mesa 22) compiles a shader anew at every dispatch, to specialise it, where control flow
-// depends on uniforms alone. Other compilers see the value itself.
+// A value of `params` for a branch or a loop bound, made to depend on the lane (lane / 256 is 0). Reason: if control flow depends
+// on uniforms only, lavapipe (Mesa 22) specialises the shader, and so recompiles it, at every dispatch.
 fn at_run_time(value: u32, lane: u32) -> u32 {
     return value + lane / 256u;
 }

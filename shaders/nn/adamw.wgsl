@@ -2,11 +2,11 @@
 //   g = clip grad,   m = beta1 m + (1 - beta1) g,   v = beta2 v + (1 - beta2) g^2
 //   param -= lr (m / correction1 / (sqrt(v / correction2) + eps) + weight_decay param)
 //
-// lr, clip and the corrections come from the step that train_state.wgsl closed; if its gradient was not finite, nothing is
-// stored. Only the first `decayed` vec4s decay. Padding (parameter and gradient 0) stays 0, as eps is positive.
+// train_state.wgsl has stored lr, clip and the corrections. If the gradient was not finite, nothing is stored. Only the first
+// `decayed` vec4s decay. Padding (parameter and gradient 0) stays 0, because eps is positive.
 //
 // Operands: grad [N], state (lib/train_state.wgsl), param [N], m [N], v [N].
-// vec4s that a thread updates, so that it reads the state once for all of them.
+// vec4s per thread; it reads the state once for all of them.
 const SPAN: u32 = 4u;
 
 @compute @workgroup_size(64)

@@ -1,10 +1,10 @@
-// Multi-head softmax attention (Vaswani et al. 2017, Eq. 1 and section 3.2.2), head by head:
+// Multi-head softmax attention (Vaswani et al. 2017, Eq. 1 and section 3.2.2), per head:
 //   y_t = sum over t' of e^(s_tt' - L_t) v_t',  s_tt' = q_t k_t' / sqrt(D / H),  L_t = log sum over t' of e^s_tt'
-// from the weights of a strip of rows and a panel of keys (attention_softmax.wgsl); `before` has the sums of earlier panels. A row
-// without any key gives y = 0.
+// The weights of a tile (a strip of rows, a panel of keys) come from attention_softmax.wgsl; `before` holds the sums of earlier
+// panels. A row without keys gives y = 0.
 //
-// Operands: qkv [B T, 3 D], mask [B, T], weights [B strip, H panel], totals [B, strip, H], before [B strip, D], out: y [B T, D] of the
-// last panel, else [B strip, D].
+// Operands: qkv [B T, 3 D], mask [B, T], weights [B strip, H panel], totals [B, strip, H], before [B strip, D], out: y [B T, D]
+// for the last panel, else sums [B strip, D].
 // Constants: of lib/gemm_*.wgsl, lib/attention_keys.wgsl.
 @compute @workgroup_size(GEMM_GROUP)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -14,7 +14,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
 fn out_rows() -> u32 { return params.rows; }
 fn out_cols() -> u32 { return params.head_width; }
 
-// Causal: the keys that all rows of a tile see. Not even 0 times another's value may reach a row: `store` adds the rest.
+// Causal: only keys that all rows of a tile see; `store` adds the rest. A future value must not reach a row, not even times 0.
 fn depth(slice: u32, block: u32) -> vec2<u32> {
     place = place_of(slice);
     return vec2(0u, select(blocks_of_keys(), seen_by_tile(4u * block), params.causal != 0u));
@@ -22,7 +22,7 @@ fn depth(slice: u32, block: u32) -> vec2<u32> {
 
 fn blocks_of_keys() -> u32 { return (params.keys + 3u) / 4u; }
 
-// How many blocks of four keys all rows of a row's tile see.
+// Number of blocks of four keys that all rows of this row's tile see.
 fn seen_by_tile(row: u32) -> u32 {
     return min(blocks_of_keys(), (params.first_row + row / GEMM_ROWS * GEMM_ROWS - params.first_key) / 4u);
 }

@@ -1,5 +1,4 @@
-// Keys and values of the tokens of a pass, to where attention over the stream (attention_stream.wgsl) finds them: a thread for each
-// vec4 of both.
+// Appends the keys and values of a pass to the cache of attention over a stream (attention_stream.wgsl). One thread per vec4.
 //
 // Operands: qkv [N C, 3 D], cursor (lib/cursor.wgsl), cache [N, T, 2, D].
 @compute @workgroup_size(64)

@@ -1,5 +1,5 @@
-// What the slopes of a row of attention (attention_grad_scores.wgsl) are taken from, as the weights of a row add up to 1:
-//   delta_t = dy_t y_t / sqrt(D / H) of a head
+// The term that attention_grad_scores.wgsl subtracts from every key of a row, because the weights of a row sum to 1:
+//   delta_t = dy_t y_t / sqrt(D / H), per head
 //
 // Operands: y, dy [B T, D], delta [B T, H].
 @compute @workgroup_size(64)

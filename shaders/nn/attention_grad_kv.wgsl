@@ -1,9 +1,9 @@
 // Gradients of the keys and values of attention (attention.wgsl) from a strip of rows, with p and g from attention_grad_scores.wgsl:
 //   dk_t' = sum over t of g_tt' q_t,  dv_t' = sum over t of p_tt' dy_t
-// `weights` are g or p, and x holds q or dy; `before` has the sums of earlier strips.
+// `weights` holds g or p, x holds q or dy, `before` the sums of earlier strips.
 //
-// Operands: mask [B, T], weights [B strip, H panel], x [B T, .. D], before [B panel, D], out [B T, 3 D] of the last strip, else
-// [B panel, D].
+// Operands: mask [B, T], weights [B strip, H panel], x [B T, 3 D] or [B T, D], before [B panel, D], out [B T, 3 D] for the last
+// strip, else [B panel, D].
 // Constants: of lib/gemm_*.wgsl, lib/attention_keys.wgsl.
 @compute @workgroup_size(GEMM_GROUP)
 fn gradient_kv(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -13,7 +13,7 @@ fn gradient_kv(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
 fn out_rows() -> u32 { return params.keys; }
 fn out_cols() -> u32 { return params.head_width; }
 
-// Causal: from the first key of the tile on.
+// Causal: rows from the first key of the tile on.
 fn depth(slice: u32, block: u32) -> vec2<u32> {
     place = place_of(slice);
     let first = max(params.first_key + 4u * block, params.first_row) - params.first_row;
@@ -22,7 +22,7 @@ fn depth(slice: u32, block: u32) -> vec2<u32> {
 
 fn weights_of(row: u32, c: u32) -> vec4<f32> { return weights_at(place.strip + row, place.pairs + c); }
 
-// Rows behind the end of the sequence were not stored.
+// Rows after the end of the sequence were not stored.
 fn a_block(i: u32, d: u32) -> mat4x4<f32> {
     let row = 4u * d;
     let rows = mat4x4(weights_of(row, i), weights_of(row + 1u, i), weights_of(row + 2u, i), weights_of(row + 3u, i));

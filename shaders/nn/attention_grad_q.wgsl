@@ -1,7 +1,8 @@
 // The gradient of the queries of attention (attention.wgsl): dq_t = sum over t' of g_tt' k_t', with g from attention_grad_scores.wgsl;
-// `before` has the sums of earlier panels.
+// `before` holds the sums of earlier panels.
 //
-// Operands: qkv [B T, 3 D], mask [B, T], slopes [B strip, H panel], before, out [B T, 3 D] of the last panel, else [B T, D].
+// Operands: qkv [B T, 3 D], mask [B, T], slopes [B strip, H panel], before [B T, D], out [B T, 3 D] for the last panel, else
+// [B T, D].
 // Constants: of lib/gemm_*.wgsl, lib/attention_keys.wgsl.
 @compute @workgroup_size(GEMM_GROUP)
 fn gradient_q(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -11,7 +12,7 @@ fn gradient_q(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) 
 fn out_rows() -> u32 { return params.rows; }
 fn out_cols() -> u32 { return params.head_width; }
 
-// Causal: up to the last row of the tile.
+// Causal: keys up to the last row of the tile.
 fn depth(slice: u32, block: u32) -> vec2<u32> {
     place = place_of(slice);
     let end = (params.first_row + 4u * block + GEMM_ROWS - params.first_key) / 4u;

@@ -1,6 +1,6 @@
-// Weights of attention (attention.wgsl) once more, from scores and L, and the gradients of q k:
+// Recomputed weights p of attention (attention.wgsl), from scores and L, and the gradients g of q k (`slopes`):
 //   p_tt' = e^(s_tt' - L_t),  g_tt' = p_tt' (dy_t v_t' / sqrt(D / H) - delta_t)
-// v is divided before it meets dy: dy v of a wide head may be past f32.
+// v is scaled before the product, because dy v of a wide head may overflow.
 //
 // Operands: qkv [B T, 3 D], dy [B T, D], scores [B strip, H panel], log_den, delta [B T, H], weights, slopes [B strip, H panel].
 // Constants: of lib/gemm_*.wgsl.

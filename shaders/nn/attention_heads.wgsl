@@ -1,7 +1,7 @@
-// Channels of heads from one layout to another: heads side by side, or each in whole vec4s, as attention (attention.wgsl) takes them.
-// What is no channel of a head becomes 0.
+// Changes the layout of heads between unpadded and padded to whole vec4s, as attention (attention.wgsl) needs. Padding
+// becomes 0.
 //
-// Operands: x, out [B T, parts part].
+// Operands: x [B T, parts x_part], out [B T, parts out_part].
 fn channel(row: u32, at: u32) -> f32 {
     let part = at / params.out_part;
     let head = at % params.out_part / params.out_head;

@@ -1,4 +1,4 @@
-// Scores of attention (attention.wgsl): s_tt' = q_t k_t' / sqrt(D / H), absent where row t does not see key t'.
+// Scores of attention (attention.wgsl): s_tt' = q_t k_t' / sqrt(D / H); ABSENT where row t does not see key t'.
 //
 // Operands: qkv [B T, 3 D], mask [B, T], scores [B strip, H panel].
 // Constants: of lib/gemm_*.wgsl, lib/attention_keys.wgsl.

@@ -1,6 +1,7 @@
-// Weights of attention (attention.wgsl) from the scores of a panel, in units of e^top, top the largest score that a row has met:
-//   e^(s_tt' - top_t),  and for what comes after: top_t, their sum so far, and what earlier panels' sums are to be multiplied by.
-// With the last panel L = top + log of the sum; a row without keys hands nothing on: its exponent -L is that of what is absent.
+// Online softmax of attention (attention.wgsl) over panels of keys. For each row t of a panel:
+//   top = largest score so far,  weight_t' = e^(s_tt' - top),  factor = e^(last top - top),  sum = factor last sum + sum of weights
+// `factor` rescales the sums of earlier panels. At the last panel L = top + log(sum). A row without keys gets L = -ABSENT, so that
+// its gradient has weights of 0.
 //
 // Operands: scores, weights [B strip, H panel], totals [B, strip, H]: (top, sum, factor), log_den [B T, H].
 // Constants: LANES (lib/row_sum.wgsl).
@@ -11,7 +12,7 @@ fn softmax(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
     let there = item < heads * params.rows;
     let row = item / heads;
     let here = place_of(item % heads);
-    // In the causal form what lies behind the row's own key was not even stored.
+    // Causal: scores after the row's own key were not stored.
     let own = (params.first_row + row - params.first_key) / 4u + 1u;
     let end = select(0u, min((params.keys + 3u) / 4u, select(own, 0xffffffffu, params.causal == 0u)), there);
     let plane_row = here.strip + row;

@@ -1,8 +1,8 @@
-// Multi-head softmax attention (attention.wgsl) over a stream, a chunk of tokens at a time: row t sees the keys up to its own.
+// Causal multi-head softmax attention (attention.wgsl) over a stream, one chunk of tokens a pass.
 //
-// Keys and values of all positions are kept; those of the pass are appended before it (attention_append.wgsl). A workgroup owns a
-// row and 64 vec4s of a head, and walks tiles of 64 keys: a thread has a key's score, then a vec4 of the sums. Rows past those of
-// the pass stay as they are.
+// The cache holds keys and values of all positions, the pass's own included (attention_append.wgsl). A workgroup computes 64
+// vec4s of a head of a row, over tiles of 64 keys: a thread first computes one key's score, then one vec4 of the sums. Rows that
+// the pass does not use keep their values.
 //
 // Operands: qkv [N C, 3 D], cursor (lib/cursor.wgsl), cache [N, T, 2, D] of keys and values, y [N C, D].
 const LANES: u32 = 64u;
@@ -17,7 +17,7 @@ fn stream(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     let head = number / params.parts % params.heads;
     let row = number / params.parts / params.heads;
     let i = row % params.chunk;
-    // A folded grid may have a few more.
+    // A folded dispatch may have surplus workgroups.
     let real = (row < params.rows) & (i < cursor[CURSOR_ROWS]);
     let keys = select(0u, cursor[CURSOR_POSITION] + i + 1u, real);
     let width = params.heads * params.head_width;

@@ -1,9 +1,9 @@
 // Cross-entropy of a softmax over the vocabulary, in nats, and its gradient:
 //   loss = log(sum_c e^(logits_c)) - logits_target,   dlogits = (softmax(logits) - onehot(target)) scale
 //
-// One pass finds the sum of exponentials relative to a pivot that follows the largest logit: it moves only to a logit more
-// than SLACK above it. So no exponential overflows, and as the sum shrinks e^SLACK-fold each time it is scaled down, the
-// rounding of that does not add up. A second pass writes the gradient.
+// The first pass sums exponentials relative to a pivot. The pivot moves only to a logit more than SLACK above it, so exponentials
+// do not overflow. Each move shrinks the sum at least e^SLACK-fold, so the rounding of this does not add up. The second pass writes
+// the gradient.
 //
 // Operands: logits [M, V], data (lib/batch.wgsl), state (lib/train_state.wgsl), dlogits [M, V] (if has_gradient),
 // losses [M]. A row whose target is IGNORED has loss 0 and gradient 0.

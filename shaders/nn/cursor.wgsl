@@ -1,9 +1,9 @@
-// Opens a pass over a stream of tokens: what the pass before has read lies behind, and the next `chunk` tokens, or as many as
-// there are, lie ahead. `leave` tokens stay unread; `made` tokens are made by the pass, and counted now.
+// Opens a pass over a stream of tokens: moves the cursor past the tokens of the previous pass, and sets the number of rows to at
+// most `chunk` unread tokens. `leave` tokens stay unread. `made` tokens, which the pass will make, are counted now.
 //
-// A model has `length` positions. When they are full, the last `keep` tokens are read again from position 0.
+// A model has `length` positions. When all are used, the last `keep` tokens are read again from position 0.
 //
-// Operands: cursor (lib/cursor.wgsl). It runs as one invocation.
+// Operands: cursor (lib/cursor.wgsl). Runs as one invocation.
 @compute @workgroup_size(1)
 fn open() {
     let end = cursor[CURSOR_END];

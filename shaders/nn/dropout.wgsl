@@ -1,7 +1,7 @@
-// Dropout with inverted scaling (Srivastava et al., 2014), and what it is added to:
+// Dropout with inverted scaling (Srivastava et al., 2014), plus an optional residual:
 //   word = pcg4d(row ceil(D / 4) + c / 4, site, step, seed)[c % 4],   y_c = residual_c + (word >= threshold ? scale x_c : 0)
 //
-// The mask depends on its counters alone, so the gradient draws it again: the same kernel on dy.
+// The mask depends only on its counters, so the gradient is the same kernel on dy.
 //
 // Operands: x [M, D], residual [M, D] (if has_residual), state (lib/train_state.wgsl), y [M, D].
 // Constants: LANES, threads that share a row.

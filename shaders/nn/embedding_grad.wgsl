@@ -1,14 +1,14 @@
-// Gradients of the embedding tables, each row a sum over the elements that read it:
+// Gradients of the embedding tables:
 //   d_token[v, :] = sum over rows with token v of dx,   d_position[t, :] = sum over b of dx[b, t, :]
 //
-// Both are sums over rows of dx: the rows of a token come from the batch's `order`, so that no atomics are needed and the
-// order of the sum is fixed. LANES threads share a sum, each in blocks so that it stays exact enough for any number of rows.
+// The batch's `order` gives the rows of a token, so that the sum needs no atomics and its order is fixed. LANES threads share a
+// sum, each in blocks, which keeps it accurate for any number of rows.
 //
-// Operands: data (lib/batch.wgsl), state (lib/train_state.wgsl), dx [B, T, D], out: d_token [V, D] and, `position_offset`
-// vec4s on, d_position ([T, D] or longer: positions past T get 0).
+// Operands: data (lib/batch.wgsl), state (lib/train_state.wgsl), dx [B, T, D], out: d_token [V, D], then at `position_offset`
+// vec4s d_position ([T, D] or longer; positions from T on get 0).
 // Constants: LANES, a power of two up to 64.
 const SUM_BLOCK: u32 = 64u * LANES;
-// Neighbouring threads take neighbouring channels.
+// Neighbouring threads have neighbouring channels.
 const COLUMNS: u32 = 64u / LANES;
 var<workgroup> lane_sums: array<vec4<f32>, 64>;
 
@@ -47,7 +47,7 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
     out[at] = sum;
 }
 
-// The sum over the threads that share a column, for the first of them.
+// Sum over the threads that share a column; only the first one gets it.
 fn lanes_sum(lane: u32, value: vec4<f32>) -> vec4<f32> {
     if LANES == 1u { return value; }
     lane_sums[lane] = value;

@@ -1,7 +1,7 @@
-// The first step of the global norm sqrt(sum of g^2): sums of squares over equal spans of a page of gradients. train_state.wgsl
-// adds them up. LANES lanes share a span, each in blocks so that sums stay exact enough for any page.
+// First step of the global norm sqrt(sum of g^2): sums of squares over equal spans of a page of gradients, which
+// train_state.wgsl adds up. LANES lanes share a span, each in blocks, which keeps sums accurate for any page.
 //
-// Operands: grad [N], partials: `spans` sums from `offset` on.
+// Operands: grad [N], partials [P]: `spans` sums from `offset` on.
 // Constants: LANES, lanes that share a span (lib/row_sum.wgsl).
 const SUM_BLOCK: u32 = 64u * LANES;
 

@@ -4,7 +4,7 @@
 // Operands: x [M, D], gamma [D], beta [D], y [M, D], stats [M] = (mean, rstd).
 // Constants: LANES, lanes that share a row (lib/row_sum.wgsl).
 // Padding channels (past D) of gamma and beta are zero, and so is y there.
-// Where rows are exact, and the smallest normal number.
+// Largest magnitude with accurate rows, and the smallest normal number.
 const LARGEST: f32 = 1e30;
 const SMALLEST: f32 = 1.17549435e-38;
 
@@ -24,7 +24,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
     let means = row_sum(lane, sums) / f32(params.cols);
     let mean = means.x;
 
-    // The mean magnitude down to a power of two, which scales exactly: no square overflows.
+    // Scale by a power of two near the mean magnitude: exact, and squares do not overflow.
     let scale = 1.0 / bitcast<f32>(bitcast<u32>(clamp(means.y, 1.0, LARGEST)) & 0x7f800000u);
 
     var square = 0.0;

@@ -1,7 +1,7 @@
 // Gradients of layer normalisation, with x^ = (x - mean) rstd and g = dy gamma:
 //   dx = rstd (g - mean_d(g) - x^ mean_d(g x^)) + skip,   dgamma = sum over rows of dy x^,   dbeta = sum over rows of dy
 //
-// Operands of `gradient`: x [M, D], dy [M, D], skip [M, D] (the gradient that flows past the layer; if has_skip), gamma [D],
+// Operands: x [M, D], dy [M, D], skip [M, D] (gradient from a skip connection; if has_skip), gamma [D],
 // stats [M] = (mean, rstd), dx [M, D].
 // Constants: LANES, lanes that share a row (lib/row_sum.wgsl).
 @compute @workgroup_size(ROW_GROUP)

@@ -1,8 +1,8 @@
-// Gradients of gamma and beta (layer_norm_grad.wgsl): a thread adds up four channels over a slice of the rows, in blocks so
-// that the sums stay exact enough for any number of rows.
+// Gradients of gamma and beta (layer_norm_grad.wgsl). A thread sums four channels over a slice of the rows, in blocks, which
+// keeps the sums accurate for any number of rows.
 //
-// Operands: x [M, D], dy [M, D], stats [M] = (mean, rstd), out: dgamma [D] and, `beta_offset` vec4s on, dbeta [D] (a slice each
-// `slice_stride` vec4s).
+// Operands: x [M, D], dy [M, D], stats [M] = (mean, rstd), out: dgamma [D], then at `beta_offset` vec4s dbeta [D]; slices are
+// `slice_stride` vec4s apart.
 const SUM_BLOCK: u32 = 64u;
 
 @compute @workgroup_size(64)

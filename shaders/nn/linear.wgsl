@@ -1,4 +1,4 @@
-// A linear layer with what follows it fused into the store:
+// A linear layer with bias, activation and residual fused into the store:
 //   pre = x W + bias,  y = act(pre) + residual,  act = identity or GELU (lib/gelu.wgsl)
 //
 // Operands: x [M, K], w [K, N], bias [N] (if has_bias), residual [M, N] (if has_residual), y [M, N], pre [M, N] (if has_pre).

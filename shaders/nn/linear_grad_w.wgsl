@@ -1,7 +1,7 @@
 // Gradients of a linear layer's parameters, summed over slices of the rows:
 //   dW = x^T dy,  dbias = sum over rows of dy
 //
-// Operands: x [M, K], dy [M, N], out: dW [K, N] and, `bias_offset` vec4s on, dbias [N] (a slice each `slice_stride` vec4s).
+// Operands: x [M, K], dy [M, N], out: dW [K, N], then at `bias_offset` vec4s dbias [N]; slices are `slice_stride` vec4s apart.
 // Constants: of lib/gemm_*.wgsl; COLUMN_SUMS = 1 if there is a bias.
 @compute @workgroup_size(GEMM_GROUP)
 fn gradient_w(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -26,7 +26,7 @@ fn b_block(d: u32, j: u32) -> mat4x4<f32> {
     return mat4x4(dy_row(row, j), dy_row(row + 1u, j), dy_row(row + 2u, j), dy_row(row + 3u, j));
 }
 
-// Rows past the end: zero.
+// A row of dy; zero past the end.
 fn dy_row(row: u32, j: u32) -> vec4<f32> {
     return select(vec4(0.0), dy_at(row, j), row < params.inner);
 }

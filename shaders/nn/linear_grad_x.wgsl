@@ -28,7 +28,7 @@ fn store(row: u32, c: u32, value: vec4<f32>, slice: u32) {
     var dx = value;
     if params.has_pre != 0u { dx *= gelu_derivative(pre_at(row, c)); }
     if params.has_skip != 0u { dx += skip_at(row, c); }
-    // A weight of one row has no padding rows: what was read for them is not zero.
+    // A weight of one row has no padding rows, so the values read for them are not zero.
     set_dx(row, c, select(vec4(0.0), dx, channels(c, params.cols)));
 }
 

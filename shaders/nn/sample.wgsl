@@ -1,31 +1,31 @@
 // Draws the next token of each sequence from softmax(logits / temperature), cut to the `top_k` likeliest tokens and then to the
 // fewest of these whose share reaches `top_p` (nucleus sampling: Holtzman et al., arXiv 1904.09751):
 //   u = (pcg4d(seed, number of the token, sequence).x / 512 + 1/2) / 2^23
-//   token = the first, from the likeliest on, at which the running sum of weights exceeds u times the sum of all that are left
+//   token = the first, from the likeliest on, at which the prefix sum of weights exceeds u times the sum of all kept weights
 //
-// Temperature 0 takes the likeliest token, the lowest of several. A logit that is NaN counts as the lowest of all numbers, and
-// one beyond 1e30 as that: whatever the logits, the token is one of the vocabulary.
+// Temperature 0 takes the likeliest token, the lowest of equals. NaN counts as the lowest logit, and logits are clamped to
+// +-1e30, so the token is always one of the vocabulary.
 //
-// Operands: logits [N, V], cursor (lib/cursor.wgsl), sampling, tokens: a ring [mask + 1, N], where the token is written that
-// the pass makes. A workgroup is one sequence, a lane first a token, then a rank.
-// Words of `sampling`; on the host it is `ops::nn::sample::Settings`.
-const SAMPLING_TEMPERATURE: u32 = 0u; // f32, 0 for the likeliest
-const SAMPLING_TOP_P: u32 = 1u;       // f32, 1 for no cut
-const SAMPLING_TOP_K: u32 = 2u;       // 0 for no cut
-const SAMPLING_FIRST: u32 = 3u;       // what sequence 0 counts as in random numbers
+// Operands: logits [N, V], cursor (lib/cursor.wgsl), sampling, tokens: a ring [mask + 1, N], which gets the drawn token. One
+// workgroup per sequence; a lane stands first for a token, then for a rank.
+// Words of `sampling`, on the host `ops::nn::sample::Settings`.
+const SAMPLING_TEMPERATURE: u32 = 0u; // f32; 0 takes the likeliest token
+const SAMPLING_TOP_P: u32 = 1u;       // f32; 1 keeps all
+const SAMPLING_TOP_K: u32 = 2u;       // 0 keeps all
+const SAMPLING_FIRST: u32 = 3u;       // random-number counter of sequence 0
 const SAMPLING_SEED: u32 = 4u;        // two words
 
 const LANES: u32 = 256u;
 const LARGEST: f32 = 1e30;
 const LOWEST: f32 = -3e38;
-// A weight of e^-200 is 0.
+// e^-200 is 0 in f32.
 const FARTHEST: f32 = 200.0;
 
 var<workgroup> scores: array<f32, LANES>;     // by token
 var<workgroup> ranked: array<u32, LANES>;     // tokens by rank
-var<workgroup> cumulative: array<f32, LANES>; // sums of weights up to a rank
-var<workgroup> last: atomic<u32>;             // the last rank that is left
-var<workgroup> chosen: atomic<u32>;           // the rank that is drawn
+var<workgroup> cumulative: array<f32, LANES>; // prefix sums of weights by rank
+var<workgroup> last: atomic<u32>;             // last kept rank
+var<workgroup> chosen: atomic<u32>;           // drawn rank
 
 @compute @workgroup_size(LANES)
 fn sample(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -61,7 +61,7 @@ fn sample(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     let end = atomicLoad(&last);
     let number = cursor[CURSOR_END] - 1u;
     let word = pcg4d(vec4(sampling[SAMPLING_SEED], sampling[SAMPLING_SEED + 1u], number, sampling[SAMPLING_FIRST] + n)).x;
-    // 23 bits and a half: exact in f32, and never 1.
+    // 23 bits plus one half: exact in f32, and never 1.
     let u = (f32(word >> 9u) + 0.5) / 8388608.0;
     if lane <= end && (cumulative[lane] > u * cumulative[end] || lane == end) { atomicMin(&chosen, lane); }
     workgroupBarrier();
@@ -71,12 +71,12 @@ fn sample(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
 }
 
 fn score(logit: f32) -> f32 {
-    // By bits: some drivers answer comparisons with NaN wrongly.
+    // By bits, because some drivers compare NaN wrongly.
     let is_nan = (bitcast<u32>(logit) & 0x7fffffffu) > 0x7f800000u;
     return select(clamp(logit, -LARGEST, LARGEST), LOWEST, is_nan);
 }
 
-// How many tokens are likelier than `token`, or as likely and lower.
+// Number of tokens that are likelier than `token`, or equally likely and lower.
 fn rank_of(token: u32) -> u32 {
     let own = scores[token];
     let vocabulary = at_run_time(params.vocabulary, token);

@@ -1,7 +1,7 @@
 // Token and learned position embeddings of a stream's next tokens:
 //   x[n, i, :] = token[tokens[origin + position + i, n], :] + position_table[position + i, :]   for i < rows
 //
-// Rows past those of the pass stay as they are.
+// Rows that the pass does not use keep their values.
 //
 // Operands: token [V, D], position [T, D], tokens: a ring [mask + 1, N], cursor (lib/cursor.wgsl), x [N, C, D].
 // Constants: LANES, threads that share a row.

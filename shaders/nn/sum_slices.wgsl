@@ -1,6 +1,6 @@
-// The last step of a parameter gradient that was summed in slices: out = (out +) sum over slices of part, in slice order.
+// Last step of a parameter gradient that was summed in slices: out = (out +) sum over slices of part, in slice order.
 //
-// Operands: part [S, N], out: the first `first_len` vec4s, then the rest from `second_offset` on.
+// Operands: part [S, N], out: the first `first_len` vec4s, then the rest at `second_offset`.
 @compute @workgroup_size(64)
 fn sum_slices(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let i = group_number(group, groups) * 64u + lane;

@@ -1,13 +1,13 @@
-// Closes a step: the norm and the mean loss, clipping, the learning rate, bias corrections, and what the next step starts from.
+// Closes a step: norm, mean loss, clipping, learning rate, bias corrections, and the state for the next step.
 //   norm = sqrt(sum partials),  loss = loss_scale sum losses,  clip = min(1, max_norm / norm)
 //   lr = peak (step + 1) / warmup while step < warmup, then floor + (peak - floor) (1 + cos(pi p)) / 2
 //   with p = (step - warmup) / (steps - warmup), at most 1
-//   correction += (1 - correction) (1 - beta), which is 1 - beta^updates without the cancellation
+//   correction += (1 - correction) (1 - beta), which is 1 - beta^updates without cancellation
 //
-// A step whose norm is not finite is skipped: step and slot advance, corrections and updates stay.
+// A step with a norm that is not finite is skipped: step and slot advance, corrections and updates do not change.
 //
 // Operands: partials [P], losses [M], state (lib/train_state.wgsl), metrics: a ring of `ring` records of RECORD words.
-// It runs as one workgroup.
+// Runs as one workgroup.
 const GROUP: u32 = 64u;
 const PI: f32 = 3.14159265358979;
 const RECORD: u32 = 8u;
@@ -29,7 +29,7 @@ fn close_step(@builtin(local_invocation_index) lane: u32) {
 
 fn close(norm: f32, loss: f32) {
     let step = state[STATE_STEP];
-    // By bits: some drivers answer comparisons with NaN wrongly.
+    // By bits, because some drivers compare NaN wrongly.
     let finite = (bitcast<u32>(norm) & 0x7fffffffu) < 0x7f800000u;
     let lr = learning_rate(step);
     var clip = 1.0;
@@ -64,7 +64,7 @@ fn close(norm: f32, loss: f32) {
 fn learning_rate(step: u32) -> f32 {
     if step < params.warmup { return params.peak * (f32(step + 1u) / f32(params.warmup)); }
     let past = f32(step - params.warmup) / f32(max(params.steps, params.warmup + 1u) - params.warmup);
-    // WGSL's cos may be off by 2^-11: the rate must not leave its bounds for that.
+    // WGSL's cos may be off by 2^-11; the clamp keeps the rate within its bounds.
     let share = clamp(0.5 + 0.5 * cos(PI * min(past, 1.0)), 0.0, 1.0);
     return params.floor + (params.peak - params.floor) * share;
 }
