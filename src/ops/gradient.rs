@@ -57,7 +57,11 @@ impl Gradient {
             let distance = s.offset_bytes.checked_sub(first.offset_bytes + first.size_bytes());
             let distance = distance.filter(|_| s.page == first.page).map(|bytes| bytes + first.size_bytes());
             distance.ok_or_else(|| {
-                Error::shape("a pair of gradients", "one page, the second tensor after the first", "another order")
+                Error::shape(
+                    "gradients of two tensors",
+                    "the second right behind the first in one page",
+                    "another place",
+                )
             })
         };
         let second_offset = second.map_or(Ok(0), behind)?;

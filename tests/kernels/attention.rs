@@ -132,7 +132,7 @@ fn refusals(gpu: &Gpu) {
     // vec4s of a head, counted twice.
     refused(1, 1, 64_004, 1, &["channels of a head", "32002"]);
     for [b, t, d, h] in [[0, 4, 8, 2], [1, 0, 8, 2], [1, 4, 0, 2], [1, 4, 8, 0]] {
-        let text = refused(b, t, d, h, &["must be at least 1"]);
+        let text = refused(b, t, d, h, &["attention: B, T, D and H are at least 1"]);
         let attention = Attention { batch: b, time: t, channels: d, heads: h, causal: true, mask: None };
         let builder = &mut Builder::new(gpu, Placement::Buffer);
         assert_eq!(Attended::new(builder, &attention).unwrap_err().to_string(), text);

@@ -73,7 +73,11 @@ impl StreamBias {
             Biases::Factors { window, .. } | Biases::Band { window, .. } => Cut::sliding(&mix, window.min(time), time),
             Biases::Full(_) => Cut::sliding(&mix, time, time),
             Biases::Taps(taps) if taps.grid.is_none() => biases.cut(b, &mix)?,
-            Biases::None | Biases::Taps(_) => return Err(Error::Config("aft: no stream of such biases".into())),
+            Biases::None | Biases::Taps(_) => {
+                return Err(Error::Config(
+                    "aft stream: biases are dense, a band or factors, not absent or taps".into(),
+                ));
+            }
         };
         let plane = cut.plane(b)?;
         for panel in cut.iter(time, &plane) {
@@ -166,7 +170,7 @@ impl<'a> Biases<'a> {
             }
             Self::Band { w, window } => {
                 w.check("aft local: the band")?;
-                expect_shape("aft local: columns of the band", band_width(mix, window), w.columns)
+                expect_count("aft local: the band", "columns", band_width(mix, window), w.columns)
             }
             Self::Taps(taps) => taps.check(mix),
         }
@@ -181,21 +185,23 @@ impl<'a> Biases<'a> {
             (Self::Factors { u, v, .. }, BiasGradient::Factors(out)) => {
                 let vec4s = |w: &Weights| (w.size_bytes() / 16) as u32;
                 expect_shape(
-                    "aft: gradients of the factors (vec4s)",
+                    "aft: vec4s of the gradients of both factors",
                     [vec4s(u), vec4s(v)],
                     [out.first_len, out.second_len],
                 )
             }
             (Self::Full(w) | Self::Band { w, .. }, BiasGradient::Dense(out, _)) => {
                 out.check("aft: the biases' gradient")?;
-                expect_shape("aft: columns of the biases' gradient", w.columns, out.columns)
+                expect_count("aft: gradient of the biases", "columns", w.columns, out.columns)
             }
             (Self::Taps(taps), BiasGradient::Taps(out)) => {
                 let rows = out.first_len / taps.quads();
                 expect_count("aft conv: gradient of the taps", "vec4s", rows * taps.quads(), out.first_len)?;
                 expect_at_least("aft conv: gradient of the taps", "rows, one a head", taps.heads, rows)
             }
-            _ => Err(Error::Config("aft: a gradient of another kind of biases".into())),
+            _ => Err(Error::Config(
+                "aft: the gradient is of another kind of biases than the parameters (dense, factors or taps)".into(),
+            )),
         }
     }
 
@@ -242,7 +248,9 @@ impl<'a> Biases<'a> {
                 dense::gather(b, mix.causal, mix.time, panel, plane, (out, accumulate), columns)
             }
             (Self::Taps(taps), BiasGradient::Taps(target)) => taps::gradient(b, mix, taps, rows, target),
-            _ => Err(Error::Config("aft: a gradient of another kind of biases".into())),
+            _ => Err(Error::Config(
+                "aft: the gradient is of another kind of biases than the parameters (dense, factors or taps)".into(),
+            )),
         }
     }
 }

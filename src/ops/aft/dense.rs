@@ -58,7 +58,7 @@ impl<'a> Rowed<'a> {
         if self.stride >= self.columns {
             return Ok(());
         }
-        Err(Error::shape(format!("{what}: floats from row to row"), format!("{} or more", self.columns), self.stride))
+        Err(Error::shape(format!("{what}: stride in floats"), format!("at least {}", self.columns), self.stride))
     }
 
     /// Rows `first .. first + count`, as an operand; `first` is a multiple of 64.
@@ -67,8 +67,12 @@ impl<'a> Rowed<'a> {
         let offset = self.offset_bytes + row * u64::from(first);
         let size = row * u64::from(count.max(1));
         if offset + size > self.buffer.size() || !offset.is_multiple_of(256) {
-            let expected = format!("{} bytes from a multiple of 256 on", offset + size);
-            return Err(Error::shape("aft: dense biases", expected, self.buffer.size()));
+            let expected = format!("at least {} bytes, and an offset that is a multiple of 256", offset + size);
+            return Err(Error::shape(
+                "aft: dense biases",
+                expected,
+                format!("{} bytes, offset {offset}", self.buffer.size()),
+            ));
         }
         Ok(Array::slice(self.buffer, offset, size))
     }

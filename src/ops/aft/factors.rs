@@ -40,7 +40,7 @@ kernel! {
 /// Both factors have a row for every position; what is left of longer ones is not read, and its gradient is 0.
 pub(crate) fn check(mix: &Mix<'_>, u: &Weights, v: &Weights) -> Result<()> {
     if u.cols == 0 {
-        return Err(Error::Config("aft factors: a rank of at least 1".into()));
+        return Err(Error::Config("aft factors: the rank R is at least 1, not 0".into()));
     }
     expect_shape("aft factors: v", (u.rows, u.cols), (v.rows, v.cols))?;
     expect_at_least("aft factors: u", "rows, one a position", mix.time, u.rows)

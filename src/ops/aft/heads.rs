@@ -1,6 +1,6 @@
 //! Queries, keys and values of AFT-conv, whose keys belong to heads, from its projection (`shaders/aft/heads*.wgsl`).
 
-use crate::error::{Error, Result, expect_shape};
+use crate::error::{Error, Result, expect_count, expect_shape};
 use crate::gpu::{Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::aft::qkv_cols;
 use crate::ops::{Builder, trips};
@@ -35,10 +35,10 @@ pub fn cols(channels: u32, heads: u32) -> u32 {
 
 fn check(channels: u32, heads: u32, x: &Plane, qkv: &Plane) -> Result<()> {
     if heads == 0 || !channels.is_multiple_of(heads) {
-        return Err(Error::Config(format!("{heads} heads do not divide {channels} channels")));
+        return Err(Error::Config(format!("aft heads: H = {heads} heads do not divide D = {channels} channels")));
     }
     expect_shape("aft heads: projection", (qkv.rows, cols(channels, heads)), (x.rows, x.cols))?;
-    expect_shape("aft heads: qkv", qkv_cols(channels), qkv.cols)?;
+    expect_count("aft heads: qkv", "columns", qkv_cols(channels), qkv.cols)?;
     trips::check(
         "aft heads: the channels of four heads",
         4 * (u64::from(channels / heads) + u64::from((channels / heads).div_ceil(64))) + 8,

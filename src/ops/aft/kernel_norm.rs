@@ -46,7 +46,7 @@ impl Normed<'_> {
         let heads = self.raw.rows;
         let bytes = 16 * u64::from(heads) * u64::from(self.raw.stride());
         if taps.size() < bytes {
-            return Err(Error::shape("kernel_norm: taps", format!("{bytes} bytes"), taps.size()));
+            return Err(Error::shape("kernel_norm: taps", format!("at least {bytes} bytes"), taps.size()));
         }
         expect_shape(
             "kernel_norm: gamma and beta",
@@ -80,10 +80,14 @@ pub fn backward(b: &mut Builder, normed: &Normed<'_>, dtaps: &Buffer, out: &Grad
     normed.check(dtaps)?;
     let Normed { raw, gamma, beta } = *normed;
     let vec4s = [raw, gamma].map(|w| w.size_bytes() / 16);
-    expect_shape("kernel_norm: gradients (vec4s)", vec4s, [out.first_len, out.second_len].map(u64::from))?;
+    expect_shape(
+        "kernel_norm: vec4s of the gradients of raw and gamma",
+        vec4s,
+        [out.first_len, out.second_len].map(u64::from),
+    )?;
     let distance = beta.offset_bytes.checked_sub(gamma.offset_bytes).filter(|_| beta.page == gamma.page);
-    let distance =
-        distance.ok_or_else(|| Error::shape("kernel_norm: gamma and beta", "one page, in this order", "another"))?;
+    let distance = distance
+        .ok_or_else(|| Error::shape("kernel_norm: gamma and beta", "one page, in this order", "another place"))?;
     let beta_offset = out.second_offset + (distance / 16) as u32;
     let bytes = 16 * u64::from(beta_offset + beta.stride());
     let call = GradientKernel {

@@ -78,8 +78,12 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     trips::check("aft stream: a chunk", u64::from(chunk) * row_trips(window))?;
     let needed = ring_bytes(sequences, *time, window, y.cols);
     if window == 0 || ring.size() < needed {
-        let expected = format!("a window of at least 1, {needed} bytes");
-        return Err(Error::shape("aft stream: ring", expected, format!("{window}, {} bytes", ring.size())));
+        let expected = format!("at least {needed} bytes, for a window of at least 1");
+        return Err(Error::shape(
+            "aft stream: ring",
+            expected,
+            format!("{} bytes for a window of {window}", ring.size()),
+        ));
     }
     let width = y.stride();
     let call = StreamKernel {

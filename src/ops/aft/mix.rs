@@ -85,7 +85,7 @@ impl Mix<'_> {
     fn check(&self, qkv: &Plane, out: &Mixed) -> Result<()> {
         let Self { batch, time, channels, .. } = *self;
         if batch == 0 || time == 0 || channels == 0 {
-            return Err(Error::Config(format!("aft: nothing to mix: B, T, D are {batch}, {time}, {channels}")));
+            return Err(Error::Config(format!("aft: B, T and D are at least 1, not {batch}, {time} and {channels}")));
         }
         let rows = batch.checked_mul(time).ok_or_else(|| Error::LimitExceeded {
             what: "AFT over all positions of a batch".into(),
@@ -103,7 +103,7 @@ impl Mix<'_> {
         if let Some(mask) = self.mask
             && mask.size() < 4 * u64::from(rows)
         {
-            return Err(Error::shape("aft: mask", format!("{} bytes", 4 * u64::from(rows)), mask.size()));
+            return Err(Error::shape("aft: mask", format!("at least {} bytes", 4 * u64::from(rows)), mask.size()));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What AFT keeps of a stream of tokens (`shaders/lib/aft_stream.wgsl`), and how its kernels are planned.
 
-use crate::error::{Error, Result, expect_shape};
+use crate::error::{Error, Result, expect_count, expect_shape};
 use crate::gpu::{Buffer, Kernel, Placement, Plane, Specialization, Tuning};
 use crate::ops::Builder;
 use crate::ops::aft::qkv_cols;
@@ -12,13 +12,13 @@ pub fn sums_bytes(sequences: u32, channels: u32) -> u64 {
 
 /// Fails unless a pass of `chunk` tokens of each sequence fits its planes and the sums.
 pub(crate) fn check(op: &str, sequences: u32, chunk: u32, qkv: &Plane, sums: &Buffer, y: &Plane) -> Result<()> {
-    expect_shape(&format!("{op}: rows of y"), u64::from(sequences) * u64::from(chunk), y.rows.into())?;
+    expect_count(&format!("{op}: y"), "rows", u64::from(sequences) * u64::from(chunk), y.rows.into())?;
     expect_shape(&format!("{op}: qkv"), (y.rows, qkv_cols(y.cols)), (qkv.rows, qkv.cols))?;
     let needed = sums_bytes(sequences, y.cols);
     if sums.size() >= needed {
         return Ok(());
     }
-    Err(Error::shape(format!("{op}: sums"), format!("{needed} bytes"), sums.size()))
+    Err(Error::shape(format!("{op}: sums"), format!("at least {needed} bytes"), sums.size()))
 }
 
 fn variant(placement: Placement, group: u32) -> Specialization {

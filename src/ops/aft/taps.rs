@@ -70,7 +70,7 @@ impl Taps<'_> {
         let &Self { values, heads, size, grid } = self;
         let fail = |text: String| Err(Error::Config(text));
         if heads == 0 || !mix.channels.is_multiple_of(heads) {
-            return fail(format!("aft conv: {heads} heads do not divide {} channels", mix.channels));
+            return fail(format!("aft conv: H = {heads} heads do not divide D = {} channels", mix.channels));
         }
         if size > 1 << 15 {
             return Err(Error::LimitExceeded {
@@ -82,15 +82,20 @@ impl Taps<'_> {
             });
         }
         if size == 0 || (size.is_multiple_of(2) && (grid.is_some() || !mix.causal)) {
-            return fail(format!("aft conv: a kernel has an odd size, on a causal line any; not {size}"));
+            return fail(format!(
+                "aft conv: the size S of a kernel is odd, or on a causal line at least 1, not {size}"
+            ));
         }
         if let Some(columns) = grid
             && (columns == 0 || !mix.time.is_multiple_of(columns))
         {
-            return fail(format!("aft conv: {} positions are no whole rows of {columns}", mix.time));
+            return fail(format!(
+                "aft conv: T = {} positions do not fill whole rows of a grid of {columns} columns",
+                mix.time
+            ));
         }
         if values.size() < 4 * self.padded() {
-            return Err(Error::shape("aft conv: taps", format!("{} bytes", 4 * self.padded()), values.size()));
+            return Err(Error::shape("aft conv: taps", format!("at least {} bytes", 4 * self.padded()), values.size()));
         }
         Ok(())
     }

@@ -51,7 +51,7 @@ impl Attention<'_> {
     pub(super) fn rows(&self) -> Result<u32> {
         let Self { batch, time, channels, heads, .. } = *self;
         if [batch, time, channels, heads].contains(&0) {
-            let text = format!("attention: B, T, D, H must be at least 1, not {batch}, {time}, {channels}, {heads}");
+            let text = format!("attention: B, T, D and H are at least 1, not {batch}, {time}, {channels} and {heads}");
             return Err(Error::Config(text));
         }
         batch.checked_mul(time).ok_or_else(|| too_many("attention over all positions of a batch", batch, time))
@@ -61,7 +61,7 @@ impl Attention<'_> {
         let Self { batch, time, channels, heads, .. } = *self;
         let rows = self.rows()?;
         if !channels.is_multiple_of(heads) {
-            return Err(Error::Config(format!("{heads} heads do not divide {channels} channels")));
+            return Err(Error::Config(format!("attention: H = {heads} heads do not divide D = {channels} channels")));
         }
         if time > LONGEST {
             return Err(Error::LimitExceeded {
@@ -84,7 +84,7 @@ impl Attention<'_> {
             ("attention: mask", words, self.mask),
         ] {
             if let Some(buffer) = buffer.filter(|buffer| buffer.size() < needed) {
-                return Err(Error::shape(name, format!("{needed} bytes"), buffer.size()));
+                return Err(Error::shape(name, format!("at least {needed} bytes"), buffer.size()));
             }
         }
         Ok(())

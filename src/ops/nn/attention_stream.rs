@@ -1,7 +1,7 @@
 //! Multi-head softmax attention over a stream of tokens, with a cache of keys and values
 //! (`shaders/nn/attention_stream.wgsl`, `attention_append.wgsl`).
 
-use crate::error::{Error, Result, expect_shape};
+use crate::error::{Error, Result, expect_at_least, expect_count, expect_shape};
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::aft::qkv_cols;
 use crate::ops::{Builder, trips};
@@ -81,12 +81,10 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
         let text = format!("attention stream: {heads} heads do not divide {} channels into whole vec4s", y.cols);
         return Err(Error::Config(text));
     }
-    expect_shape("attention stream: rows of y", u64::from(sequences) * u64::from(chunk), y.rows.into())?;
+    expect_count("attention stream: y", "rows", u64::from(sequences) * u64::from(chunk), y.rows.into())?;
     expect_shape("attention stream: qkv", (y.rows, qkv_cols(y.cols)), (qkv.rows, qkv.cols))?;
     let needed = cache_bytes(sequences, time, y.cols);
-    if cache.size() < needed {
-        return Err(Error::shape("attention stream: keys and values", format!("{needed} bytes"), cache.size()));
-    }
+    expect_at_least("attention stream: keys and values", "bytes", needed, cache.size())?;
     let (width, rows) = (y.stride(), y.rows);
     let head_width = width / heads;
     // Per tile of keys: a score, the sums of weights, and a loop over the values.

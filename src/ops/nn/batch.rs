@@ -1,6 +1,6 @@
 //! Batches on the device: a ring of slots that the host fills in advance (`shaders/lib/batch.wgsl`).
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, expect_count};
 use crate::gpu::Buffer;
 
 /// Target of an ignored row: its loss and gradient are 0.
@@ -79,11 +79,11 @@ impl BatchLayout {
     }
 
     fn check(&self, what: &str, values: &[u32], may_ignore: bool) -> Result<()> {
-        crate::error::expect_shape(&format!("{what} of a batch"), self.rows as usize, values.len())?;
+        expect_count("a batch", what, self.rows as usize, values.len())?;
         match values.iter().position(|&v| v >= self.vocabulary && !(may_ignore && v == IGNORED)) {
             None => Ok(()),
             Some(row) => {
-                let expected = format!("a token below {}", self.vocabulary);
+                let expected = format!("below the vocabulary's size of {}", self.vocabulary);
                 Err(Error::shape(format!("{what} of a batch, row {row}"), expected, values[row]))
             }
         }
@@ -97,8 +97,9 @@ impl Batch<'_> {
         if self.slots > 0 && self.data.size() >= needed {
             return Ok(());
         }
-        let expected = format!("{} slots of {} words", self.slots.max(1), self.layout.words());
-        Err(Error::shape(format!("{what}: ring of batches"), expected, format!("{} bytes", self.data.size())))
+        let expected = format!("at least {needed} bytes, for at least one slot");
+        let got = format!("{} bytes for {} slots", self.data.size(), self.slots);
+        Err(Error::shape(format!("{what}: ring of batches"), expected, got))
     }
 }
 

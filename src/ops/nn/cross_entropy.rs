@@ -64,7 +64,7 @@ pub fn forward(b: &mut Builder, args: &Loss<'_>) -> Result<()> {
     }
     let needed = 4 * u64::from(logits.rows);
     if losses.size() < needed {
-        return Err(Error::shape("cross_entropy: losses", format!("{needed} bytes"), losses.size()));
+        return Err(Error::shape("cross_entropy: losses", format!("at least {needed} bytes"), losses.size()));
     }
     let call = CrossEntropyKernel {
         rows: logits.rows,

@@ -52,10 +52,12 @@ pub fn open(b: &mut Builder, cursor: &Buffer, pass: &Open) -> Result<()> {
     let Open { chunk, leave, made, length, keep } = *pass;
     let needed = size_of::<Cursor>() as u64;
     if cursor.size() < needed {
-        return Err(Error::shape("cursor", format!("{needed} bytes"), cursor.size()));
+        return Err(Error::shape("cursor", format!("at least {needed} bytes"), cursor.size()));
     }
     if length == 0 || keep > length {
-        return Err(Error::Config(format!("{keep} tokens cannot be kept in {length} positions")));
+        return Err(Error::Config(format!(
+            "cursor: {keep} tokens cannot be kept in {length} positions, of which there is at least one"
+        )));
     }
     let call = OpenKernel { chunk, leave, made, length, keep, cursor: cursor.into() };
     let cost = Cost { flops: 10.0, bytes: 32.0 };

@@ -48,7 +48,7 @@ pub fn forward(b: &mut Builder, args: &Dropout<'_>) -> Result<()> {
         expect_shape("dropout: residual", (x.rows, x.cols), (residual.rows, residual.cols))?;
     }
     if !(0.0..1.0).contains(&rate) {
-        return Err(Error::Config(format!("a dropout rate must be in [0, 1), not {rate}")));
+        return Err(Error::Config(format!("a dropout rate is at least 0 and below 1, not {rate}")));
     }
     if state.is_none() && rate > 0.0 {
         return Err(Error::Config("dropout needs a training state, which seeds its mask".into()));

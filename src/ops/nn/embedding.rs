@@ -1,6 +1,6 @@
 //! Token and position embeddings and their gradients (`shaders/nn/embedding*.wgsl`).
 
-use crate::error::{Error, Result, expect_shape};
+use crate::error::{Error, Result, expect_count, expect_shape};
 use crate::gpu::{Array, Call, Cost, Kernel, Placement, Plane, Specialization, Weights, kernel};
 use crate::ops::nn::LANES;
 use crate::ops::nn::batch::Batch;
@@ -74,8 +74,8 @@ pub struct Backward<'a> {
 pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let Forward { batch, token, position, length, x } = *args;
     check(&batch, length, position.rows, x)?;
-    expect_shape("embedding: tables", (x.cols, x.cols), (token.cols, position.cols))?;
-    expect_shape("embedding: token table", batch.layout.vocabulary, token.rows)?;
+    expect_shape("embedding: columns of both tables", [x.cols; 2], [token.cols, position.cols])?;
+    expect_count("embedding: token table", "rows", batch.layout.vocabulary, token.rows)?;
     let call = ForwardKernel {
         rows: x.rows,
         length,
@@ -145,10 +145,10 @@ fn sum_lanes(shared: bool, rows: u32) -> Result<u32> {
 
 fn check(batch: &Batch<'_>, length: u32, positions: u32, x: &Plane) -> Result<()> {
     batch.check("embedding")?;
-    expect_shape("embedding: rows of x", batch.layout.rows, x.rows)?;
+    expect_count("embedding: x", "rows", batch.layout.rows, x.rows)?;
     if length == 0 || !x.rows.is_multiple_of(length) || length > positions {
         let expected = format!("a divisor of {} rows, at most {positions} positions", x.rows);
-        return Err(Error::shape("embedding: length of a sequence", expected, length));
+        return Err(Error::shape("embedding: length of a sequence in positions", expected, length));
     }
     Ok(())
 }

@@ -48,7 +48,11 @@ pub fn forward(b: &mut Builder, args: &SumSquares<'_>) -> Result<u32> {
     let next = offset + spans;
     check_page("gradient_norm", grad, vec4s)?;
     if partials.size() < 4 * u64::from(next) {
-        return Err(Error::shape("gradient_norm: partial sums", format!("{} bytes", 4 * next), partials.size()));
+        return Err(Error::shape(
+            "gradient_norm: partial sums",
+            format!("at least {} bytes", 4 * next),
+            partials.size(),
+        ));
     }
     // A lane's vec4s, its blocks of 64, and the sum over lanes.
     let trips = |lanes| u64::from(span).div_ceil(lanes) + u64::from(span).div_ceil(64 * lanes) + 6;
@@ -72,7 +76,7 @@ pub(crate) fn check_page(what: &str, page: &Buffer, vec4s: u32) -> Result<()> {
     if (1..=page.size() / 16).contains(&u64::from(vec4s)) {
         return Ok(());
     }
-    Err(Error::shape(format!("{what}: page"), format!("{vec4s} vec4s, at least 1"), format!("{} bytes", page.size())))
+    Err(Error::shape(format!("{what}: page"), format!("at least {} bytes", 16 * u64::from(vec4s).max(1)), page.size()))
 }
 
 pub(crate) fn catalogue(placement: Placement) -> Vec<(&'static Kernel, Specialization)> {

@@ -101,7 +101,7 @@ pub fn stats_bytes(rows: u32) -> u64 {
 pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let Forward { x, gamma, beta, eps, y, stats } = *args;
     expect_shape("layer_norm: y", (x.rows, x.cols), (y.rows, y.cols))?;
-    expect_shape("layer_norm: gamma and beta", (x.cols, x.cols), (gamma.cols, beta.cols))?;
+    expect_shape("layer_norm: columns of gamma and beta", [x.cols; 2], [gamma.cols, beta.cols])?;
     let call = ForwardKernel { rows: x.rows, cols: x.cols, eps, x, gamma, beta, y, stats: stats.into() };
     // Passes over a row: mean, variance, y.
     let (variant, groups) = plan(b, x, 3)?;

@@ -1,7 +1,7 @@
 //! A linear layer and its gradients (`shaders/nn/linear*.wgsl`): one matrix product each, with bias, GELU and residual
 //! fused into the store.
 
-use crate::error::{Result, expect_shape};
+use crate::error::{Result, expect_count, expect_shape};
 use crate::gpu::{Array, Call, Kernel, Placement, Plane, Product, Specialization, Weights, kernel};
 use crate::ops::{Builder, Gradient};
 
@@ -104,12 +104,12 @@ pub struct Backward<'a> {
 pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let Forward { x, w, bias, residual, y, pre } = *args;
     expect_shape("linear: weight [K, N]", (x.cols, y.cols), (w.rows, w.cols))?;
-    expect_shape("linear: rows of y", x.rows, y.rows)?;
+    expect_count("linear: y", "rows", x.rows, y.rows)?;
     for (name, plane) in [("linear: residual", residual), ("linear: pre", pre)] {
         let shape = plane.map_or((y.rows, y.cols), |p| (p.rows, p.cols));
         expect_shape(name, (y.rows, y.cols), shape)?;
     }
-    expect_shape("linear: bias", y.cols, bias.map_or(y.cols, |v| v.cols))?;
+    expect_count("linear: bias", "columns", y.cols, bias.map_or(y.cols, |v| v.cols))?;
     let call = ForwardKernel { rows: x.rows, inner: x.cols, cols: y.cols, x, w, bias, residual, y, pre };
     b.tuning().product.run(b, &call, false, [x.rows, x.cols, y.cols], 1)
 }
@@ -121,7 +121,7 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
 pub fn backward(b: &mut Builder, args: &Backward<'_>) -> Result<()> {
     let Backward { x, w, dy, .. } = *args;
     expect_shape("linear: weight [K, N]", (x.cols, dy.cols), (w.rows, w.cols))?;
-    expect_shape("linear: rows of dy", x.rows, dy.rows)?;
+    expect_count("linear: dy", "rows", x.rows, dy.rows)?;
     if let Some(dx) = args.dx {
         expect_shape("linear: dx", (x.rows, x.cols), (dx.rows, dx.cols))?;
         gradient_x(b, args, dx)?;

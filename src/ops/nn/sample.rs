@@ -1,6 +1,6 @@
 //! Sampling of a stream's next token (`shaders/nn/sample.wgsl`).
 
-use crate::error::{Error, Result, expect_shape};
+use crate::error::{Error, Result, expect_count};
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
 use crate::ops::Builder;
 use crate::ops::nn::stream_embedding::TokenRing;
@@ -61,11 +61,15 @@ pub struct Sample<'a> {
 pub fn sample(b: &mut Builder, args: &Sample<'_>) -> Result<()> {
     let Sample { logits, cursor, settings, tokens } = *args;
     tokens.check("sample")?;
-    expect_shape("sample: rows of logits", tokens.sequences, logits.rows)?;
+    expect_count("sample: logits", "rows", tokens.sequences, logits.rows)?;
     let needed = size_of::<Settings>() as u64;
     if settings.size() < needed || logits.cols == 0 {
         let got = format!("{} bytes, {} tokens", settings.size(), logits.cols);
-        return Err(Error::shape("sample: settings and vocabulary", format!("{needed} bytes, a token"), got));
+        return Err(Error::shape(
+            "sample: settings and vocabulary",
+            format!("at least {needed} bytes, at least 1 token"),
+            got,
+        ));
     }
     if logits.cols > MAX_VOCABULARY {
         return Err(Error::LimitExceeded {

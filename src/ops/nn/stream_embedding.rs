@@ -1,6 +1,6 @@
 //! Token and position embeddings of a stream's next tokens (`shaders/nn/stream_embedding.wgsl`).
 
-use crate::error::{Error, Result, expect_shape};
+use crate::error::{Error, Result, expect_count, expect_shape};
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, Weights, kernel};
 use crate::ops::nn::LANES;
 use crate::ops::{Builder, trips};
@@ -42,8 +42,12 @@ impl TokenRing {
         if self.slots.is_power_of_two() && self.sequences > 0 && self.buffer.size() >= needed {
             return Ok(());
         }
-        let expected = format!("a power of two of slots, {needed} bytes");
-        Err(Error::shape(format!("{op}: tokens"), expected, format!("{}, {}", self.slots, self.buffer.size())))
+        let expected = format!("a power of two of slots in at least {needed} bytes");
+        Err(Error::shape(
+            format!("{op}: tokens"),
+            expected,
+            format!("{} slots in {} bytes", self.slots, self.buffer.size()),
+        ))
     }
 }
 
@@ -71,8 +75,8 @@ pub fn forward(b: &mut Builder, args: &Forward<'_>) -> Result<()> {
     let Forward { chunk, token, position, tokens, cursor, x } = *args;
     let op = "stream embedding";
     tokens.check(op)?;
-    expect_shape(&format!("{op}: x"), u64::from(tokens.sequences) * u64::from(chunk), x.rows.into())?;
-    expect_shape(&format!("{op}: tables"), (x.cols, x.cols), (token.cols, position.cols))?;
+    expect_count(&format!("{op}: x"), "rows", u64::from(tokens.sequences) * u64::from(chunk), x.rows.into())?;
+    expect_shape(&format!("{op}: columns of both tables"), [x.cols; 2], [token.cols, position.cols])?;
     let width = u64::from(x.stride());
     let call = ForwardKernel {
         sequences: tokens.sequences,

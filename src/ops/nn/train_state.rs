@@ -132,7 +132,7 @@ pub fn close_step(b: &mut Builder, args: &CloseStep<'_>) -> Result<()> {
         ("metrics", metrics, metrics_bytes(1)),
     ] {
         if buffer.size() < bytes {
-            return Err(Error::shape(format!("train_state: {what}"), format!("{bytes} bytes"), buffer.size()));
+            return Err(Error::shape(format!("train_state: {what}"), format!("at least {bytes} bytes"), buffer.size()));
         }
     }
     // 64 threads sum both; the reduction takes six more iterations.
