@@ -14,9 +14,9 @@ use indicatif::HumanCount;
 use serde::Serialize;
 
 use crate::exit::LossNotFinite;
+use crate::interrupt::Interrupt;
 use crate::model::ModelArgs;
 use crate::shared::{AdapterArgs, Split, TextArgs, corpus, note, say, say_json};
-use crate::train::interrupt::Interrupt;
 use crate::train::progress::Progress;
 use crate::train::run_config::{DataConfig, parts};
 

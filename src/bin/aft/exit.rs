@@ -7,7 +7,7 @@ use aft_wgpu::printable::Indented;
 use aft_wgpu::{Error, ErrorKind};
 
 use crate::bench::Stopped;
-use crate::train::interrupt::{self, Interrupted};
+use crate::interrupt::{self, Interrupted};
 
 /// The codes, for `aft --help`.
 pub const HELP: &str = "\

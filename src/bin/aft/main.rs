@@ -12,9 +12,11 @@ mod eval;
 mod exit;
 mod files;
 mod generate;
+mod interrupt;
 mod model;
 mod output;
 mod shared;
+mod signals;
 mod text_stream;
 mod train;
 

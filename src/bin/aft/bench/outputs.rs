@@ -5,10 +5,23 @@ use std::path::{Path, PathBuf};
 
 use aft_wgpu::Result;
 use aft_wgpu::bench::{Results, report};
+use clap::ValueEnum;
 
-use super::run::Format;
 use crate::output::{Output, check_distinct};
 use crate::shared::note;
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Tables in Markdown
+    Md,
+    /// A line a row
+    Csv,
+    /// One object an adapter
+    Json,
+    /// An object a line, each tagged with what it is
+    Jsonl,
+}
 
 /// The outputs of one adapter.
 pub struct Outputs {

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use aft_wgpu::bench::{self, BenchOptions, Effort, Filter, Results};
 use aft_wgpu::gpu::{Gpu, GpuOptions, adapters};
 use aft_wgpu::{Error, Result};
-use clap::ValueEnum;
 
-use super::outputs::Outputs;
+use super::outputs::{Format, Outputs};
 use super::progress::Bar;
 use super::{explain, inject};
 use crate::command_line::whole;
+use crate::interrupt::Interrupt;
 use crate::shared::{AdapterArgs, note};
-use crate::train::interrupt::Interrupt;
 
 pub const EXAMPLES: &str = "\
 Ends with 0 if every result was right, with 1 if any was not, and with 130 after Ctrl-C. What is done by then is written, marked as
@@ -58,19 +57,6 @@ pub struct RunArgs {
     /// Instead of results: where the time goes, by kernel, of the cases that --op, --form and --length leave
     #[arg(long, requires = "op", conflicts_with_all = ["format", "output", "html"])]
     explain: bool,
-}
-
-/// A form of results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Tables in Markdown
-    Md,
-    /// A line a row
-    Csv,
-    /// One object an adapter
-    Json,
-    /// An object a line, each tagged with what it is
-    Jsonl,
 }
 
 /// Kernels that compute something else than they should.

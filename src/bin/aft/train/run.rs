@@ -7,7 +7,6 @@ use aft_wgpu::Result;
 use aft_wgpu::train::Trainer;
 
 use super::curve::Curve;
-use super::interrupt::Interrupted;
 use super::job::Job;
 use super::metrics::{Metrics, Validation};
 use super::pace::{EVALUATED, Measured, measure};
@@ -19,6 +18,7 @@ use super::schedule::Schedule;
 use super::session::{Session, Yardstick};
 use super::summary::{Profile, Summary};
 use crate::exit::LossNotFinite;
+use crate::interrupt::Interrupted;
 
 /// Time between two looks at the progress.
 const GLANCE: f64 = 0.3;

@@ -6,10 +6,10 @@ use aft_wgpu::Result;
 use aft_wgpu::data::{Bigram, Words};
 
 use super::inject::Faults;
-use super::interrupt::Interrupt;
 use super::job::Job;
 use super::pace::Clock;
 use super::valid::Valid;
+use crate::interrupt::Interrupt;
 
 /// What a run is held against, from the training text alone.
 pub struct Yardstick {

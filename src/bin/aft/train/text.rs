@@ -6,9 +6,9 @@ use super::args::Args;
 use super::begin::begin;
 use super::devices::complete;
 use super::inject::Faults;
-use super::interrupt::Interrupt;
 use super::resume::resume;
 use super::session::Session;
+use crate::interrupt::Interrupt;
 
 pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
     let interrupt = Interrupt::install("finishing the step and saving; once more to quit at once")?;

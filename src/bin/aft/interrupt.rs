@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 
 use anyhow::Context;
 
-use super::progress::note;
-use super::signals;
+use crate::shared::note;
+use crate::signals;
 
 /// How the program ends when it was told to.
 pub const EXIT_CODE: u8 = 130;
