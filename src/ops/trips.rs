@@ -2,6 +2,9 @@
 
 use crate::error::{Error, Result};
 
+/// Lanes that share a row: on CPUs and on GPUs.
+pub(crate) const LANES: [u32; 2] = [1, 32];
+
 /// Most loop iterations of an invocation, over all its loops. After 65,535 visits to loop heads, lavapipe (Mesa) skips
 /// the rest without an error. A loop of n iterations visits its head n + 1 times. Short loops add visits unless the
 /// compiler unrolls them; the other half of the limit is for these.

@@ -3,11 +3,12 @@
 
 use crate::error::Result;
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
+use crate::ops::nn::attention_grad;
 pub use crate::ops::nn::attention_grad::{Backward, backward};
 use crate::ops::nn::attention_heads::{self, Layout};
 pub use crate::ops::nn::attention_operands::{Attended, Attention};
 use crate::ops::nn::attention_walk::{self, Kept, Pieces, Walk, WalkParams, masked_or_not};
-use crate::ops::nn::{LANES, attention_grad};
+use crate::ops::trips::LANES;
 use crate::ops::{Builder, trips};
 
 kernel! {

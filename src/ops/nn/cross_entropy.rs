@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result, expect_shape};
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, kernel};
-use crate::ops::nn::LANES;
 use crate::ops::nn::batch::Batch;
+use crate::ops::trips::LANES;
 use crate::ops::{Builder, trips};
 
 const ROW_GROUP: u32 = 64;

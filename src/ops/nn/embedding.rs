@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result, expect_count, expect_shape};
 use crate::gpu::{Array, Call, Cost, Kernel, Placement, Plane, Specialization, Weights, kernel};
-use crate::ops::nn::LANES;
 use crate::ops::nn::batch::Batch;
+use crate::ops::trips::LANES;
 use crate::ops::{Builder, Gradient, trips};
 
 /// Threads that share a sum of the gradient: for CPUs, for GPUs, and for sums of many rows.

@@ -2,7 +2,7 @@
 
 use crate::error::{Result, expect_shape};
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, Weights, kernel};
-use crate::ops::nn::LANES;
+use crate::ops::trips::LANES;
 use crate::ops::{Builder, Gradient, trips};
 
 const ROW_GROUP: u32 = 64;

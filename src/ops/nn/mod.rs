@@ -22,9 +22,6 @@ pub mod train_state;
 
 use crate::gpu::{Call, Kernel, Placement, Specialization};
 
-/// Lanes that share a row: for CPUs and for GPUs.
-pub(crate) const LANES: [u32; 2] = [1, 32];
-
 /// Kernels of this module with every set of constants in use.
 pub(crate) fn catalogue() -> Vec<(&'static Kernel, Specialization)> {
     let mut all = Vec::new();

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result, expect_count, expect_shape};
 use crate::gpu::{Array, Buffer, Call, Cost, Kernel, Placement, Plane, Specialization, Weights, kernel};
-use crate::ops::nn::LANES;
+use crate::ops::trips::LANES;
 use crate::ops::{Builder, trips};
 
 kernel! {
