@@ -83,7 +83,7 @@ impl BatchLayout {
         match values.iter().position(|&v| v >= self.vocabulary && !(may_ignore && v == IGNORED)) {
             None => Ok(()),
             Some(row) => {
-                let expected = format!("below the vocabulary's size of {}", self.vocabulary);
+                let expected = format!("a token below {}", self.vocabulary);
                 Err(Error::shape(format!("{what} of a batch, row {row}"), expected, values[row]))
             }
         }
@@ -126,6 +126,6 @@ mod tests {
         assert_eq!(message(&[0, 1, 4, 0, 0], &[0; 5]), "tokens of a batch, row 2: expected a token below 4, got 4");
         assert!(message(&[0, 1, IGNORED, 0, 0], &[0; 5]).starts_with("tokens of a batch, row 2"));
         assert!(message(&[0; 5], &[0, 0, 0, 0, 9]).starts_with("targets of a batch, row 4"));
-        assert_eq!(message(&[0; 4], &[0; 5]), "tokens of a batch: expected 5, got 4");
+        assert_eq!(message(&[0; 4], &[0; 5]), "a batch: expected 5 tokens, got 4");
     }
 }
