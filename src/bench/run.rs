@@ -23,7 +23,7 @@ pub const COMMIT: Option<&str> = option_env!("AFT_COMMIT");
 /// next, and `stop` is asked between measurements. Gives whether all was done.
 ///
 /// # Errors
-/// [`Error::Config`] if nothing was asked for that there is; [`Error::DeviceLost`], [`Error::Rejected`].
+/// [`crate::Error::Config`] if nothing was asked for that there is; [`crate::Error::DeviceLost`], [`crate::Error::Rejected`].
 pub async fn run(
     gpu: &Gpu,
     options: &BenchOptions,
