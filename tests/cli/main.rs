@@ -127,7 +127,7 @@ fn settings() {
         ("train text --variant simple --heads 2", "1 head"),
         ("train text --variant simple --window 8", "--window"),
         ("train text --variant attention --rank 8", "--rank is of no use to attention"),
-        ("train text --variant attention --heads 3", "heads of attention"),
+        ("train text --variant attention --heads 3", "channels in each head"),
         ("train text --variant simple --rank 8", "--rank"),
         ("train text --window 0", "window"),
         ("train text --dropout 1", "dropout"),
@@ -194,7 +194,7 @@ fn no_adapter() {
     let place = Place::new();
     place.refuses(Place::aft_without_adapter, 3, &cases);
     let stderr = place.aft_without_adapter("adapters").stderr;
-    assert!(stderr.contains("backends tried: none, as WGPU_BACKEND"), "{stderr}");
+    assert!(stderr.contains("backends tried: none: WGPU_BACKEND allows"), "{stderr}");
 }
 
 fn beyond_limits() {
