@@ -7,13 +7,14 @@
 //! One layer of AFT-simple on host data, by the f64 reference; [`apply::Problem::run`] computes the same on a device:
 //!
 //! ```
-//! use aft_wgpu::apply::{Form, Problem};
+//! use aft_wgpu::apply::Problem;
+//! use aft_wgpu::form::SizedForm;
 //! use aft_wgpu::reference::Dims;
 //!
 //! let layer = Problem {
 //!     dims: Dims { b: 1, t: 3, d: 1 },
 //!     heads: 1,
-//!     form: Form::Simple,
+//!     form: SizedForm::Simple,
 //!     causal: true,
 //!     gated: false,
 //!     q: vec![0.0; 3],
@@ -60,6 +61,7 @@
 //! src/printable.rs       names from outside, made safe to print
 //! src/data               the embedded plays, texts from files, windows to train on; a bigram model and a word list to compare with
 //! src/error.rs           one error type
+//! src/form.rs            which AFT: the forms by name, and with their sizes
 //! src/gpu                all that touches wgpu: adapters, devices, memory, kernel declarations, programs, submission, timing
 //! src/ops                operations, one file a shader: shape checks, plan and dispatches; forward and gradient together
 //! src/nn                 layers with their parameters: Aft, Attention, Linear, LayerNorm, Mlp, Block
@@ -113,6 +115,7 @@ pub mod catalogue;
 pub mod check;
 pub mod data;
 mod error;
+pub mod form;
 pub mod generate;
 pub mod gpu;
 pub mod models;
@@ -125,6 +128,7 @@ pub mod reference;
 pub mod train;
 
 pub use error::{Error, ErrorKind, Result};
+pub use form::Form;
 pub use wgpu;
 
 /// README's example, compiled and run.

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aft_wgpu::data::{DataError, MemoryText, Text};
+use aft_wgpu::form::Form;
 use aft_wgpu::gpu::{Gpu, Tuning};
 use aft_wgpu::models::language::{Language, LanguageConfig};
-use aft_wgpu::nn::Variant;
+use aft_wgpu::nn::Mixer;
 use aft_wgpu::train::{Checkpoint, TrainConfig, Trainer};
 use aft_wgpu::{Error, Result};
 use harness::trial;
@@ -64,11 +65,11 @@ fn run(gpu: &Gpu, model: &LanguageConfig, config: &TrainConfig, steps: u32, brea
 fn resumed_equals_uninterrupted(gpu: &Gpu) {
     let models = [
         small(),
-        LanguageConfig { variant: Variant::Simple, dropout: 0.2, ..small() },
+        LanguageConfig { variant: Mixer::Aft(Form::Simple), dropout: 0.2, ..small() },
         LanguageConfig { projection: false, dim: 20, ..small() },
-        LanguageConfig { variant: Variant::Full, ..small() },
-        LanguageConfig { variant: Variant::Conv, heads: 4, ..small() },
-        LanguageConfig { variant: Variant::Attention, heads: 2, ..small() },
+        LanguageConfig { variant: Mixer::Aft(Form::Full), ..small() },
+        LanguageConfig { variant: Mixer::Aft(Form::Conv1d), heads: 4, ..small() },
+        LanguageConfig { variant: Mixer::Attention, heads: 2, ..small() },
     ];
     let accumulated = TrainConfig { accumulate: 2, batch: 2, seed: 1 << 40 | 7, ..settings() };
     let configs = [settings(), accumulated.clone(), settings(), settings(), accumulated.clone(), accumulated];

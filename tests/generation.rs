@@ -9,11 +9,12 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use aft_wgpu::Error;
+use aft_wgpu::form::Form;
 use aft_wgpu::generate::{Generator, Sampling, StreamState};
 use aft_wgpu::gpu::{Gpu, Recorder, Tuning};
 use aft_wgpu::models::language::{Language, LanguageConfig};
 use aft_wgpu::models::stream::StreamPass;
-use aft_wgpu::nn::{Pass, Variant};
+use aft_wgpu::nn::{Mixer, Pass};
 use aft_wgpu::ops::Builder;
 use aft_wgpu::ops::nn::batch::{Batch, BatchLayout};
 use aft_wgpu::ops::nn::cursor::Cursor;
@@ -130,18 +131,18 @@ fn logits(gpu: &Gpu) {
     for tuning in Tuning::ALL {
         let gpu = &gpu.with_tuning(tuning);
         for (variant, window, projection) in [
-            (Variant::Local, 5, true),
-            (Variant::Local, 1, false),
-            (Variant::Local, 90, true),
-            (Variant::Simple, 0, true),
-            (Variant::Full, 0, true),
-            (Variant::Conv, 6, true),
-            (Variant::Attention, 0, true),
-            (Variant::Attention, 0, false),
+            (Mixer::Aft(Form::Local), 5, true),
+            (Mixer::Aft(Form::Local), 1, false),
+            (Mixer::Aft(Form::Local), 90, true),
+            (Mixer::Aft(Form::Simple), 0, true),
+            (Mixer::Aft(Form::Full), 0, true),
+            (Mixer::Aft(Form::Conv1d), 6, true),
+            (Mixer::Attention, 0, true),
+            (Mixer::Attention, 0, false),
         ] {
             let heads = match variant {
-                Variant::Conv => 8,
-                Variant::Attention => 2,
+                Mixer::Aft(Form::Conv1d) => 8,
+                Mixer::Attention => 2,
                 _ => 1,
             };
             let model = decided(gpu, &LanguageConfig { variant, heads, window, projection, length: 70, ..small() });
@@ -291,12 +292,12 @@ fn sliding(gpu: &Gpu) {
 fn save_and_fork(gpu: &Gpu) {
     let sampling = Sampling { temperature: 1.0, seed: 2, ..Default::default() };
     for (variant, length) in [
-        (Variant::Local, 24),
-        (Variant::Simple, 24),
-        (Variant::Local, 3),
-        (Variant::Full, 24),
-        (Variant::Conv, 24),
-        (Variant::Attention, 24),
+        (Mixer::Aft(Form::Local), 24),
+        (Mixer::Aft(Form::Simple), 24),
+        (Mixer::Aft(Form::Local), 3),
+        (Mixer::Aft(Form::Full), 24),
+        (Mixer::Aft(Form::Conv1d), 24),
+        (Mixer::Attention, 24),
     ] {
         let model = decided(gpu, &LanguageConfig { variant, length, ..small() });
         for count in [0, 5, 40] {
@@ -442,7 +443,13 @@ fn catalogue(_: &Gpu) {
     let listed: Vec<String> = aft_wgpu::catalogue::all().iter().map(|(kernel, variant)| kernel.wgsl(variant)).collect();
     let gpu = Gpu::request_blocking(&Default::default()).unwrap();
     for tuning in Tuning::ALL {
-        for variant in [Variant::Local, Variant::Simple, Variant::Full, Variant::Conv, Variant::Attention] {
+        for variant in [
+            Mixer::Aft(Form::Local),
+            Mixer::Aft(Form::Simple),
+            Mixer::Aft(Form::Full),
+            Mixer::Aft(Form::Conv1d),
+            Mixer::Attention,
+        ] {
             let gpu = &gpu.with_tuning(tuning);
             let model = model(gpu, &LanguageConfig { variant, ..small() });
             made(&mut generator(gpu, &model, 2), 30, &Sampling::default());
@@ -457,7 +464,7 @@ fn catalogue(_: &Gpu) {
 
 /// Printed, not asserted: the times should be within 10 % of each other.
 fn time_per_token(gpu: &Gpu) {
-    for (variant, window) in [(Variant::Simple, 0), (Variant::Local, 16)] {
+    for (variant, window) in [(Mixer::Aft(Form::Simple), 0), (Mixer::Aft(Form::Local), 16)] {
         let model = model(gpu, &LanguageConfig { variant, window, length: 16_384, ..small() });
         let mut at = [100, 16_000].map(|position| {
             let mut generator = generator(gpu, &model, 1);

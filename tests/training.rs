@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use aft_wgpu::Error;
 use aft_wgpu::data::{MemoryText, Text};
+use aft_wgpu::form::Form;
 use aft_wgpu::generate::{Generator, Sampling};
 use aft_wgpu::gpu::{Gpu, Tuning};
 use aft_wgpu::models::language::{Language, LanguageConfig};
-use aft_wgpu::nn::Variant;
+use aft_wgpu::nn::Mixer;
 use aft_wgpu::random::normal_pair;
 use aft_wgpu::train::{TrainConfig, Trainer, bits};
 use harness::trial;
@@ -98,17 +99,17 @@ fn gradient_predicts_loss(gpu: &Gpu) {
     let window: Arc<dyn Text> = Arc::new(MemoryText::new("the quick brown fox jumps"));
     let frozen = TrainConfig { lr: 1e-30, weight_decay: 0.0, ..settings() };
     for (variant, projection) in [
-        (Variant::Local, true),
-        (Variant::Local, false),
-        (Variant::Simple, true),
-        (Variant::Full, true),
-        (Variant::Conv, true),
-        (Variant::Attention, true),
-        (Variant::Attention, false),
+        (Mixer::Aft(Form::Local), true),
+        (Mixer::Aft(Form::Local), false),
+        (Mixer::Aft(Form::Simple), true),
+        (Mixer::Aft(Form::Full), true),
+        (Mixer::Aft(Form::Conv1d), true),
+        (Mixer::Attention, true),
+        (Mixer::Attention, false),
     ] {
         let heads = match variant {
-            Variant::Conv => 4,
-            Variant::Attention => 2,
+            Mixer::Aft(Form::Conv1d) => 4,
+            Mixer::Attention => 2,
             _ => 1,
         };
         let model = LanguageConfig { variant, heads, projection, ..small() };
@@ -168,10 +169,10 @@ fn both_plans_agree(gpu: &Gpu) {
 fn every_setting_learns(gpu: &Gpu) {
     let settings = TrainConfig { steps: 48, ..settings() };
     for (name, model, config) in [
-        ("simple", LanguageConfig { variant: Variant::Simple, ..small() }, settings.clone()),
-        ("full", LanguageConfig { variant: Variant::Full, ..small() }, settings.clone()),
-        ("conv", LanguageConfig { variant: Variant::Conv, heads: 8, ..small() }, settings.clone()),
-        ("attention", LanguageConfig { variant: Variant::Attention, heads: 2, ..small() }, settings.clone()),
+        ("simple", LanguageConfig { variant: Mixer::Aft(Form::Simple), ..small() }, settings.clone()),
+        ("full", LanguageConfig { variant: Mixer::Aft(Form::Full), ..small() }, settings.clone()),
+        ("conv", LanguageConfig { variant: Mixer::Aft(Form::Conv1d), heads: 8, ..small() }, settings.clone()),
+        ("attention", LanguageConfig { variant: Mixer::Attention, heads: 2, ..small() }, settings.clone()),
         ("no projection", LanguageConfig { projection: false, ..small() }, settings.clone()),
         ("no projection, dropout", LanguageConfig { projection: false, dropout: 0.1, ..small() }, settings.clone()),
         ("dropout", LanguageConfig { dropout: 0.1, ..small() }, settings.clone()),
@@ -326,14 +327,14 @@ fn catalogue(_: &Gpu) {
     let gpu = Gpu::request_blocking(&Default::default()).unwrap();
     for tuning in Tuning::ALL {
         for (variant, length, heads) in [
-            (Variant::Local, 24, 1),
-            (Variant::Local, 300, 1),
-            (Variant::Simple, 300, 1),
-            (Variant::Full, 300, 1),
-            (Variant::Conv, 24, 4),
-            (Variant::Conv, 24, 8),
-            (Variant::Attention, 24, 2),
-            (Variant::Attention, 300, 1),
+            (Mixer::Aft(Form::Local), 24, 1),
+            (Mixer::Aft(Form::Local), 300, 1),
+            (Mixer::Aft(Form::Simple), 300, 1),
+            (Mixer::Aft(Form::Full), 300, 1),
+            (Mixer::Aft(Form::Conv1d), 24, 4),
+            (Mixer::Aft(Form::Conv1d), 24, 8),
+            (Mixer::Attention, 24, 2),
+            (Mixer::Attention, 300, 1),
         ] {
             let model = LanguageConfig { variant, length, heads, dropout: 0.1, projection: false, ..small() };
             let mut trainer = trainer(&gpu.with_tuning(tuning), &model, &TrainConfig { accumulate: 2, ..settings() });

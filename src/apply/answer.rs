@@ -3,9 +3,10 @@
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
+use super::Outcome;
 use super::request::Input;
-use super::{Bias, Form, Outcome};
 use crate::error::{Error, Result};
+use crate::form::{Bias, SizedForm};
 
 impl Input {
     /// The bytes of a file of `y` and, if dy was given, `dq`, `dk`, `dv` and `dw` or `dw_u` and `dw_v`: f32, each in the shape of
@@ -26,12 +27,12 @@ impl Input {
             tensors.push(("dv", all, gradients.dv.clone()));
             let [first, second] = gradients.dw.clone();
             match (problem.form, &self.w) {
-                (Form::Simple, _) => {}
+                (SizedForm::Simple, _) => {}
                 (_, None) => {
                     let shape = problem.bias_shapes()[0].to_vec();
                     tensors.extend([("dw_u", shape.clone(), first), ("dw_v", shape, second)]);
                 }
-                (Form::Local(_, Bias::Dense), Some(shape)) => {
+                (SizedForm::Local(_, Bias::Dense), Some(shape)) => {
                     tensors.push(("dw", shape.clone(), problem.matrix(&first)));
                 }
                 (_, Some(shape)) => tensors.push(("dw", shape.clone(), first)),

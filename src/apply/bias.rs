@@ -1,7 +1,8 @@
 //! The biases of a layer on a device.
 
-use super::{Form, Problem};
+use super::Problem;
 use crate::error::{Error, Result};
+use crate::form::SizedForm;
 use crate::gpu::{Buffer, Command, Gpu, Page, Placement, Weights};
 use crate::ops::Gradient;
 use crate::ops::aft::biases::{BiasGradient, Biases};
@@ -22,8 +23,8 @@ impl DeviceBias {
         let [shape, _] = problem.bias_shapes();
         let [rows, cols] = shape.map(|n| n as u32);
         match problem.form {
-            Form::Simple | Form::Local(0, _) => Ok(Self::None),
-            Form::Full(_) | Form::Local(..) if problem.rank().is_some() => {
+            SizedForm::Simple | SizedForm::Local(0, _) => Ok(Self::None),
+            SizedForm::Full(_) | SizedForm::Local(..) if problem.rank().is_some() => {
                 let bytes = Weights::padded_bytes(rows, cols).next_multiple_of(256);
                 let page = Page::new(gpu, "factors", 2 * bytes, placement)?;
                 let [u, v] = [0, bytes].map(|offset| page.tensor(offset, rows, cols));
@@ -38,14 +39,14 @@ impl DeviceBias {
                 });
                 Ok(Self::Factors { gradients: gradients.transpose()?, factors: Box::new([u, v]) })
             }
-            Form::Full(_) | Form::Local(..) => {
+            SizedForm::Full(_) | SizedForm::Local(..) => {
                 // Kernels read and write some rows at a time.
                 let w = gpu.sliced("biases", 4 * u64::from(rows) * u64::from(cols))?;
                 gpu.write(&w, 0, bytemuck::cast_slice(&problem.w[0]))?;
                 let gradients = wanted.then(|| nan(gpu, gpu.sliced(GRADIENT, w.size())?)).transpose()?;
                 Ok(Self::Dense { w, gradients, columns: cols })
             }
-            Form::Conv1d(_) | Form::Conv2d(..) => {
+            SizedForm::Conv1d(_) | SizedForm::Conv2d(..) => {
                 let padded = cols.next_multiple_of(4) as usize;
                 let mut values = vec![0.0; padded * rows as usize];
                 for (to, from) in values.chunks_mut(padded).zip(problem.w[0].chunks(cols as usize)) {
@@ -66,17 +67,17 @@ impl DeviceBias {
     pub(crate) fn biases<'a>(&'a self, problem: &Problem) -> Biases<'a> {
         match (self, problem.form) {
             (Self::Factors { factors, .. }, form) => {
-                let window = if let Form::Local(window, _) = form { window as u32 } else { u32::MAX };
+                let window = if let SizedForm::Local(window, _) = form { window as u32 } else { u32::MAX };
                 Biases::Factors { u: &factors[0], v: &factors[1], window }
             }
-            (Self::Dense { w, columns, .. }, Form::Local(window, _)) => {
+            (Self::Dense { w, columns, .. }, SizedForm::Local(window, _)) => {
                 Biases::Band { w: rowed(w, *columns), window: window as u32 }
             }
             (Self::Dense { w, columns, .. }, _) => Biases::Full(rowed(w, *columns)),
             (Self::Taps { values, .. }, form) => {
                 let (size, grid) = match form {
-                    Form::Conv2d(size, columns) => (size, Some(columns as u32)),
-                    Form::Conv1d(size) => (size, None),
+                    SizedForm::Conv2d(size, columns) => (size, Some(columns as u32)),
+                    SizedForm::Conv1d(size) => (size, None),
                     _ => (1, None),
                 };
                 Biases::Taps(Taps { values, heads: problem.heads as u32, size: size as u32, grid })

@@ -1,8 +1,9 @@
 //! A layer on a device.
 
 use super::bias::DeviceBias;
-use super::{Form, Gradients, Outcome, Problem};
+use super::{Gradients, Outcome, Problem};
 use crate::error::{Error, Result};
+use crate::form::SizedForm;
 use crate::gpu::{Gpu, Placement, Plane, Recorder};
 use crate::ops::Builder;
 use crate::ops::aft::mix::{self, Mix, Mixed};
@@ -14,7 +15,7 @@ impl Problem {
     /// few times that Mesa's llvmpipe loses more by copies to textures than it gains. (SwiftShader gains; so does a model, whose
     /// linear layers load the same planes.)
     pub fn placement(&self, gpu: &Gpu) -> Placement {
-        if self.form == Form::Simple && gpu.caps().adapter.name.starts_with("llvmpipe") {
+        if self.form == SizedForm::Simple && gpu.caps().adapter.name.starts_with("llvmpipe") {
             return Placement::Buffer;
         }
         let Dims { b, t, d } = self.dims;

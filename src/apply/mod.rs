@@ -4,11 +4,12 @@
 //! A layer of AFT-local whose tensors lie in a file:
 //!
 //! ```no_run
-//! use aft_wgpu::apply::{Request, Variant};
+//! use aft_wgpu::apply::Request;
+//! use aft_wgpu::form::Form;
 //! use aft_wgpu::gpu::{Gpu, GpuOptions};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let request = Request { variant: Variant::Local, causal: true, window: Some(32), grid: None, gated: true };
+//! let request = Request { variant: Form::Local, causal: true, window: Some(32), grid: None, gated: true };
 //! let input = request.read(&std::fs::read("in.safetensors")?)?;
 //! let gpu = Gpu::request_blocking(&GpuOptions::default())?;
 //! let outcome = pollster::block_on(input.problem.run(&gpu, input.problem.placement(&gpu)))?;
@@ -24,36 +25,13 @@ mod plain;
 mod request;
 mod stream;
 mod tensors;
-mod truth;
+pub(crate) mod truth;
 
-pub use request::{Input, Request, Variant};
+pub use request::{Input, Request};
 
 use crate::error::{Error, Result, expect_count};
+use crate::form::{Bias, SizedForm};
 use crate::reference::Dims;
-
-/// A form of AFT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// AFT-simple (Eq. 5).
-    Simple,
-    /// AFT-full (Eq. 2).
-    Full(Bias),
-    /// AFT-local (Eq. 4) with a window s.
-    Local(usize, Bias),
-    /// AFT-conv on a line (Eq. 6), with a kernel of size S.
-    Conv1d(usize),
-    /// AFT-conv on a grid of so many columns, with a kernel of S x S.
-    Conv2d(usize, usize),
-}
-
-/// How the biases of AFT-full and AFT-local are given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bias {
-    /// As themselves: [T, T]; for AFT-local as a band, [T, s] if it is causal, else [T, 2 s - 1].
-    Dense,
-    /// As factors [T, R] of rows and keys (Eq. 7), by their rank R.
-    Factors(usize),
-}
 
 /// The largest count of rows, channels or taps: columns of four planes side by side still fit into 32 bits.
 const LARGEST: usize = 1 << 28;
@@ -65,8 +43,8 @@ pub struct Problem {
     pub dims: Dims,
     /// Heads H of AFT-conv, which divide D. Other forms have one.
     pub heads: usize,
-    /// The form.
-    pub form: Form,
+    /// The form and its sizes.
+    pub form: SizedForm,
     /// Whether the sums end at t' = t.
     pub causal: bool,
     /// Whether the output is gated by sigmoid(q).
@@ -107,26 +85,6 @@ pub struct Gradients<T> {
     pub dw: [Vec<T>; 2],
 }
 
-impl Form {
-    /// Whether keys belong to heads.
-    pub fn is_conv(self) -> bool {
-        matches!(self, Self::Conv1d(_) | Self::Conv2d(..))
-    }
-
-    /// Rows and columns of both parts of the biases.
-    pub fn bias_shapes(self, time: usize, heads: usize, causal: bool) -> [[usize; 2]; 2] {
-        match self {
-            Self::Simple => [[0, 0]; 2],
-            Self::Full(Bias::Factors(rank)) | Self::Local(_, Bias::Factors(rank)) => [[time, rank]; 2],
-            Self::Full(Bias::Dense) => [[time, time], [0, 0]],
-            Self::Local(s, Bias::Dense) if causal => [[time, s], [0, 0]],
-            Self::Local(s, Bias::Dense) => [[time, s.saturating_mul(2).saturating_sub(1)], [0, 0]],
-            Self::Conv1d(s) => [[heads, s], [0, 0]],
-            Self::Conv2d(s, _) => [[heads, s.saturating_mul(s)], [0, 0]],
-        }
-    }
-}
-
 impl Problem {
     /// The shape [B, T, D or H] of the keys.
     pub fn key_dims(&self) -> Dims {
@@ -141,10 +99,7 @@ impl Problem {
     /// Fails where a size is beyond what kernels count with.
     fn check_range(&self) -> Result<()> {
         let Dims { b, t, d } = self.dims;
-        let reach = match self.form {
-            Form::Simple | Form::Full(_) => 0,
-            Form::Local(s, _) | Form::Conv1d(s) | Form::Conv2d(s, _) => s,
-        };
+        let reach = self.form.window().unwrap_or(0);
         let sizes = [("B T", b.saturating_mul(t)), ("D", d), ("a window or the size of a kernel", reach)];
         match sizes.into_iter().find(|&(_, size)| size > LARGEST) {
             None => Ok(()),
@@ -172,19 +127,19 @@ impl Problem {
             return Err(Error::Config(format!("H = {} heads do not divide D = {d} channels", self.heads)));
         }
         match self.form {
-            Form::Full(Bias::Factors(0)) | Form::Local(_, Bias::Factors(0)) => {
+            SizedForm::Full(Bias::Factors(0)) | SizedForm::Local(_, Bias::Factors(0)) => {
                 return Err(Error::Config("the rank R of the factors is at least 1, not 0".into()));
             }
-            Form::Conv1d(0) | Form::Conv2d(0, _) => {
+            SizedForm::Conv1d(0) | SizedForm::Conv2d(0, _) => {
                 return Err(Error::Config("the size S of a kernel is at least 1, not 0".into()));
             }
-            Form::Conv1d(s) if !self.causal && s.is_multiple_of(2) => {
+            SizedForm::Conv1d(s) if !self.causal && s.is_multiple_of(2) => {
                 return Err(Error::Config(format!("a kernel that is not causal has an odd size, not {s}")));
             }
-            Form::Conv2d(s, _) if s.is_multiple_of(2) => {
+            SizedForm::Conv2d(s, _) if s.is_multiple_of(2) => {
                 return Err(Error::Config(format!("a kernel on a grid has an odd size, not {s}")));
             }
-            Form::Conv2d(_, columns) if columns == 0 || !t.is_multiple_of(columns) => {
+            SizedForm::Conv2d(_, columns) if columns == 0 || !t.is_multiple_of(columns) => {
                 return Err(Error::Config(format!(
                     "T = {t} positions do not fill whole rows of a grid of {columns} columns"
                 )));

@@ -1,30 +1,16 @@
 //! A layer whose tensors lie in a safetensors file: which tensors there must be, and their shapes.
 
+use super::Problem;
 use super::tensors::{Tensors, broken};
-use super::{Bias, Form, Problem};
 use crate::error::{Error, Result};
+use crate::form::{Bias, Form, SizedForm};
 use crate::reference::Dims;
-
-/// A variant of AFT, as the paper names them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Variant {
-    /// AFT-simple (Eq. 5).
-    Simple,
-    /// AFT-full (Eq. 2).
-    Full,
-    /// AFT-local (Eq. 4).
-    Local,
-    /// AFT-conv on a line (Eq. 6).
-    Conv1d,
-    /// AFT-conv on a grid.
-    Conv2d,
-}
 
 /// What the tensors of a file do not say about the layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
-    /// The variant.
-    pub variant: Variant,
+    /// The form of AFT.
+    pub variant: Form,
     /// Whether the sums end at t' = t.
     pub causal: bool,
     /// The window s of AFT-local; T or more is the whole.
@@ -46,31 +32,12 @@ pub struct Input {
     pub(super) w: Option<Vec<usize>>,
 }
 
-/// The tensors that a layer may have.
-const NAMES: [&str; 8] = ["q", "k", "v", "w", "w_u", "w_v", "mask", "dy"];
-
-impl Variant {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Simple => "simple",
-            Self::Full => "full",
-            Self::Local => "local",
-            Self::Conv1d => "conv1d",
-            Self::Conv2d => "conv2d",
-        }
-    }
-
-    fn is_conv(self) -> bool {
-        matches!(self, Self::Conv1d | Self::Conv2d)
-    }
-
-    /// The tensors that say something to this variant.
-    pub(super) fn reads(self) -> &'static [&'static str] {
-        match self {
-            Self::Simple => &["q", "k", "v", "mask", "dy"],
-            Self::Full | Self::Local => &NAMES,
-            Self::Conv1d | Self::Conv2d => &["q", "k", "v", "w", "mask", "dy"],
-        }
+/// The tensors that a form may read.
+fn reads(form: Form) -> &'static [&'static str] {
+    match form {
+        Form::Simple => &["q", "k", "v", "mask", "dy"],
+        Form::Full | Form::Local => &["q", "k", "v", "w", "w_u", "w_v", "mask", "dy"],
+        Form::Conv1d | Form::Conv2d => &["q", "k", "v", "w", "mask", "dy"],
     }
 }
 
@@ -80,24 +47,24 @@ impl Request {
     /// # Errors
     /// [`Error::Config`].
     pub fn check(&self) -> Result<()> {
-        let variant = self.variant.name();
+        let variant = self.variant;
         let refuse = |text: String| Err(Error::Config(text));
         match (self.variant, self.window) {
-            (Variant::Local, None) => return refuse("variant local needs a window (--window)".into()),
-            (Variant::Conv1d | Variant::Conv2d, Some(_)) => {
+            (Form::Local, None) => return refuse("variant local needs a window (--window)".into()),
+            (Form::Conv1d | Form::Conv2d, Some(_)) => {
                 return refuse(format!("variant {variant} takes its window from w: no --window"));
             }
-            (Variant::Simple | Variant::Full, Some(_)) => {
+            (Form::Simple | Form::Full, Some(_)) => {
                 return refuse(format!("variant {variant} has no window (--window)"));
             }
             _ => {}
         }
         match (self.variant, self.grid) {
-            (Variant::Conv2d, None) => refuse("variant conv2d needs a grid (--grid ROWSxCOLS)".into()),
-            (Variant::Conv2d, Some([rows, columns])) if rows == 0 || columns == 0 => {
+            (Form::Conv2d, None) => refuse("variant conv2d needs a grid (--grid ROWSxCOLS)".into()),
+            (Form::Conv2d, Some([rows, columns])) if rows == 0 || columns == 0 => {
                 refuse(format!("a grid has rows and columns, not {rows}x{columns}"))
             }
-            (Variant::Simple | Variant::Full | Variant::Local | Variant::Conv1d, Some(_)) => {
+            (Form::Simple | Form::Full | Form::Local | Form::Conv1d, Some(_)) => {
                 refuse(format!("variant {variant} has no grid (--grid)"))
             }
             _ => Ok(()),
@@ -112,7 +79,7 @@ impl Request {
     pub fn read(&self, bytes: &[u8]) -> Result<Input> {
         self.check()?;
         let tensors = Tensors::read(bytes)?;
-        tensors.check_names(self.variant.name(), self.variant.reads())?;
+        tensors.check_names(self.variant.name(), reads(self.variant))?;
         let [b, t, d] = tensors.shape("v", "[B, T, D]")?;
         let dims = Dims { b, t, d };
         self.check_sizes(dims)?;
@@ -128,7 +95,7 @@ impl Request {
         let Biases { form, values, shape } = self.biases(&tensors, t, heads)?;
         let Request { causal, gated, .. } = *self;
         let mut problem = Problem { dims, heads, form, causal, gated, q, k, v, w: values, mask, dy };
-        if let Form::Local(_, Bias::Dense) = form {
+        if let SizedForm::Local(_, Bias::Dense) = form {
             problem.w[0] = problem.band(&problem.w[0]);
         }
         problem.check().map_err(|error| broken(error.to_string()))?;
@@ -148,13 +115,11 @@ impl Request {
     }
 
     fn biases(&self, tensors: &Tensors<'_>, t: usize, heads: usize) -> Result<Biases> {
-        let dense = |bias: Bias| match (self.variant, self.window) {
-            (Variant::Local, Some(window)) => Form::Local(window.min(t), bias),
-            _ => Form::Full(bias),
-        };
+        let window = self.window.map_or(t, |window| window.min(t));
+        let by_pairs = |bias: Bias| self.variant.sized(window, bias, t);
         let (form, shape) = match self.variant {
-            Variant::Simple => return Ok(Biases { form: Form::Simple, values: Default::default(), shape: None }),
-            Variant::Full | Variant::Local if tensors.has("w_u") || tensors.has("w_v") => {
+            Form::Simple => return Ok(Biases { form: SizedForm::Simple, values: Default::default(), shape: None }),
+            Form::Full | Form::Local if tensors.has("w_u") || tensors.has("w_v") => {
                 if tensors.has("w") {
                     return Err(broken("the tensors w and w_u are both there: biases are one or the other".into()));
                 }
@@ -164,17 +129,17 @@ impl Request {
                 }
                 let factor = |name| tensors.floats(name, &[("T", t), ("R", rank)]);
                 let values = [factor("w_u")?, factor("w_v")?];
-                return Ok(Biases { form: dense(Bias::Factors(rank)), values, shape: None });
+                return Ok(Biases { form: by_pairs(Bias::Factors(rank)), values, shape: None });
             }
-            Variant::Full | Variant::Local => (dense(Bias::Dense), vec![("T", t), ("T", t)]),
-            Variant::Conv1d => {
+            Form::Full | Form::Local => (by_pairs(Bias::Dense), vec![("T", t), ("T", t)]),
+            Form::Conv1d => {
                 let [_, size] = tensors.shape("w", "[H, S]")?;
-                (Form::Conv1d(size), vec![("H", heads), ("S", size)])
+                (SizedForm::Conv1d(size), vec![("H", heads), ("S", size)])
             }
-            Variant::Conv2d => {
+            Form::Conv2d => {
                 let [_, size, _] = tensors.shape("w", "[H, S, S]")?;
                 let columns = self.grid.map_or(t, |[_, columns]| columns);
-                (Form::Conv2d(size, columns), vec![("H", heads), ("S", size), ("S", size)])
+                (SizedForm::Conv2d(size, columns), vec![("H", heads), ("S", size), ("S", size)])
             }
         };
         let values = [tensors.floats("w", &shape)?, Vec::new()];
@@ -184,7 +149,7 @@ impl Request {
 
 /// The biases of a file.
 struct Biases {
-    form: Form,
+    form: SizedForm,
     values: [Vec<f32>; 2],
     shape: Option<Vec<usize>>,
 }

@@ -1,9 +1,10 @@
 //! A layer on a device that reads its tokens some at a time.
 
+use super::Problem;
 use super::bias::DeviceBias;
 use super::device::unwritten;
-use super::{Form, Problem};
 use crate::error::{Error, Result};
+use crate::form::SizedForm;
 use crate::gpu::{Buffer, Gpu, Placement, Plane, Program, Recorder};
 use crate::ops::Builder;
 use crate::ops::aft::biases::{Biases, StreamBias};
@@ -18,7 +19,7 @@ impl Problem {
     /// [`simple_stream::forward`] and [`local_stream::forward`].
     pub async fn stream(&self, gpu: &Gpu, placement: Placement, chunk: usize) -> Result<Vec<f32>> {
         self.check()?;
-        if !self.causal || self.mask.is_some() || !self.gated || matches!(self.form, Form::Conv2d(..)) {
+        if !self.causal || self.mask.is_some() || !self.gated || matches!(self.form, SizedForm::Conv2d(..)) {
             return Err(Error::Config("a stream is causal, gated, without a mask and on a line".into()));
         }
         let chunk = chunk.clamp(1, self.dims.t);

@@ -1,6 +1,7 @@
 //! A layer by the reference, in f64.
 
-use super::{Bias, Form, Gradients, Outcome, Problem};
+use super::{Gradients, Outcome, Problem};
+use crate::form::SizedForm;
 use crate::reference::aft::{Inputs, Layout, band::Band, conv, factors, full::Dense, mix, simple::NoBias};
 
 impl Problem {
@@ -41,21 +42,22 @@ impl Problem {
 
     /// The rank of the factors, if the biases are given as such.
     pub fn rank(&self) -> Option<usize> {
-        match self.form {
-            Form::Full(Bias::Factors(rank)) | Form::Local(_, Bias::Factors(rank)) => Some(rank),
-            _ => None,
-        }
+        self.form.rank()
     }
 
     /// Where the biases lie in the reference.
     pub fn layout(&self) -> Box<dyn Layout> {
-        let (t, heads, causal) = (self.dims.t, self.heads, self.causal);
-        match self.form {
-            Form::Simple => Box::new(NoBias),
-            Form::Full(_) => Box::new(Dense { t }),
-            Form::Local(window, _) => Box::new(Band { t, window, causal }),
-            Form::Conv1d(window) => Box::new(conv::Line { heads, window, causal }),
-            Form::Conv2d(window, columns) => Box::new(conv::Grid { heads, window, rows: t / columns, columns }),
-        }
+        layout(self.form, self.dims.t, self.heads, self.causal)
+    }
+}
+
+/// Where the biases of a form lie in the reference.
+pub(crate) fn layout(form: SizedForm, t: usize, heads: usize, causal: bool) -> Box<dyn Layout> {
+    match form {
+        SizedForm::Simple => Box::new(NoBias),
+        SizedForm::Full(_) => Box::new(Dense { t }),
+        SizedForm::Local(window, _) => Box::new(Band { t, window, causal }),
+        SizedForm::Conv1d(window) => Box::new(conv::Line { heads, window, causal }),
+        SizedForm::Conv2d(window, columns) => Box::new(conv::Grid { heads, window, rows: t / columns, columns }),
     }
 }

@@ -113,18 +113,18 @@ pub(super) fn packed(problem: &Problem) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::{Bias, Form};
     use crate::check::{ExpError, judge, problem};
+    use crate::form::{Bias, SizedForm};
 
     /// What the whole layer gives is, in the sample, what the sample gives by itself.
     #[test]
     fn the_sample_of_the_truth_is_the_truth_of_the_sample() {
         for (form, heads) in [
-            (Form::Simple, 1),
-            (Form::Full(Bias::Factors(3)), 1),
-            (Form::Local(4, Bias::Dense), 1),
-            (Form::Conv1d(3), 3),
-            (Form::Conv2d(3, 5), 6),
+            (SizedForm::Simple, 1),
+            (SizedForm::Full(Bias::Factors(3)), 1),
+            (SizedForm::Local(4, Bias::Dense), 1),
+            (SizedForm::Conv1d(3), 3),
+            (SizedForm::Conv2d(3, 5), 6),
         ] {
             for causal in [true, false] {
                 let mut whole = problem(form, Dims { b: 3, t: 20, d: 12 }, heads, causal);

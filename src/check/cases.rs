@@ -1,6 +1,7 @@
 //! Problems to check a device by: every form, with values from harmless to hostile.
 
-use crate::apply::{Bias, Form, Problem};
+use crate::apply::Problem;
+use crate::form::{Bias, SizedForm};
 use crate::random::normal_pair;
 use crate::reference::Dims;
 
@@ -43,12 +44,12 @@ pub(crate) fn normal(stream: u32, len: usize) -> Vec<f32> {
 }
 
 /// A problem of a form with standard normal values, gated, with gradients.
-pub fn problem(form: Form, dims: Dims, heads: usize, causal: bool) -> Problem {
+pub fn problem(form: SizedForm, dims: Dims, heads: usize, causal: bool) -> Problem {
     let keys = if form.is_conv() { Dims { d: heads, ..dims } } else { dims };
     let [q, v, dy] = [1, 3, 4].map(|stream| normal(stream, dims.size()));
     let [first, second] = form.bias_shapes(dims.t, heads, causal);
     let mut w = [normal(5, first[0] * first[1]), normal(6, second[0] * second[1])];
-    if let Form::Full(Bias::Factors(rank)) | Form::Local(_, Bias::Factors(rank)) = form {
+    if let Some(rank) = form.rank() {
         // Products of standard deviation 1.
         let scale = (rank as f32).powf(-0.25);
         w.iter_mut().flatten().for_each(|w| *w *= scale);
@@ -113,22 +114,22 @@ pub fn masked(mut problem: Problem) -> Problem {
 }
 
 /// Every form, each line of the table of forms at least once: small sizes, odd where they may be.
-pub fn forms() -> Vec<(Form, Dims, usize, bool)> {
+pub fn forms() -> Vec<(SizedForm, Dims, usize, bool)> {
     let dims = Dims { b: 2, t: 37, d: 6 };
     let grid = Dims { b: 2, t: 35, d: 6 };
     // Several chunks of time; on a CPU a thread has several vec4s, of which some are beyond the last column.
     let wide = Dims { b: 1, t: 132, d: 100 };
     let mut all = Vec::new();
     for causal in [true, false] {
-        all.push((Form::Simple, dims, 1, causal));
+        all.push((SizedForm::Simple, dims, 1, causal));
         for bias in [Bias::Dense, Bias::Factors(5)] {
-            all.push((Form::Full(bias), dims, 1, causal));
-            all.push((Form::Local(7, bias), dims, 1, causal));
+            all.push((SizedForm::Full(bias), dims, 1, causal));
+            all.push((SizedForm::Local(7, bias), dims, 1, causal));
         }
-        all.push((Form::Conv1d(5), dims, 3, causal));
-        all.push((Form::Conv2d(3, 7), grid, 3, causal));
-        all.push((Form::Simple, wide, 1, causal));
-        all.push((Form::Local(7, Bias::Dense), wide, 1, causal));
+        all.push((SizedForm::Conv1d(5), dims, 3, causal));
+        all.push((SizedForm::Conv2d(3, 7), grid, 3, causal));
+        all.push((SizedForm::Simple, wide, 1, causal));
+        all.push((SizedForm::Local(7, Bias::Dense), wide, 1, causal));
     }
     all
 }

@@ -5,16 +5,16 @@ use super::exp::ExpError;
 use super::judge::judge;
 use super::line::{Line, Plain};
 use super::workbench::placements;
-use crate::apply::{Bias, Form, Outcome, Problem};
+use crate::apply::{Outcome, Problem};
 use crate::error::Result;
+use crate::form::{Bias, SizedForm};
 use crate::gpu::Gpu;
 use crate::reference::Dims;
 
 /// A line of the table: a form of AFT, causal or not, in the shapes that it may have.
 pub(super) struct Row {
-    name: String,
     /// The first of them is gone through with every family of values.
-    shapes: Vec<(Form, Dims, usize)>,
+    shapes: Vec<(SizedForm, Dims, usize)>,
     causal: bool,
 }
 
@@ -27,40 +27,42 @@ const LONG: Dims = Dims { b: 1, t: 300, d: 8 };
 pub(super) fn table() -> Vec<Row> {
     let mut rows = Vec::new();
     for causal in [true, false] {
-        let mut row = |name: &str, shapes: Vec<(Form, Dims, usize)>| {
-            let end = if causal { ", causal" } else { "" };
-            rows.push(Row { name: format!("AFT-{name}{end}"), shapes, causal });
-        };
-        row("simple", vec![(Form::Simple, SMALL, 1), (Form::Simple, LONG, 1)]);
-        for (bias, how) in [(Bias::Dense, ""), (Bias::Factors(5), ", factorised")] {
-            row(&format!("full{how}"), [SMALL, LONG].map(|dims| (Form::Full(bias), dims, 1)).into());
+        let mut row = |shapes: Vec<(SizedForm, Dims, usize)>| rows.push(Row { shapes, causal });
+        row(vec![(SizedForm::Simple, SMALL, 1), (SizedForm::Simple, LONG, 1)]);
+        for bias in [Bias::Dense, Bias::Factors(5)] {
+            row([SMALL, LONG].map(|dims| (SizedForm::Full(bias), dims, 1)).into());
             let windows = [(7, SMALL), (0, SMALL), (1, SMALL), (36, SMALL), (37, SMALL), (60, SMALL), (32, LONG)];
-            row(&format!("local{how}"), windows.map(|(window, dims)| (Form::Local(window, bias), dims, 1)).into());
+            row(windows.map(|(window, dims)| (SizedForm::Local(window, bias), dims, 1)).into());
         }
         let lines = [(5, SMALL, 3), (1, SMALL, 1), (101, SMALL, 6), (33, LONG, 2)];
-        let mut lines: Vec<_> = lines.map(|(size, dims, heads)| (Form::Conv1d(size), dims, heads)).into();
+        let mut lines: Vec<_> = lines.map(|(size, dims, heads)| (SizedForm::Conv1d(size), dims, heads)).into();
         if causal {
-            lines.push((Form::Conv1d(4), SMALL, 2));
+            lines.push((SizedForm::Conv1d(4), SMALL, 2));
         }
-        row("conv 1-D", lines);
+        row(lines);
         let grid = |t, d| Dims { b: 2, t, d };
-        row(
-            "conv 2-D",
-            vec![
-                (Form::Conv2d(3, 7), grid(35, 6), 3),
-                (Form::Conv2d(1, 5), grid(35, 6), 1),
-                (Form::Conv2d(9, 3), grid(12, 6), 2),
-                (Form::Conv2d(5, 19), grid(19 * 15, 8), 2),
-            ],
-        );
+        row(vec![
+            (SizedForm::Conv2d(3, 7), grid(35, 6), 3),
+            (SizedForm::Conv2d(1, 5), grid(35, 6), 1),
+            (SizedForm::Conv2d(9, 3), grid(12, 6), 2),
+            (SizedForm::Conv2d(5, 19), grid(19 * 15, 8), 2),
+        ]);
     }
     rows
 }
 
 impl Row {
+    /// Its form, as AFT-local, factorised, causal.
+    fn name(&self) -> String {
+        let form = self.shapes[0].0;
+        let how = if form.rank().is_some() { ", factorised" } else { "" };
+        let end = if self.causal { ", causal" } else { "" };
+        format!("{}{how}{end}", form.form().title())
+    }
+
     /// Goes through all of it.
     pub(super) async fn check(&self, gpu: &Gpu, exp: ExpError) -> Result<Line> {
-        let mut line = Line::new(self.name.clone());
+        let mut line = Line::new(self.name());
         for (i, &(form, dims, heads)) in self.shapes.iter().enumerate() {
             let plain = problem(form, dims, heads, self.causal);
             if i == 0 {

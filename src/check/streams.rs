@@ -5,15 +5,15 @@ use super::exp::ExpError;
 use super::judge::judge;
 use super::line::Line;
 use super::workbench::placements;
-use crate::apply::{Bias, Form, Outcome, Problem};
+use crate::apply::{Outcome, Problem};
 use crate::error::Result;
+use crate::form::{Bias, SizedForm};
 use crate::gpu::Gpu;
 use crate::reference::Dims;
 
 /// A form over a stream, in the shapes that it may have.
 pub(super) struct Stream {
-    name: &'static str,
-    forms: Vec<Form>,
+    forms: Vec<SizedForm>,
 }
 
 /// Small and odd, 5 tokens at a time.
@@ -24,19 +24,19 @@ const LONG: (Dims, usize) = (Dims { b: 1, t: 300, d: 8 }, 77);
 /// Every line.
 pub(super) fn table() -> Vec<Stream> {
     let local = [(7, Bias::Factors(5)), (1, Bias::Dense), (36, Bias::Dense), (60, Bias::Dense)];
-    let line = |name, forms| Stream { name, forms };
+    let line = |forms| Stream { forms };
     vec![
-        line("AFT-simple, stream", vec![Form::Simple]),
-        line("AFT-full, stream", vec![Form::Full(Bias::Factors(5)), Form::Full(Bias::Dense)]),
-        line("AFT-local, stream", local.map(|(window, bias)| Form::Local(window, bias)).into()),
-        line("AFT-conv 1-D, stream", [5, 4, 1, 101].map(Form::Conv1d).into()),
+        line(vec![SizedForm::Simple]),
+        line(vec![SizedForm::Full(Bias::Factors(5)), SizedForm::Full(Bias::Dense)]),
+        line(local.map(|(window, bias)| SizedForm::Local(window, bias)).into()),
+        line([5, 4, 1, 101].map(SizedForm::Conv1d).into()),
     ]
 }
 
 impl Stream {
     /// Goes through all of it.
     pub(super) async fn check(&self, gpu: &Gpu, exp: ExpError) -> Result<Line> {
-        let mut line = Line::new(self.name);
+        let mut line = Line::new(format!("{}, stream", self.forms[0].form().title()));
         for (i, &form) in self.forms.iter().enumerate() {
             for (dims, chunk) in [SMALL, LONG] {
                 let heads = if form.is_conv() { 2 } else { 1 };

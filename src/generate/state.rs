@@ -8,7 +8,7 @@ use crate::generate::place::Place;
 use crate::gpu::Buffer;
 use crate::models::container::{Container, Data, Tensor, write};
 use crate::models::language::LanguageConfig;
-use crate::nn::{BlockStream, Variant};
+use crate::nn::{BlockStream, Mixer};
 use crate::ops::aft::{local_stream, stream};
 
 /// State of a stream of N sequences: all that later tokens depend on, except the model's weights. Another generator of
@@ -106,7 +106,7 @@ impl Head {
     /// Names and shapes of a layer's tensors.
     fn layer_shapes(&self) -> Vec<(&'static str, Vec<usize>)> {
         let [samples, dim, reach] = [self.samples, self.model.dim, self.model.reach()].map(|n| n as usize);
-        if self.model.variant == Variant::Attention {
+        if self.model.variant == Mixer::Attention {
             return vec![("keys_values", vec![samples, self.model.length as usize, 2, dim])];
         }
         let mut shapes = vec![("sums", vec![samples, 5, dim])];
@@ -126,7 +126,7 @@ impl Head {
         self.model.validate().map_err(|e| broken(e.to_string()))?;
         let Self { end, origin, samples, unseen, ref model } = *self;
         let sums = stream::sums_bytes(samples, model.dim);
-        let reach = if model.variant == Variant::Attention { model.length } else { model.reach() };
+        let reach = if model.variant == Mixer::Attention { model.length } else { model.reach() };
         let window = local_stream::ring_bytes(samples, model.length, reach, model.dim);
         let sound = samples > 0
             && sums.max(window) <= 1 << 40

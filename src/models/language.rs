@@ -1,12 +1,14 @@
 //! The byte-level language model of the paper's Enwik8 experiment: learned positions, pre-LN blocks, a head over 256 bytes.
 //!
 //! ```
+//! use aft_wgpu::form::Form;
 //! use aft_wgpu::models::language::LanguageConfig;
-//! use aft_wgpu::nn::Variant;
+//! use aft_wgpu::nn::Mixer;
 //!
 //! # fn main() -> aft_wgpu::Result<()> {
 //! // AFT-conv with kernels of 16 entries in 32 heads; all else is as in the paper.
-//! let config = LanguageConfig { variant: Variant::Conv, heads: 32, window: 16, ..LanguageConfig::paper_enwik8() };
+//! let variant = Mixer::Aft(Form::Conv1d);
+//! let config = LanguageConfig { variant, heads: 32, window: 16, ..LanguageConfig::paper_enwik8() };
 //! config.validate()?;
 //! assert!(config.parameters()? < LanguageConfig::paper_enwik8().parameters()?);
 //! # Ok(())
@@ -18,9 +20,10 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::form::{Bias, Form, SizedForm};
 use crate::gpu::{AdapterClass, Buffer, Gpu, Placement, Plane, Weights};
 use crate::nn::{
-    AftConfig, Block, BlockConfig, Declarations, Init, LayerNorm, Linear, ParameterId, Parameters, Pass, Spec, Variant,
+    AftConfig, Block, BlockConfig, Declarations, Init, LayerNorm, Linear, Mixer, ParameterId, Parameters, Pass, Spec,
 };
 use crate::ops::nn::batch::Batch;
 use crate::ops::nn::{cross_entropy, embedding};
@@ -34,7 +37,7 @@ pub const VOCABULARY: u32 = 256;
 #[serde(deny_unknown_fields)]
 pub struct LanguageConfig {
     /// Which AFT, or attention.
-    pub variant: Variant,
+    pub variant: Mixer,
     /// Blocks, L.
     pub layers: u32,
     /// Channels, D.
@@ -68,7 +71,7 @@ impl LanguageConfig {
     /// AFT-local-32, 12 layers of 512 (paper, Table 4).
     pub fn paper_enwik8() -> Self {
         Self {
-            variant: Variant::Local,
+            variant: Mixer::Aft(Form::Local),
             layers: 12,
             dim: 512,
             heads: 1,
@@ -120,12 +123,18 @@ impl LanguageConfig {
         Layers::declare(&mut Declarations::default(), self).map(|_| ())
     }
 
+    /// The form of AFT with its sizes; none for attention.
+    pub(crate) fn sized_form(&self) -> Option<SizedForm> {
+        let [window, rank, length] = [self.window, self.rank, self.length].map(|n| n as usize);
+        self.variant.form().map(|form| form.sized(window, Bias::Factors(rank), length))
+    }
+
     /// How many of the last keys a row sees through biases.
     pub(crate) fn reach(&self) -> u32 {
         match self.variant {
-            Variant::Simple | Variant::Attention => 0,
-            Variant::Full => self.length,
-            Variant::Local | Variant::Conv => self.window.min(self.length),
+            Mixer::Aft(Form::Simple) | Mixer::Attention => 0,
+            Mixer::Aft(Form::Full) => self.length,
+            Mixer::Aft(Form::Local | Form::Conv1d | Form::Conv2d) => self.window.min(self.length),
         }
     }
 
@@ -326,11 +335,11 @@ impl LanguageConfig {
         let (length, factors) = (u64::from(self.length), 8 * u64::from(self.length) * u64::from(self.rank));
         // Of AFT-full a panel of rows is at hand at a time.
         let (factors, band) = match self.variant {
-            Variant::Simple | Variant::Conv | Variant::Attention => (0, 0),
-            Variant::Local if self.window < self.length => {
+            Mixer::Aft(Form::Simple | Form::Conv1d | Form::Conv2d) | Mixer::Attention => (0, 0),
+            Mixer::Aft(Form::Local) if self.window < self.length => {
                 (factors, 4 * length * u64::from(aft::biases::band_cols(self.length, self.window)))
             }
-            Variant::Local | Variant::Full => (factors, 4 * length * length.min(2 * u64::from(self.dim) + 64)),
+            Mixer::Aft(Form::Local | Form::Full) => (factors, 4 * length * length.min(2 * u64::from(self.dim) + 64)),
         };
         let granted = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
         for (what, needed, advice) in [

@@ -1,10 +1,9 @@
 //! The AFT layer: one projection to q, k and v, the operation, and an output projection.
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::{Error, Result};
+use crate::form::Form;
 use crate::gpu::{Buffer, Plane, Weights};
-use crate::nn::{Declarations, Init, Linear, ParameterId, Parameters, Pass, Spec};
+use crate::nn::{Declarations, Init, Linear, Mixer, ParameterId, Parameters, Pass, Spec};
 use crate::ops::aft::biases::{BiasGradient, Biases, StreamBias};
 use crate::ops::aft::kernel_norm::{self, Normed};
 use crate::ops::aft::mix::{self, Mix, Mixed};
@@ -12,46 +11,11 @@ use crate::ops::aft::taps::Taps;
 use crate::ops::aft::{heads, local_stream, qkv_cols, simple_stream, stream};
 use crate::ops::{Builder, Gradient};
 
-/// Form of AFT that a layer computes, or attention, to compare with; all are causal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Variant {
-    /// AFT-simple (Eq. 5): no position biases.
-    Simple,
-    /// AFT-full (Eq. 2) with factorised biases (Eq. 7).
-    Full,
-    /// AFT-local (Eq. 4) with factorised biases (Eq. 7).
-    Local,
-    /// AFT-conv (Eq. 6) on a line, with a re-parameterised kernel (Eq. 8).
-    Conv,
-    /// Multi-head softmax attention ([`crate::nn::Attention`]), to compare with.
-    Attention,
-}
-
-impl Variant {
-    /// Display name: AFT-local, or attention.
-    pub fn title(self) -> String {
-        if self == Self::Attention { self.to_string() } else { format!("AFT-{self}") }
-    }
-}
-
-impl std::fmt::Display for Variant {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Simple => "simple",
-            Self::Full => "full",
-            Self::Local => "local",
-            Self::Conv => "conv",
-            Self::Attention => "attention",
-        })
-    }
-}
-
-/// Sizes of an AFT layer.
+/// Sizes of an AFT layer, or of attention in its place.
 #[derive(Debug, Clone, Copy)]
 pub struct AftConfig {
-    /// Form of AFT.
-    pub variant: Variant,
+    /// Form of AFT, or attention.
+    pub variant: Mixer,
     /// Channels D, a multiple of 4.
     pub dim: u32,
     /// Positions T.
@@ -79,6 +43,7 @@ pub struct Aft {
     /// Projection to q, k and v; for AFT-conv, whose keys have one channel a head, to q, v and k.
     input: Linear,
     bias: BiasParameters,
+    form: Form,
     projection: Option<Linear>,
     config: AftConfig,
 }
@@ -149,40 +114,42 @@ impl Aft {
         if dim == 0 || !dim.is_multiple_of(4) {
             return fail(format!("the channels of an AFT layer must be a multiple of 4, not {dim}"));
         }
-        if heads == 0 || !dim.is_multiple_of(heads) || (variant != Variant::Conv && heads != 1) {
-            return fail(match variant {
-                Variant::Conv => format!("the heads of AFT-conv must divide its {dim} channels; {heads} do not"),
-                _ => format!("AFT-{variant} must have 1 head, not {heads}"),
+        let Mixer::Aft(form) = variant else { return fail("attention is a layer of its own".into()) };
+        if heads == 0 || !dim.is_multiple_of(heads) || (!form.is_conv() && heads != 1) {
+            let title = variant.title();
+            return fail(match form.is_conv() {
+                true => format!("the heads of {title} must divide its {dim} channels; {heads} do not"),
+                false => format!("{title} must have 1 head, not {heads}"),
             });
         }
-        let missing = match variant {
-            Variant::Simple => None,
-            Variant::Attention => return fail("attention is a layer of its own".into()),
-            Variant::Full => (rank == 0).then_some("a rank"),
-            Variant::Local => (window == 0 || rank == 0).then_some("a window and a rank"),
-            Variant::Conv => (window == 0).then_some("a window"),
+        let missing = match form {
+            Form::Simple => None,
+            Form::Full => (rank == 0).then_some("a rank"),
+            Form::Local => (window == 0 || rank == 0).then_some("a window and a rank"),
+            Form::Conv1d => (window == 0).then_some("a window"),
+            Form::Conv2d => return fail("AFT-conv2d mixes an image grid: a layer over a sequence has AFT-conv".into()),
         };
         if let Some(missing) = missing {
-            return fail(format!("AFT-{variant} needs {missing} of at least 1 (a window of 0 is AFT-simple)"));
+            return fail(format!("{} needs {missing} of at least 1 (a window of 0 is AFT-simple)", variant.title()));
         }
-        let cols = if variant == Variant::Conv { heads::cols(dim, heads) } else { qkv_cols(dim) };
+        let cols = if form.is_conv() { heads::cols(dim, heads) } else { qkv_cols(dim) };
         let input = Linear::declare(to, &format!("{name}.qkv"), dim, cols, std);
         let spec =
             |part: &str, rows, cols, init| Spec { name: format!("{name}.{part}"), rows, cols, decay: false, init };
-        let bias = match variant {
-            Variant::Simple | Variant::Attention => BiasParameters::None,
-            Variant::Full | Variant::Local => BiasParameters::Factors(
+        let bias = match form {
+            Form::Simple => BiasParameters::None,
+            Form::Full | Form::Local => BiasParameters::Factors(
                 to.together(["bias.u", "bias.v"].map(|part| spec(part, length, rank, Init::Normal(FACTOR_STD)))),
             ),
             // The paper starts gamma and beta at 0, so that the layer starts as AFT-simple.
-            Variant::Conv => BiasParameters::Kernel(to.together([
+            Form::Conv1d | Form::Conv2d => BiasParameters::Kernel(to.together([
                 spec("kernel.raw", heads, window, Init::Normal(1.0)),
                 spec("kernel.gamma", 1, heads, Init::Zeros),
                 spec("kernel.beta", 1, heads, Init::Zeros),
             ])),
         };
         let projection = projection.then(|| Linear::declare(to, &format!("{name}.out"), dim, dim, std_out));
-        Ok(Self { input, bias, projection, config })
+        Ok(Self { input, bias, form, projection, config })
     }
 
     fn mix(&self, pass: &Pass<'_>) -> Mix<'static> {
@@ -191,10 +158,10 @@ impl Aft {
     }
 
     fn layer_bias<'a>(&self, parameters: &Parameters, taps: Option<&'a Buffer>) -> LayerBias<'a> {
-        let AftConfig { variant, heads, window, .. } = self.config;
+        let AftConfig { heads, window, .. } = self.config;
         match (self.bias, taps) {
             (BiasParameters::Factors(factors), _) => {
-                let window = if variant == Variant::Full { u32::MAX } else { window };
+                let window = if self.form == Form::Full { u32::MAX } else { window };
                 LayerBias::Factors(Box::new(factors.map(|id| parameters.weights(id))), window)
             }
             (BiasParameters::Kernel(_), Some(values)) => {
@@ -270,7 +237,7 @@ impl Aft {
 
     /// The plane qkv of the input projection, with AFT-conv's keys repeated over the channels of a head.
     fn spread(&self, pass: &mut Pass<'_>, projected: Plane) -> Result<Plane> {
-        if self.config.variant != Variant::Conv {
+        if !self.form.is_conv() {
             return Ok(projected);
         }
         let AftConfig { dim, heads, .. } = self.config;
@@ -330,7 +297,7 @@ impl Aft {
 
     /// The gradient of [`Aft::spread`]: sums key gradients over the channels of a head.
     fn gather(&self, pass: &mut Pass<'_>, dqkv: Plane) -> Result<Plane> {
-        if self.config.variant != Variant::Conv {
+        if !self.form.is_conv() {
             return Ok(dqkv);
         }
         let AftConfig { dim, heads, .. } = self.config;

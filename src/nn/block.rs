@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Plane};
 use crate::nn::{
-    Aft, AftConfig, AftStream, Attention, Declarations, LayerNorm, Mlp, Parameters, Pass, Variant, aft, attention,
+    Aft, AftConfig, AftStream, Attention, Declarations, LayerNorm, Mixer, Mlp, Parameters, Pass, aft, attention,
     layer_norm, mlp,
 };
 use crate::ops::Builder;
@@ -69,8 +69,8 @@ impl Mixing {
     /// Declares `blocks.N.aft`, or `blocks.N.attention` with the parameters of AFT-simple.
     fn declare(to: &mut Declarations, block: &str, config: AftConfig) -> Result<Self> {
         match config.variant {
-            Variant::Attention => Attention::declare(to, &format!("{block}.attention"), config).map(Self::Attention),
-            _ => Ok(Self::Aft(Box::new(Aft::declare(to, &format!("{block}.aft"), config)?))),
+            Mixer::Attention => Attention::declare(to, &format!("{block}.attention"), config).map(Self::Attention),
+            Mixer::Aft(_) => Ok(Self::Aft(Box::new(Aft::declare(to, &format!("{block}.aft"), config)?))),
         }
     }
 

@@ -9,14 +9,16 @@ pub(crate) mod block;
 mod context;
 pub(crate) mod layer_norm;
 mod linear;
+mod mixer;
 mod mlp;
 mod parameters;
 
-pub use aft::{Aft, AftConfig, AftStream, Variant, Window};
+pub use aft::{Aft, AftConfig, AftStream, Window};
 pub use attention::Attention;
 pub use block::{Block, BlockConfig, BlockStream};
 pub use context::{Dropout, Pass};
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use mixer::Mixer;
 pub use mlp::Mlp;
 pub use parameters::{Declarations, Init, ParameterId, ParameterPage, Parameters, Spec};

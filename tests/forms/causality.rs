@@ -1,7 +1,8 @@
 //! Causal means causal: whatever a later key or value becomes, no bit of an earlier output changes.
 
-use aft_wgpu::apply::{Form, Problem};
+use aft_wgpu::apply::Problem;
 use aft_wgpu::check::{forms, problem};
+use aft_wgpu::form::SizedForm;
 use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::reference::Dims;
 use libtest_mimic::Trial;
@@ -26,10 +27,15 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         }),
         trial(gpu, "causality::over_tiles_and_windows", |gpu| {
             let dims = Dims { b: 1, t: 150, d: 4 };
-            for form in [Form::Simple, Form::Local(32, RANK_1), Form::Local(200, RANK_1), Form::Full(RANK_1)] {
+            for form in [
+                SizedForm::Simple,
+                SizedForm::Local(32, RANK_1),
+                SizedForm::Local(200, RANK_1),
+                SizedForm::Full(RANK_1),
+            ] {
                 check(gpu, &problem(form, dims, 1, true), &LATE);
             }
-            for form in [Form::Conv1d(33), Form::Conv2d(5, 15), Form::Conv2d(21, 15)] {
+            for form in [SizedForm::Conv1d(33), SizedForm::Conv2d(5, 15), SizedForm::Conv2d(21, 15)] {
                 check(gpu, &problem(form, dims, 2, true), &LATE);
             }
         }),

@@ -1,7 +1,8 @@
 //! Shared by the tests of forms: running a layer, judging it, seeded values.
 
-use aft_wgpu::apply::{Bias, Form, Outcome, Problem};
+use aft_wgpu::apply::{Outcome, Problem};
 use aft_wgpu::check::{ExpError, judge};
+use aft_wgpu::form::{Bias, SizedForm};
 use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::random::{normal_pair, pcg4d, unit};
 use aft_wgpu::reference::Dims;
@@ -42,7 +43,7 @@ pub fn uniform(stream: u32, len: usize) -> Vec<f32> {
 }
 
 /// A layer without a gate and without gradients.
-pub fn plain(form: Form, [b, t, d]: [usize; 3], causal: bool, k: &[f32], v: &[f32], w: &[f32]) -> Problem {
+pub fn plain(form: SizedForm, [b, t, d]: [usize; 3], causal: bool, k: &[f32], v: &[f32], w: &[f32]) -> Problem {
     let dims = Dims { b, t, d };
     let heads = if form.is_conv() { k.len() / (b * t) } else { 1 };
     let (q, w) = (vec![0.0; dims.size()], [w.to_vec(), Vec::new()]);

@@ -1,7 +1,8 @@
 //! What implementations of AFT have got wrong, each by the smallest case that tells right from wrong.
 
-use aft_wgpu::apply::{Bias, Form, Problem};
+use aft_wgpu::apply::Problem;
 use aft_wgpu::check::problem;
+use aft_wgpu::form::{Bias, SizedForm};
 use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::reference::Dims;
 use libtest_mimic::Trial;
@@ -15,21 +16,21 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         trial(gpu, "failures::biases_add_to_keys_and_do_not_multiply_them", |gpu| {
             let ln3 = 3.0f32.ln();
             let w = [0.0, ln3, ln3, 0.0];
-            let problem = plain(Form::Full(Bias::Dense), [1, 2, 1], false, &[0.0; 2], &[0.0, 1.0], &w);
+            let problem = plain(SizedForm::Full(Bias::Dense), [1, 2, 1], false, &[0.0; 2], &[0.0, 1.0], &w);
             assert_gives(gpu, &problem, &[0.75, 0.25]);
         }),
         // exp(k) / (its running sum), then summed: 1.5 in row 1.
         trial(gpu, "failures::sums_are_divided_once_and_not_before_they_are_summed", |gpu| {
-            assert_gives(gpu, &plain(Form::Simple, [1, 2, 1], true, &[0.0; 2], &[1.0; 2], &[]), &[1.0, 1.0]);
+            assert_gives(gpu, &plain(SizedForm::Simple, [1, 2, 1], true, &[0.0; 2], &[1.0; 2], &[]), &[1.0, 1.0]);
         }),
         // sigmoid(q) softmax(k) v without a sum.
         trial(gpu, "failures::every_row_sums_over_all_keys", |gpu| {
-            let problem = plain(Form::Simple, [1, 3, 1], false, &[0.0; 3], &[0.0, 0.0, 3.0], &[]);
+            let problem = plain(SizedForm::Simple, [1, 3, 1], false, &[0.0; 3], &[0.0, 0.0, 3.0], &[]);
             assert_gives(gpu, &problem, &[1.0; 3]);
         }),
         // A window from t - s to t + s - 1 would be off by one, and not symmetric. Inside it a key counts four times.
         trial(gpu, "failures::a_window_ends_before_its_size_on_both_sides", |gpu| {
-            let (form, v) = (Form::Local(2, RANK_1), [1.0, 10.0, 100.0, 1000.0, 10_000.0]);
+            let (form, v) = (SizedForm::Local(2, RANK_1), [1.0, 10.0, 100.0, 1000.0, 10_000.0]);
             let mut problem = plain(form, [1, 5, 1], false, &[0.0; 5], &v, &[1.0; 5]);
             problem.w[1] = vec![4.0f32.ln(); 5];
             let rows: [&[usize]; 5] = [&[0, 1], &[0, 1, 2], &[1, 2, 3], &[2, 3, 4], &[3, 4]];
@@ -50,29 +51,33 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         // The largest bias of a key, subtracted from its column, does not cancel: row 1 would see key 0 alone.
         trial(gpu, "failures::what_is_subtracted_for_stability_cancels", |gpu| {
             let w = [0.0, 50.0, 0.0, 0.0];
-            let problem = plain(Form::Full(Bias::Dense), [1, 2, 1], false, &[0.0; 2], &[0.0, 1.0], &w);
+            let problem = plain(SizedForm::Full(Bias::Dense), [1, 2, 1], false, &[0.0; 2], &[0.0, 1.0], &w);
             assert_gives(gpu, &problem, &[1.0, 0.5]);
         }),
         // A maximum over the whole sequence leaves the rows before it nothing but underflow, and 0 / 0.
         trial(gpu, "failures::a_large_key_ahead_is_no_division_by_zero", |gpu| {
-            let problem = plain(Form::Simple, [1, 3, 1], true, &[-300.0, -301.0, 300.0], &[1.0, 1.0, 5.0], &[]);
+            let problem = plain(SizedForm::Simple, [1, 3, 1], true, &[-300.0, -301.0, 300.0], &[1.0, 1.0, 5.0], &[]);
             assert_gives(gpu, &problem, &[1.0, 1.0, 5.0]);
         }),
         trial(gpu, "failures::eight_equal_large_keys_do_not_overflow", |gpu| {
-            let problem = plain(Form::Simple, [1, 8, 1], true, &[88.0; 8], &[2.0; 8], &[]);
+            let problem = plain(SizedForm::Simple, [1, 8, 1], true, &[88.0; 8], &[2.0; 8], &[]);
             assert_gives(gpu, &problem, &[2.0; 8]);
         }),
         // Keys themselves as weights would give 3/4 of another sum, and a negative one a division by zero.
         trial(gpu, "failures::conv_weighs_by_the_exponential_of_its_keys", |gpu| {
             let k = [0.0, 3.0f32.ln()];
-            for form in [Form::Conv1d(1), Form::Conv2d(1, 2)] {
+            for form in [SizedForm::Conv1d(1), SizedForm::Conv2d(1, 2)] {
                 assert_gives(gpu, &plain(form, [1, 2, 1], false, &k, &[0.0, 1.0], &[0.0]), &[0.75, 0.75]);
             }
-            assert_gives(gpu, &plain(Form::Conv1d(1), [1, 2, 1], false, &[-1.0, 1.0], &[2.0; 2], &[0.0]), &[2.0, 2.0]);
+            assert_gives(
+                gpu,
+                &plain(SizedForm::Conv1d(1), [1, 2, 1], false, &[-1.0, 1.0], &[2.0; 2], &[0.0]),
+                &[2.0, 2.0],
+            );
         }),
         // A sum over the batch instead of time.
         trial(gpu, "failures::sequences_do_not_mix", |gpu| {
-            let problem = plain(Form::Simple, [2, 2, 1], false, &[0.0; 4], &[1.0, 3.0, 10.0, 30.0], &[]);
+            let problem = plain(SizedForm::Simple, [2, 2, 1], false, &[0.0; 4], &[1.0, 3.0, 10.0, 30.0], &[]);
             assert_gives(gpu, &problem, &[2.0, 2.0, 20.0, 20.0]);
         }),
         trial(gpu, "failures::a_row_without_keys_is_zero_and_hands_nothing_on", rows_without_keys),
@@ -132,7 +137,7 @@ fn six_layers(gpu: &Gpu) {
         let mut x = normal(1, dims.size());
         let mut layers = Vec::new();
         for layer in 0..LAYERS {
-            let mut problem = problem(Form::Full(Bias::Dense), dims, 1, causal);
+            let mut problem = problem(SizedForm::Full(Bias::Dense), dims, 1, causal);
             problem.k = x.iter().map(|x| 100.0 * x).collect();
             problem.w[0] = normal(20 + layer as u32, dims.t * dims.t).iter().map(|w| 100.0 * w).collect();
             (problem.q, problem.v) = (x.clone(), x.clone());

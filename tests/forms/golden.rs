@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use aft_wgpu::apply::{Gradients, Input, Outcome, Request, Variant};
+use aft_wgpu::apply::{Gradients, Input, Outcome, Request};
+use aft_wgpu::form::Form;
 use aft_wgpu::gpu::Gpu;
 use aft_wgpu::reference::aft::{Layout, band::Band, kernel_norm};
 use libtest_mimic::Trial;
@@ -55,18 +56,12 @@ impl Golden {
 
     /// How a layer of this file is asked for.
     pub fn request(&self) -> Request {
-        let variant = match self.header["variant"].as_str().unwrap() {
-            "simple" => Variant::Simple,
-            "full" => Variant::Full,
-            "local" => Variant::Local,
-            "conv1d" => Variant::Conv1d,
-            _ => Variant::Conv2d,
-        };
+        let variant: Form = self.header["variant"].as_str().unwrap().parse().unwrap();
         let side = |i: usize| self.header["grid"][i].as_u64().map(|n| n as usize);
         Request {
             variant,
             causal: self.header["causal"] == true,
-            window: (variant == Variant::Local).then(|| self.number("window")),
+            window: (variant == Form::Local).then(|| self.number("window")),
             grid: side(0).zip(side(1)).map(|(rows, columns)| [rows, columns]),
             gated: self.header["gate"] == "sigmoid",
         }

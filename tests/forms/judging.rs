@@ -1,8 +1,9 @@
 //! The check itself: what is right passes, and what is wrong is found.
 
 use aft_wgpu::Error;
-use aft_wgpu::apply::{Form, Outcome, Problem};
+use aft_wgpu::apply::{Outcome, Problem};
 use aft_wgpu::check::{Exponential, Line, check, forms, judge, problem};
+use aft_wgpu::form::SizedForm;
 use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::reference::Dims;
 use libtest_mimic::Trial;
@@ -34,14 +35,14 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         }),
         trial(gpu, "judging::a_layer_that_is_no_stream_is_refused", |gpu| {
             let dims = Dims { b: 1, t: 12, d: 2 };
-            let plain = problem(Form::Simple, dims, 1, true);
+            let plain = problem(SizedForm::Simple, dims, 1, true);
             let stream = |problem: &Problem| pollster::block_on(problem.stream(gpu, Placement::Buffer, 5));
             assert!(stream(&plain).is_ok());
             let no_stream = [
                 Problem { causal: false, ..plain.clone() },
                 Problem { gated: false, ..plain.clone() },
                 Problem { mask: Some(vec![true; 12]), ..plain },
-                problem(Form::Conv2d(3, 4), dims, 1, true),
+                problem(SizedForm::Conv2d(3, 4), dims, 1, true),
             ];
             for problem in no_stream {
                 assert!(matches!(stream(&problem), Err(Error::Config(_))), "{}", describe(&problem));

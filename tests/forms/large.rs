@@ -1,7 +1,8 @@
 //! Dense biases that are more than one binding holds: kernels are given rows of them. And those that are more than a buffer holds.
 
-use aft_wgpu::apply::{Bias, Form, Problem};
+use aft_wgpu::apply::Problem;
 use aft_wgpu::check::problem;
+use aft_wgpu::form::{Bias, SizedForm};
 use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::reference::aft::{Inputs, sample};
 use aft_wgpu::reference::{Dims, compare::widen};
@@ -38,7 +39,7 @@ fn device(like: &Gpu, lower: impl FnOnce(&mut wgpu::Limits)) -> Gpu {
 fn small_binding(like: &Gpu) {
     let gpu = &device(like, |limits| limits.max_storage_buffer_binding_size = SMALL);
     for causal in [true, false] {
-        let problem = problem(Form::Full(Bias::Dense), Dims { b: 2, t: 600, d: 3 }, 1, causal);
+        let problem = problem(SizedForm::Full(Bias::Dense), Dims { b: 2, t: 600, d: 3 }, 1, causal);
         assert!(4 * problem.w[0].len() as u64 > SMALL);
         let truth = problem.truth();
         for placement in PLACEMENTS {
@@ -54,7 +55,7 @@ fn floor(gpu: &Gpu) {
     // A row of biases is no multiple of the period, so that a wrong row shows.
     let w: Vec<f32> = (0..t * t).map(|i| (i % 7919) as f32 / 2000.0 - 2.0).collect();
     let [q, k, v, dy] = [1, 2, 3, 4].map(|stream| normal(stream, t));
-    let form = Form::Full(Bias::Dense);
+    let form = SizedForm::Full(Bias::Dense);
     let w = [w, Vec::new()];
     let problem = Problem { dims, heads: 1, form, causal: true, gated: true, q, k, v, w, mask: None, dy: Some(dy) };
     assert!(4 * (t * t) as u64 > gpu.caps().limits.max_storage_buffer_binding_size);
@@ -89,14 +90,14 @@ fn small_buffer(like: &Gpu) {
     let gpu = &device(like, |limits| {
         (limits.max_buffer_size, limits.max_storage_buffer_binding_size) = (SMALL, SMALL);
     });
-    let problem = problem(Form::Full(Bias::Dense), Dims { b: 1, t: 600, d: 1 }, 1, true);
+    let problem = problem(SizedForm::Full(Bias::Dense), Dims { b: 1, t: 600, d: 1 }, 1, true);
     refused(gpu, &problem, Placement::Buffer, "max_buffer_size", 4 * 600 * 600);
 }
 
 /// 1.9 MB of a band on a device that binds 1 MiB, all of it against the reference.
 fn band(like: &Gpu) {
     let gpu = &device(like, |limits| limits.max_storage_buffer_binding_size = SMALL);
-    let problem = problem(Form::Local(400, Bias::Dense), Dims { b: 1, t: 600, d: 1 }, 1, false);
+    let problem = problem(SizedForm::Local(400, Bias::Dense), Dims { b: 1, t: 600, d: 1 }, 1, false);
     assert!(4 * problem.w[0].len() as u64 > SMALL);
     let truth = problem.truth();
     for placement in PLACEMENTS {

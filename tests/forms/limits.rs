@@ -1,8 +1,8 @@
 //! How long sequences may be: what is longer is refused with numbers, before anything runs.
 
 use aft_wgpu::Error;
-use aft_wgpu::apply::Form;
 use aft_wgpu::check::problem;
+use aft_wgpu::form::SizedForm;
 use aft_wgpu::gpu::{Gpu, Page, Placement};
 use aft_wgpu::ops::aft::biases::{BiasGradient, Biases};
 use aft_wgpu::ops::aft::dense::Rowed;
@@ -99,7 +99,7 @@ fn assert_fits(pass: aft_wgpu::Result<()>, fits: bool, what: &str) {
 fn any_form(gpu: &Gpu) {
     let dims = Dims { b: 1, t: 131_073, d: 1 };
     for causal in [true, false] {
-        for form in [Form::Simple, Form::Local(5, RANK_1), Form::Full(RANK_1), Form::Conv1d(5)] {
+        for form in [SizedForm::Simple, SizedForm::Local(5, RANK_1), SizedForm::Full(RANK_1), SizedForm::Conv1d(5)] {
             match pollster::block_on(problem(form, dims, 1, causal).run(gpu, Placement::Buffer)) {
                 Err(Error::LimitExceeded { needed, granted, .. }) => assert!(needed > granted, "{form:?}"),
                 other => panic!("{form:?}: {other:?}"),

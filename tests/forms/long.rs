@@ -1,8 +1,9 @@
 //! Sequences longer than a loop of some drivers may run, than a dispatch is wide, and as long as there may be: samples of each
 //! output against the reference.
 
-use aft_wgpu::apply::{Bias, Form, Problem};
+use aft_wgpu::apply::Problem;
 use aft_wgpu::check::problem;
+use aft_wgpu::form::{Bias, SizedForm};
 use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::reference::aft::{Inputs, sample};
 use aft_wgpu::reference::{Dims, compare::widen};
@@ -19,15 +20,15 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         all.push(trial(gpu, format!("long::simple_local_and_conv_over_{t}"), move |gpu| {
             let dims = Dims { b: 1, t, d: 4 };
             for causal in [true, false] {
-                check(gpu, &problem(Form::Simple, dims, 1, causal), &[0, 3]);
-                check(gpu, &problem(Form::Local(5, Bias::Dense), dims, 1, causal), &[0, 3]);
-                check(gpu, &problem(Form::Conv1d(5), dims, 4, causal), &[0, 3]);
+                check(gpu, &problem(SizedForm::Simple, dims, 1, causal), &[0, 3]);
+                check(gpu, &problem(SizedForm::Local(5, Bias::Dense), dims, 1, causal), &[0, 3]);
+                check(gpu, &problem(SizedForm::Conv1d(5), dims, 4, causal), &[0, 3]);
             }
         }));
     }
     all.push(trial(gpu, "long::a_window_of_factors_over_131072", |gpu| {
         for causal in [true, false] {
-            let problem = problem(Form::Local(5, Bias::Factors(4)), Dims { b: 1, t: 131_072, d: 4 }, 1, causal);
+            let problem = problem(SizedForm::Local(5, Bias::Factors(4)), Dims { b: 1, t: 131_072, d: 4 }, 1, causal);
             let (outcome, truth) = (run(gpu, &problem, Placement::Buffer), problem.truth());
             let (got, truth_of) = (outcome.gradients.unwrap(), truth.gradients.unwrap());
             close(&problem, "y", &outcome.y, &truth.y);
@@ -43,7 +44,7 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     }));
     all.push(trial(gpu, "long::equal_terms_do_not_drift", |gpu| {
         for causal in [true, false] {
-            let mut problem = problem(Form::Simple, Dims { b: 1, t: 131_072, d: 4 }, 1, causal);
+            let mut problem = problem(SizedForm::Simple, Dims { b: 1, t: 131_072, d: 4 }, 1, causal);
             problem.k.fill(-0.3);
             problem.v.fill(0.7);
             check(gpu, &problem, &[0, 3]);
@@ -51,9 +52,9 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     }));
     all.push(trial(gpu, "long::sums_of_large_values_stay_in_range", |gpu| {
         for causal in [true, false] {
-            check(gpu, &huge(Form::Simple, Dims { b: 1, t: 131_072, d: 4 }, causal), &[0, 3]);
+            check(gpu, &huge(SizedForm::Simple, Dims { b: 1, t: 131_072, d: 4 }, causal), &[0, 3]);
             let dims = Dims { b: 1, t: 1024, d: 4 };
-            for form in [Form::Simple, Form::Full(Bias::Dense), Form::Full(Bias::Factors(3))] {
+            for form in [SizedForm::Simple, SizedForm::Full(Bias::Dense), SizedForm::Full(Bias::Factors(3))] {
                 let problem = huge(form, dims, causal);
                 let truth = problem.truth();
                 for placement in PLACEMENTS {
@@ -65,7 +66,7 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     // More work than a submission may have: dispatches come in pieces.
     all.push(trial(gpu, "long::a_grid_of_64_by_64", |gpu| {
         for causal in [true, false] {
-            let problem = problem(Form::Conv2d(3, 64), Dims { b: 1, t: 4096, d: 8 }, 2, causal);
+            let problem = problem(SizedForm::Conv2d(3, 64), Dims { b: 1, t: 4096, d: 8 }, 2, causal);
             for placement in PLACEMENTS {
                 check_in(gpu, &problem, &[0, 1], placement);
             }
@@ -73,13 +74,13 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     }));
     all.push(trial(gpu, "long::a_grid_of_128_by_128", |gpu| {
         for causal in [true, false] {
-            check(gpu, &problem(Form::Conv2d(7, 128), Dims { b: 1, t: 16_384, d: 4 }, 2, causal), &[0, 1]);
+            check(gpu, &problem(SizedForm::Conv2d(7, 128), Dims { b: 1, t: 16_384, d: 4 }, 2, causal), &[0, 1]);
         }
     }));
     // Rows of a grid in segments, shorter than the larger kernel reaches, of several sequences and under a mask.
     all.push(trial(gpu, "long::rows_of_a_grid_in_segments", |gpu| {
         for (causal, size) in [(true, 5), (false, 5), (true, 261), (false, 261)] {
-            let mut problem = problem(Form::Conv2d(size, 300), Dims { b: 2, t: 600, d: 3 }, 3, causal);
+            let mut problem = problem(SizedForm::Conv2d(size, 300), Dims { b: 2, t: 600, d: 3 }, 3, causal);
             problem.mask = Some((0..2 * 600).map(|i| i % 7 != 3 && i / 40 % 5 != 2).collect());
             let truth = problem.truth();
             for placement in PLACEMENTS {
@@ -93,19 +94,19 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         for (causal, columns) in [(true, 1), (false, 1), (true, 3000), (false, 3000)] {
             for size in [5, 41] {
                 for placement in PLACEMENTS {
-                    check_in(gpu, &problem(Form::Conv2d(size, columns), dims, 2, causal), &[0, 1], placement);
+                    check_in(gpu, &problem(SizedForm::Conv2d(size, columns), dims, 2, causal), &[0, 1], placement);
                 }
             }
         }
     }));
     all.push(trial(gpu, "long::a_grid_of_equal_terms_and_of_the_largest_values", |gpu| {
         for causal in [true, false] {
-            let mut equal = problem(Form::Conv2d(5, 128), Dims { b: 1, t: 16_384, d: 4 }, 1, causal);
+            let mut equal = problem(SizedForm::Conv2d(5, 128), Dims { b: 1, t: 16_384, d: 4 }, 1, causal);
             equal.k.fill(-0.3);
             equal.w[0].fill(0.2);
             equal.v.fill(0.7);
             check(gpu, &equal, &[0]);
-            let large = huge(Form::Conv2d(3, 64), Dims { b: 1, t: 4096, d: 4 }, causal);
+            let large = huge(SizedForm::Conv2d(3, 64), Dims { b: 1, t: 4096, d: 4 }, causal);
             PLACEMENTS.into_iter().for_each(|placement| check_in(gpu, &large, &[0], placement));
         }
     }));
@@ -113,7 +114,7 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         all.push(trial(gpu, "long::full_over_65536", |gpu| {
             let dims = Dims { b: 1, t: 65_536, d: 4 };
             let start = std::time::Instant::now();
-            let problem = problem(Form::Full(Bias::Factors(4)), dims, 1, true);
+            let problem = problem(SizedForm::Full(Bias::Factors(4)), dims, 1, true);
             check(gpu, &problem, &[0]);
             eprintln!("AFT-full over 65,536 positions, with its reference: {:.0} s", start.elapsed().as_secs_f64());
         }));
@@ -122,7 +123,7 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
 }
 
 /// Equal keys, |dy| = 1e18 and |v| = 1e15, but every fourth value 0: sums over 131,072 rows just stay in f32.
-fn huge(form: Form, dims: Dims, causal: bool) -> Problem {
+fn huge(form: SizedForm, dims: Dims, causal: bool) -> Problem {
     let mut problem = problem(form, dims, 1, causal);
     problem.k.fill(0.0);
     problem.v.iter_mut().enumerate().for_each(|(i, v)| *v = if i / dims.d % 4 == 3 { 0.0 } else { 1e15 });

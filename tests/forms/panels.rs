@@ -1,7 +1,7 @@
 //! Biases that do not fit into memory at once: what panels of rows give together, and what they cost.
 
-use aft_wgpu::apply::{Bias, Form};
 use aft_wgpu::check::{masked, problem};
+use aft_wgpu::form::{Bias, SizedForm};
 use aft_wgpu::gpu::{Command, Gpu, Placement, Tuning};
 use aft_wgpu::ops::Builder;
 use aft_wgpu::ops::aft::biases::Biases;
@@ -16,22 +16,24 @@ use crate::harness::trial;
 pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
     vec![
         // Fewer than 32 panels, whose sums are added in one level, and more; with keys outside of a window, and without.
-        trial(gpu, "panels::of_full_in_one_level", |gpu| check(gpu, Form::Full(Bias::Factors(3)), 700)),
+        trial(gpu, "panels::of_full_in_one_level", |gpu| check(gpu, SizedForm::Full(Bias::Factors(3)), 700)),
         trial(gpu, "panels::of_full_in_two_levels", |gpu| {
-            check(gpu, Form::Full(Bias::Factors(3)), 1101);
+            check(gpu, SizedForm::Full(Bias::Factors(3)), 1101);
             // So many ranks that panels are short.
-            check(gpu, Form::Full(Bias::Factors(40)), 1050);
+            check(gpu, SizedForm::Full(Bias::Factors(40)), 1050);
         }),
-        trial(gpu, "panels::of_full_as_itself", |gpu| check(gpu, Form::Full(Bias::Dense), 1101)),
-        trial(gpu, "panels::of_windows_in_one_level", |gpu| check(gpu, Form::Local(301, Bias::Factors(3)), 1101)),
-        trial(gpu, "panels::of_windows_in_two_levels", |gpu| check(gpu, Form::Local(1000, Bias::Factors(3)), 1302)),
-        trial(gpu, "panels::of_windows_as_themselves", |gpu| check(gpu, Form::Local(301, Bias::Dense), 1101)),
+        trial(gpu, "panels::of_full_as_itself", |gpu| check(gpu, SizedForm::Full(Bias::Dense), 1101)),
+        trial(gpu, "panels::of_windows_in_one_level", |gpu| check(gpu, SizedForm::Local(301, Bias::Factors(3)), 1101)),
+        trial(gpu, "panels::of_windows_in_two_levels", |gpu| {
+            check(gpu, SizedForm::Local(1000, Bias::Factors(3)), 1302)
+        }),
+        trial(gpu, "panels::of_windows_as_themselves", |gpu| check(gpu, SizedForm::Local(301, Bias::Dense), 1101)),
         trial(gpu, "panels::work_counts_without_biases", work_counts),
     ]
 }
 
 /// Holds a layer of few channels, whose biases come in panels, against the reference.
-fn check(gpu: &Gpu, form: Form, t: usize) {
+fn check(gpu: &Gpu, form: SizedForm, t: usize) {
     for causal in [true, false] {
         let problem = problem(form, Dims { b: 1, t, d: 3 }, 1, causal);
         // What is not causal is masked, too.

@@ -61,8 +61,7 @@ fn golden_files() {
         let golden = Golden::open(name);
         fs::write(folder.path().join("in.safetensors"), golden.input()).unwrap();
         let request = golden.request();
-        let mut line =
-            format!("apply --variant {:?} in.safetensors -o out.safetensors", request.variant).to_lowercase();
+        let mut line = format!("apply --variant {} in.safetensors -o out.safetensors", request.variant);
         if request.causal {
             line += " --causal";
         }
@@ -253,6 +252,7 @@ fn wrong_settings() {
         ("--variant simple --window 3", 2, "--window"),
         ("--variant full --window 3", 2, "--window"),
         ("--variant conv1d --window 3", 2, "--window"),
+        ("--variant conv --window 3", 2, "variant conv1d takes its window from w"),
         ("--variant conv2d", 2, "--grid"),
         ("--variant conv2d --grid 3", 2, "ROWSxCOLS"),
         ("--variant conv2d --grid 0x3", 2, "0x3"),

@@ -2,8 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aft_wgpu::apply::{Bias, Form, Outcome, Problem};
+use aft_wgpu::apply::{Outcome, Problem};
 use aft_wgpu::check::{forms, problem};
+use aft_wgpu::form::{Bias, SizedForm};
 use aft_wgpu::gpu::Gpu;
 use aft_wgpu::random::below;
 use aft_wgpu::reference::Dims;
@@ -142,15 +143,15 @@ fn random(seed: u32) -> Problem {
     let (causal, masked) = (draw(2) == 0, draw(3) == 0);
     let bias = if draw(2) == 0 { Bias::Dense } else { Bias::Factors(1 + draw(9)) };
     let form = match draw(5) {
-        0 => Form::Simple,
-        1 => Form::Full(bias),
-        2 => Form::Local(draw(dims.t + 5), bias),
-        3 if causal => Form::Conv1d(1 + draw(2 * dims.t)),
-        3 => Form::Conv1d(1 + 2 * draw(dims.t + 3)),
+        0 => SizedForm::Simple,
+        1 => SizedForm::Full(bias),
+        2 => SizedForm::Local(draw(dims.t + 5), bias),
+        3 if causal => SizedForm::Conv1d(1 + draw(2 * dims.t)),
+        3 => SizedForm::Conv1d(1 + 2 * draw(dims.t + 3)),
         _ => {
             let [rows, columns] = [1 + draw(9), 1 + draw(9)];
             dims.t = rows * columns;
-            Form::Conv2d(1 + 2 * draw(6), columns)
+            SizedForm::Conv2d(1 + 2 * draw(6), columns)
         }
     };
     let mut problem = problem(form, dims, if form.is_conv() { heads } else { 1 }, causal);

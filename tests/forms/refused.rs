@@ -1,6 +1,7 @@
 //! Layers that are none, and operands that do not fit: refused before anything is made.
 
-use aft_wgpu::apply::{Bias, Form, Problem};
+use aft_wgpu::apply::Problem;
+use aft_wgpu::form::{Bias, SizedForm};
 use aft_wgpu::gpu::{Gpu, Placement, Plane, Weights};
 use aft_wgpu::ops::Builder;
 use aft_wgpu::ops::aft::biases::{BiasGradient, Biases};
@@ -18,7 +19,7 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
         trial(gpu, "refused::sizes_that_kernels_cannot_count", |_| sizes()),
         trial(gpu, "refused::a_layer_without_elements", |gpu| {
             for (b, t, d) in [(0, 4, 4), (4, 0, 4), (4, 4, 0)] {
-                assert!(matches!(empty(Form::Simple, b, t, d).check(), Err(Error::Config(_))), "{b}, {t}, {d}");
+                assert!(matches!(empty(SizedForm::Simple, b, t, d).check(), Err(Error::Config(_))), "{b}, {t}, {d}");
                 let mix = Mix { batch: b as u32, time: t as u32, channels: d as u32, ..MIX };
                 let result = Operands::new(gpu).forward(&mix, &Biases::None);
                 assert!(matches!(result, Err(Error::Config(_))), "{b}, {t}, {d}: {result:?}");
@@ -40,7 +41,7 @@ pub fn trials(gpu: &Option<Gpu>) -> Vec<Trial> {
 }
 
 /// A layer of any size, whose tensors hold nothing.
-fn empty(form: Form, b: usize, t: usize, d: usize) -> Problem {
+fn empty(form: SizedForm, b: usize, t: usize, d: usize) -> Problem {
     let dims = Dims { b, t, d };
     let (q, k, v, w) = Default::default();
     Problem { dims, heads: 1, form, causal: true, gated: true, q, k, v, w, mask: None, dy: None }
@@ -52,12 +53,12 @@ fn sizes() {
     let over = LARGEST + 1;
     let layers = |n: usize| {
         [
-            empty(Form::Simple, n, 1, 1),
-            empty(Form::Simple, 1, n, 1),
-            empty(Form::Simple, 1, 1, n),
-            empty(Form::Local(n, Bias::Factors(1)), 1, 1, 1),
-            empty(Form::Local(n, Bias::Dense), 1, 1, 1),
-            empty(Form::Conv1d(n), 1, 1, 1),
+            empty(SizedForm::Simple, n, 1, 1),
+            empty(SizedForm::Simple, 1, n, 1),
+            empty(SizedForm::Simple, 1, 1, n),
+            empty(SizedForm::Local(n, Bias::Factors(1)), 1, 1, 1),
+            empty(SizedForm::Local(n, Bias::Dense), 1, 1, 1),
+            empty(SizedForm::Conv1d(n), 1, 1, 1),
         ]
     };
     for (fits, beyond) in layers(LARGEST).into_iter().zip(layers(over)) {
@@ -70,7 +71,7 @@ fn sizes() {
         }
     }
     // A product that wraps to few rows.
-    let wraps = empty(Form::Simple, 1 << 63, 2, 1);
+    let wraps = empty(SizedForm::Simple, 1 << 63, 2, 1);
     assert!(matches!(wraps.check(), Err(Error::LimitExceeded { .. })));
 }
 

@@ -18,7 +18,7 @@ const ORDER: &[&[&str]] = &[
     &["nn"],
     &["ops"],
     &["gpu"],
-    &["reference", "data"],
+    &["reference", "data", "form"],
     &["error"],
     &["printable", "random"],
 ];

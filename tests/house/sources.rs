@@ -1,4 +1,4 @@
-//! Rules that hold for every source file: a kernel is declared once, and memory frees itself.
+//! Rules that hold for every source file: a kernel is declared once, memory frees itself, and one type says which AFT.
 
 use std::fs;
 use std::path::Path;
@@ -60,4 +60,14 @@ fn memory_is_not_given_back_by_hand() {
     let by_hand = |line: &str| ["recycle", ".release("].iter().any(|word| line.contains(word));
     let calls = lines(|name, line| rooms.iter().any(|room| name.starts_with(room)) && by_hand(line));
     assert!(calls.is_empty(), "memory that is given back by hand:\n{}", calls.join("\n"));
+}
+
+#[test]
+fn which_aft_is_said_once() {
+    let elsewhere = lines(|name, line| {
+        let declares = ["Simple,", "Conv1d,", "Conv2d,"].contains(&line.trim());
+        name != "form.rs"
+            && (declares || ["\"simple\" =>", "=> \"simple\"", "\"conv2d\""].iter().any(|text| line.contains(text)))
+    });
+    assert!(elsewhere.is_empty(), "forms of AFT beside src/form.rs:\n{}", elsewhere.join("\n"));
 }

@@ -1,7 +1,8 @@
 //! AFT in every form against the reference, gradients included: odd shapes, hostile values, masks.
 
-use aft_wgpu::apply::{Bias, Form, Problem};
+use aft_wgpu::apply::Problem;
 use aft_wgpu::check::{ExpError, VALUES, Values, forms, judge, masked, problem, with};
+use aft_wgpu::form::{Bias, SizedForm};
 use aft_wgpu::gpu::{Gpu, Target};
 use aft_wgpu::reference::Dims;
 use libtest_mimic::Trial;
@@ -38,7 +39,7 @@ fn of_any_plan(gpu: &Option<Gpu>) -> Vec<Trial> {
         trial(gpu, "aft_mix::simple_masked_in_one_strip_and_in_several", |gpu| {
             for t in [12, 40, 300, 1000] {
                 for causal in [true, false] {
-                    let problem = problem(Form::Simple, Dims { b: 2, t, d: 5 }, 1, causal);
+                    let problem = problem(SizedForm::Simple, Dims { b: 2, t, d: 5 }, 1, causal);
                     check(gpu, &masked(problem), Values::Normal);
                 }
             }
@@ -49,19 +50,19 @@ fn of_any_plan(gpu: &Option<Gpu>) -> Vec<Trial> {
             for (b, t, d) in [(1, 1, 1), (3, 2, 5), (1, 5, 3), (2, 17, 8), (1, 130, 4), (1, 300, 3)] {
                 let dims = Dims { b, t, d };
                 for causal in [true, false] {
-                    check(gpu, &problem(Form::Simple, dims, 1, causal), Values::Normal);
+                    check(gpu, &problem(SizedForm::Simple, dims, 1, causal), Values::Normal);
                     for s in [0, 1, 2, 4, 6, t, t + 3] {
                         for bias in [Bias::Dense, Bias::Factors(3)] {
-                            check(gpu, &problem(Form::Local(s, bias), dims, 1, causal), Values::Normal);
+                            check(gpu, &problem(SizedForm::Local(s, bias), dims, 1, causal), Values::Normal);
                         }
                     }
                     for (s, heads) in [(1, 1), (3, d), (t | 1, 1), (2 * t + 1, d)] {
-                        check(gpu, &problem(Form::Conv1d(s), dims, heads, causal), Values::Normal);
-                        check(gpu, &problem(Form::Conv2d(s.min(7), t), dims, heads, causal), Values::Normal);
+                        check(gpu, &problem(SizedForm::Conv1d(s), dims, heads, causal), Values::Normal);
+                        check(gpu, &problem(SizedForm::Conv2d(s.min(7), t), dims, heads, causal), Values::Normal);
                     }
-                    check(gpu, &problem(Form::Conv2d(3, 1), dims, 1, causal), Values::Normal);
+                    check(gpu, &problem(SizedForm::Conv2d(3, 1), dims, 1, causal), Values::Normal);
                 }
-                check(gpu, &problem(Form::Conv1d(4), dims, 1, true), Values::Normal);
+                check(gpu, &problem(SizedForm::Conv1d(4), dims, 1, true), Values::Normal);
             }
         }),
     ]
@@ -79,13 +80,13 @@ fn of_processors(gpu: &Option<Gpu>) -> Vec<Trial> {
         // A thread has several tiles of rows.
         trial(gpu, "aft_mix::full_over_2050", |gpu| {
             for (bias, causal) in [(Bias::Dense, false), (Bias::Factors(3), true)] {
-                let problem = problem(Form::Full(bias), Dims { b: 1, t: 2050, d: 3 }, 1, causal);
+                let problem = problem(SizedForm::Full(bias), Dims { b: 1, t: 2050, d: 3 }, 1, causal);
                 check(gpu, &masked(problem), Values::Normal);
             }
         }),
         trial(gpu, "aft_mix::windows_of_1100_and_2100", |gpu| {
             for (s, causal) in [(1100, false), (2100, true)] {
-                let problem = problem(Form::Local(s, Bias::Factors(3)), Dims { b: 1, t: 2302, d: 2 }, 1, causal);
+                let problem = problem(SizedForm::Local(s, Bias::Factors(3)), Dims { b: 1, t: 2302, d: 2 }, 1, causal);
                 check(gpu, &masked(problem), Values::Normal);
             }
         }),
@@ -95,13 +96,13 @@ fn of_processors(gpu: &Option<Gpu>) -> Vec<Trial> {
 /// Every form with sums without biases, with and without what a gradient needs.
 fn wide(gpu: &Gpu, dims: Dims, columns: usize) {
     for causal in [true, false] {
-        for form in [Form::Simple, Form::Local(5, Bias::Dense), Form::Conv2d(3, columns)] {
+        for form in [SizedForm::Simple, SizedForm::Local(5, Bias::Dense), SizedForm::Conv2d(3, columns)] {
             let problem = masked(problem(form, dims, 1, causal));
             check(gpu, &problem, Values::Normal);
             check(gpu, &Problem { dy: None, ..problem }, Values::Normal);
         }
         // A grid whose rows are cut in segments.
-        check(gpu, &problem(Form::Conv2d(3, dims.t), dims, 1, causal), Values::Normal);
+        check(gpu, &problem(SizedForm::Conv2d(3, dims.t), dims, 1, causal), Values::Normal);
     }
 }
 

@@ -297,6 +297,7 @@ pub fn other_configs() {
         (format!("newer = 1\n{whole}"), "newer"),
         (whole.replace("[model]", "[model]\nnewer = 1"), "newer"),
         (whole.replace("variant = \"local\"", "variant = \"newer\""), "newer"),
+        (whole.replace("variant = \"local\"", "variant = \"conv2d\""), "AFT-conv2d mixes an image grid"),
         (whole.replace("layers = 1\n", ""), "layers"),
         (whole.replace("layers = 1\n", "layers = 2\n"), "another run"),
         (whole.replace("layers = 1\n", "layers = 0\n"), "layers"),

@@ -1,9 +1,9 @@
 //! AFT in every form, as `ops::aft::mix` runs it, forward and gradient.
 
 use super::shapes::shapes;
-use super::work::Mixing;
+use super::work::flops;
 use crate::apply::bias::DeviceBias;
-use crate::apply::{Bias, Form, Gradients, Outcome, Problem};
+use crate::apply::{Gradients, Outcome, Problem};
 use crate::bench::describe::plan;
 use crate::bench::measure::Measure;
 use crate::bench::operand::{Operand, enclosed};
@@ -14,6 +14,7 @@ use crate::bench::roofline::Ceiling;
 use crate::bench::sampled::{self, Sample};
 use crate::check::{self, judge};
 use crate::error::Result;
+use crate::form::{Bias, SizedForm};
 use crate::gpu::{AdapterClass, Placement, Plane, Program};
 use crate::ops::Builder;
 use crate::ops::aft::mix::{self, Mix, Mixed};
@@ -23,7 +24,7 @@ use crate::reference::Dims;
 /// A form in a shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::bench) struct Aft {
-    form: Form,
+    form: SizedForm,
     dims: Dims,
     heads: usize,
     causal: bool,
@@ -47,13 +48,13 @@ pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Aft> {
             // A kernel that reaches to both sides has a middle.
             let line = if causal { WINDOW } else { WINDOW + 1 };
             for form in [
-                Form::Simple,
-                Form::Full(Bias::Dense),
-                Form::Full(Bias::Factors(RANK)),
-                Form::Local(WINDOW, Bias::Dense),
-                Form::Local(WINDOW, Bias::Factors(RANK)),
-                Form::Conv1d(line),
-                Form::Conv2d(SIDE, columns(t)),
+                SizedForm::Simple,
+                SizedForm::Full(Bias::Dense),
+                SizedForm::Full(Bias::Factors(RANK)),
+                SizedForm::Local(WINDOW, Bias::Dense),
+                SizedForm::Local(WINDOW, Bias::Factors(RANK)),
+                SizedForm::Conv1d(line),
+                SizedForm::Conv2d(SIDE, columns(t)),
             ] {
                 let heads = if form.is_conv() { HEADS } else { 1 };
                 all.push(Aft { form, dims: Dims { b, t, d }, heads, causal });
@@ -71,22 +72,13 @@ fn columns(t: usize) -> usize {
 impl Aft {
     pub(super) fn row(&self) -> Row {
         let Dims { b, t, d } = self.dims;
-        let (form, s) = match self.form {
-            Form::Simple => ("simple", None),
-            Form::Full(Bias::Dense) => ("full", None),
-            Form::Full(Bias::Factors(_)) => ("full factorised", None),
-            Form::Local(s, Bias::Dense) => ("local", Some(s)),
-            Form::Local(s, Bias::Factors(_)) => ("local factorised", Some(s)),
-            Form::Conv1d(s) => ("conv1d", Some(s)),
-            Form::Conv2d(s, _) => ("conv2d", Some(s)),
-        };
         Row {
             op: "aft".into(),
-            form: Some(form.into()),
+            form: Some(self.form.to_string()),
             B: Some(b as u32),
             T: Some(t as u32),
             D: Some(d as u32),
-            s: s.map(|s| s as u32),
+            s: self.form.window().map(|s| s as u32),
             H: self.form.is_conv().then_some(self.heads as u32),
             causal: Some(self.causal),
             ..Row::default()
@@ -95,14 +87,7 @@ impl Aft {
 
     /// Operations of a forward pass; of AFT-simple, which is counted in bytes, none.
     fn flops(&self) -> Option<f64> {
-        let mixing = match self.form {
-            Form::Simple => Mixing::Simple,
-            Form::Full(_) => Mixing::Full,
-            Form::Local(s, _) => Mixing::Local(s),
-            Form::Conv1d(s) => Mixing::Line(s, self.heads),
-            Form::Conv2d(s, _) => Mixing::Grid(s, self.heads),
-        };
-        mixing.flops(self.dims, self.causal)
+        flops(self.form, self.heads, self.dims, self.causal)
     }
 
     /// Bytes that a forward pass has to read and write once: q, k, v, y and the biases; a gradient reads dy besides, and writes the

@@ -1,7 +1,7 @@
 //! Multi-head softmax attention, as `ops::nn::attention` runs it, forward and gradient.
 
 use super::shapes::shapes;
-use super::work::Mixing;
+use super::work::flops;
 use crate::bench::describe::plan;
 use crate::bench::measure::Measure;
 use crate::bench::operand::{Operand, enclosed};
@@ -11,6 +11,7 @@ use crate::bench::result::Row;
 use crate::bench::roofline::Ceiling;
 use crate::check::AttentionProblem;
 use crate::error::Result;
+use crate::form::{Bias, SizedForm};
 use crate::gpu::{AdapterClass, Placement, Program};
 use crate::ops::Builder;
 use crate::ops::aft::qkv_cols;
@@ -64,7 +65,7 @@ impl MultiHead {
         let verdicts = small.judge(&small.truth(), &got, measure.exp);
         let timed = |gradient: bool| {
             let [b, t, d] = [self.dims.b, self.dims.t, self.dims.d].map(|n| n as f64);
-            let flops = Mixing::Full.flops(self.dims, self.causal);
+            let flops = flops(SizedForm::Full(Bias::Dense), 1, self.dims, self.causal);
             // q, k, v and y; or those but y, dy, and the gradients.
             let planes = if gradient { 7.0 } else { 4.0 };
             let row = Row {

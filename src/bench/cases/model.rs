@@ -4,9 +4,10 @@ use crate::bench::describe::plan;
 use crate::bench::options::Effort;
 use crate::bench::result::Row;
 use crate::error::Result;
+use crate::form::Form;
 use crate::gpu::{AdapterClass, Gpu, Placement};
 use crate::models::language::{Language, LanguageConfig};
-use crate::nn::{Init, Variant};
+use crate::nn::{Init, Mixer};
 use crate::random::{below, normal_pair};
 
 /// A model, and the sequences of its batch.
@@ -28,18 +29,19 @@ pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Model> {
     let software = class == AdapterClass::Software;
     let mut all = vec![Model { config: small.clone(), batch: if software { 2 } else { 16 } }];
     if effort == Effort::Full {
-        for variant in [Variant::Simple, Variant::Full, Variant::Conv, Variant::Attention] {
+        let forms = [Form::Simple, Form::Full, Form::Conv1d].map(Mixer::Aft);
+        for variant in forms.into_iter().chain([Mixer::Attention]) {
             let heads = match variant {
-                Variant::Attention => small.dim / ATTENTION_HEAD,
-                Variant::Conv => small.dim / CONV_HEAD,
-                Variant::Simple | Variant::Full | Variant::Local => 1,
+                Mixer::Attention => small.dim / ATTENTION_HEAD,
+                Mixer::Aft(form) if form.is_conv() => small.dim / CONV_HEAD,
+                Mixer::Aft(_) => 1,
             };
             all.push(Model { config: LanguageConfig { variant, heads, ..small.clone() }, batch: all[0].batch });
         }
         let paper = LanguageConfig { dropout: 0.0, ..LanguageConfig::paper_enwik8() };
         let local = LanguageConfig { layers: if software { 2 } else { paper.layers }, ..paper };
         let heads = local.dim / super::attention::HEAD as u32;
-        let attention = LanguageConfig { variant: Variant::Attention, heads, ..local.clone() };
+        let attention = LanguageConfig { variant: Mixer::Attention, heads, ..local.clone() };
         all.extend([local, attention].map(|config| Model { config, batch: if software { 1 } else { 4 } }));
     }
     all
@@ -48,8 +50,8 @@ pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Model> {
 impl Model {
     pub(super) fn row(&self) -> Row {
         let LanguageConfig { variant, dim, length, window, heads, .. } = self.config;
-        let windowed = matches!(variant, Variant::Local | Variant::Conv);
-        let headed = matches!(variant, Variant::Conv | Variant::Attention);
+        let windowed = self.config.sized_form().is_some_and(|form| form.window().is_some());
+        let headed = variant.form().is_none_or(Form::is_conv);
         Row {
             form: Some(variant.to_string()),
             B: Some(self.batch),

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
+use crate::apply::truth::layout;
 use crate::error::{Error, Result};
+use crate::form::Form;
 use crate::gpu::Gpu;
 use crate::models::language::{Language, LanguageConfig, VOCABULARY};
-use crate::nn::Variant;
+use crate::nn::Mixer;
 use crate::ops::aft::{heads, qkv_cols};
-use crate::reference::aft::{
-    Inputs, Layout, band::Band, conv::Line, factors, full::Dense, kernel_norm, mix, simple::NoBias,
-};
+use crate::reference::aft::{Inputs, factors, kernel_norm, mix};
 use crate::reference::nn::linear::{self, Activation};
 use crate::reference::nn::{attention, cross_entropy, embedding, layer_norm};
 use crate::reference::{Dims, compare::widen};
@@ -65,7 +65,7 @@ impl Truth {
             Ok::<_, Error>(linear::forward(dims, activation, x, weight, Some(bias), residual).y)
         };
         let columns = self.columns() as usize;
-        let mixer = if self.config.variant == Variant::Attention { "attention" } else { "aft" };
+        let mixer = if self.config.variant == Mixer::Attention { "attention" } else { "aft" };
         for block in 0..layers {
             let name = |part: &str| format!("blocks.{block}.{part}");
             let qkv = layer(&name(&format!("{mixer}.qkv")), &norm(&name("norm1"), &x)?, [d, columns], false, None)?;
@@ -94,44 +94,45 @@ impl Truth {
     /// and k.
     fn mix(&self, name: &str, dims: Dims, qkv: &[f64]) -> Result<Vec<f64>> {
         let Dims { t, d, .. } = dims;
-        let LanguageConfig { variant, window, rank, heads, .. } = self.config;
-        let [window, rank, heads] = [window, rank, heads].map(|n| n as usize);
+        let heads = self.config.heads as usize;
         let row = self.columns() as usize;
         let part = |from: usize, cols: usize| -> Vec<f64> {
             qkv.chunks(row).flat_map(|row| &row[from..from + cols]).copied().collect()
         };
-        let [q, k, v] = match variant {
-            Variant::Conv => [part(0, d), part(2 * d, heads), part(d, d)],
-            _ => [part(0, d), part(d, d), part(2 * d, d)],
+        let [q, k, v] = match self.is_conv() {
+            true => [part(0, d), part(2 * d, heads), part(d, d)],
+            false => [part(0, d), part(d, d), part(2 * d, d)],
         };
-        let layout: Box<dyn Layout> = match variant {
-            Variant::Simple => Box::new(NoBias),
-            Variant::Full => Box::new(Dense { t }),
-            Variant::Local => Box::new(Band { t, window, causal: true }),
-            Variant::Conv => Box::new(Line { heads, window, causal: true }),
-            Variant::Attention => {
-                let attention = attention::Attention { dims, heads, causal: true, mask: None };
-                return Ok(attention::forward(&attention, &q, &k, &v).y);
-            }
+        let Some(form) = self.config.sized_form() else {
+            let attention = attention::Attention { dims, heads, causal: true, mask: None };
+            return Ok(attention::forward(&attention, &q, &k, &v).y);
         };
+        let layout = layout(form, t, heads, true);
         let bias = |part: &str| self.get(&format!("{name}.{part}"));
-        let w = match variant {
-            Variant::Full | Variant::Local => {
+        let w = match form.rank() {
+            Some(rank) => {
                 let [u, v] = ["bias.u", "bias.v"].map(bias);
                 factors::forward(layout.as_ref(), rank, &u?[..t * rank], &v?[..t * rank])
             }
-            Variant::Conv => kernel_norm::forward(bias("kernel.raw")?, bias("kernel.gamma")?, bias("kernel.beta")?),
-            Variant::Simple | Variant::Attention => Vec::new(),
+            None if form.is_conv() => {
+                kernel_norm::forward(bias("kernel.raw")?, bias("kernel.gamma")?, bias("kernel.beta")?)
+            }
+            None => Vec::new(),
         };
-        let heads = if variant == Variant::Conv { heads } else { d };
+        let heads = if form.is_conv() { heads } else { d };
         let inputs = Inputs { dims, heads, causal: true, q: Some(&q), k: &k, v: &v, mask: None };
         Ok(mix::forward(&inputs, layout.as_ref(), &w).y)
     }
 
+    /// Whether keys belong to heads of AFT-conv.
+    fn is_conv(&self) -> bool {
+        self.config.variant.form().is_some_and(Form::is_conv)
+    }
+
     /// Columns of the projection to queries, keys and values; a model's channels are whole vec4s.
     fn columns(&self) -> u32 {
-        let LanguageConfig { variant, dim, heads, .. } = self.config;
-        if variant == Variant::Conv { heads::cols(dim, heads) } else { qkv_cols(dim) }
+        let LanguageConfig { dim, heads, .. } = self.config;
+        if self.is_conv() { heads::cols(dim, heads) } else { qkv_cols(dim) }
     }
 
     fn get(&self, name: &str) -> Result<&[f64]> {

@@ -2,41 +2,23 @@
 //! parameters.
 
 use crate::error::Result;
+use crate::form::{Bias, Form, SizedForm};
 use crate::models::language::LanguageConfig;
-use crate::nn::{Spec, Variant};
+use crate::nn::{Mixer, Spec};
 use crate::reference::Dims;
 
-/// What mixes positions, as far as its operations depend on it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Mixing {
-    /// AFT-simple: it is counted in bytes.
-    Simple,
-    /// AFT-full, and attention.
-    Full,
-    /// AFT-local with its window, s.
-    Local(usize),
-    /// AFT-conv with a kernel of s taps on a line, and heads.
-    Line(usize, usize),
-    /// AFT-conv with a kernel of s s taps on a grid, and heads.
-    Grid(usize, usize),
-}
-
-impl Mixing {
-    /// Operations of a forward pass over `dims`: for each key that a token's window holds 4 D, or 2 (D + H) of AFT-conv. A gradient has
-    /// twice as many.
-    pub(super) fn flops(self, dims: Dims, causal: bool) -> Option<f64> {
-        let [b, t, d] = [dims.b, dims.t, dims.d].map(|n| n as f64);
-        let token = match self {
-            Self::Simple => return None,
-            Self::Full => 4.0 * d * if causal { 0.5 * t } else { t },
-            Self::Local(s) => 4.0 * d * (if causal { s } else { 2 * s - 1 }) as f64,
-            Self::Line(s, heads) => 2.0 * s as f64 * (d + heads as f64),
-            Self::Grid(s, heads) => {
-                2.0 * (if causal { (s * s).div_ceil(2) } else { s * s }) as f64 * (d + heads as f64)
-            }
-        };
-        Some(b * t * token)
-    }
+/// Operations of a forward pass over `dims`: for each key that a token's window holds 4 D, or 2 (D + H) of AFT-conv; none of
+/// AFT-simple, which is counted in bytes. Attention has as many as AFT-full, and a gradient twice as many.
+pub(super) fn flops(form: SizedForm, heads: usize, dims: Dims, causal: bool) -> Option<f64> {
+    let [b, t, d, heads] = [dims.b, dims.t, dims.d, heads].map(|n| n as f64);
+    let token = match form {
+        SizedForm::Simple => return None,
+        SizedForm::Full(_) => 4.0 * d * if causal { 0.5 * t } else { t },
+        SizedForm::Local(s, _) => 4.0 * d * (if causal { s } else { 2 * s - 1 }) as f64,
+        SizedForm::Conv1d(s) => 2.0 * s as f64 * (d + heads),
+        SizedForm::Conv2d(s, _) => 2.0 * (if causal { (s * s).div_ceil(2) } else { s * s }) as f64 * (d + heads),
+    };
+    Some(b * t * token)
 }
 
 /// A language model as its work is counted.
@@ -73,12 +55,12 @@ impl Work {
         let in_layers = |spec: &&Spec| !is_table(spec);
         let weights: f64 = self.specs.iter().filter(in_layers).map(numbers).sum();
         // Of what is kept of keys and values all but the token's own are read, and these are written.
-        let keys = f64::from(if variant == Variant::Attention { position } else { self.config.reach().min(position) });
-        let sums = if variant == Variant::Attention { 0.0 } else { 2.0 * 5.0 * d };
+        let keys = f64::from(if variant == Mixer::Attention { position } else { self.config.reach().min(position) });
+        let sums = if variant == Mixer::Attention { 0.0 } else { 2.0 * 5.0 * d };
         let biases = match variant {
-            Variant::Simple | Variant::Attention => 0.0,
-            Variant::Full | Variant::Local => keys,
-            Variant::Conv => f64::from(heads) * keys,
+            Mixer::Aft(Form::Simple) | Mixer::Attention => 0.0,
+            Mixer::Aft(Form::Full | Form::Local) => keys,
+            Mixer::Aft(Form::Conv1d | Form::Conv2d) => f64::from(heads) * keys,
         };
         let state = sums + 2.0 * d * keys + biases;
         4.0 * (weights + 2.0 * d + f64::from(layers) * state)
@@ -90,16 +72,10 @@ impl Work {
     }
 
     fn mixing(&self, batch: u32, time: u32) -> f64 {
-        let LanguageConfig { variant, layers, .. } = self.config;
-        let [b, t, d, window, heads] =
-            [batch, time, self.config.dim, self.config.window, self.config.heads].map(|n| n as usize);
-        let mixing = match variant {
-            Variant::Simple => Mixing::Simple,
-            Variant::Full | Variant::Attention => Mixing::Full,
-            Variant::Local => Mixing::Local(window),
-            Variant::Conv => Mixing::Line(window, heads),
-        };
-        f64::from(layers) * mixing.flops(Dims { b, t, d }, true).unwrap_or(0.0)
+        let LanguageConfig { layers, heads, dim, .. } = self.config;
+        let dims = Dims { b: batch as usize, t: time as usize, d: dim as usize };
+        let form = self.config.sized_form().unwrap_or(SizedForm::Full(Bias::Dense));
+        f64::from(layers) * flops(form, heads as usize, dims, true).unwrap_or(0.0)
     }
 }
 
@@ -118,7 +94,7 @@ mod tests {
     use super::*;
 
     /// Two blocks of 8 channels over 16 positions.
-    fn work(variant: Variant, heads: u32) -> Work {
+    fn work(variant: Mixer, heads: u32) -> Work {
         let paper = LanguageConfig::paper_enwik8();
         Work::of(&LanguageConfig { variant, layers: 2, dim: 8, heads, window: 4, rank: 2, length: 16, ..paper })
             .unwrap()
@@ -127,15 +103,15 @@ mod tests {
     #[test]
     fn mixing_by_hand() {
         let dims = Dims { b: 3, t: 10, d: 8 };
-        let both = |mixing: Mixing| [true, false].map(|causal| mixing.flops(dims, causal));
-        assert_eq!(both(Mixing::Simple), [None, None]);
+        let both = |form| [true, false].map(|causal| flops(form, 2, dims, causal));
+        assert_eq!(both(SizedForm::Simple), [None, None]);
         // 4 T^2 D B = 4 100 8 3.
-        assert_eq!(both(Mixing::Full), [Some(4800.0), Some(9600.0)]);
+        assert_eq!(both(SizedForm::Full(Bias::Dense)), [Some(4800.0), Some(9600.0)]);
         // 4 s D for each of 30 tokens; 7 keys around a token.
-        assert_eq!(both(Mixing::Local(4)), [Some(3840.0), Some(6720.0)]);
+        assert_eq!(both(SizedForm::Local(4, Bias::Dense)), [Some(3840.0), Some(6720.0)]);
         // 2 s (D + H), and of 9 taps 5 are not after the token.
-        assert_eq!(both(Mixing::Line(5, 2)), [Some(3000.0), Some(3000.0)]);
-        assert_eq!(both(Mixing::Grid(3, 2)), [Some(3000.0), Some(5400.0)]);
+        assert_eq!(both(SizedForm::Conv1d(5)), [Some(3000.0), Some(3000.0)]);
+        assert_eq!(both(SizedForm::Conv2d(3, 5)), [Some(3000.0), Some(5400.0)]);
     }
 
     #[test]
@@ -143,15 +119,15 @@ mod tests {
         // A block: 8 x 24, 8 x 8, 8 x 32, 32 x 8; two of them 1536 multiply-adds, and the head's 8 x 256 = 2048.
         let linear = 2.0 * (1536.0 + 2048.0);
         let step = |variant, heads| work(variant, heads).step(3);
-        assert_eq!(step(Variant::Simple, 1), 3.0 * 48.0 * linear);
+        assert_eq!(step(Form::Simple.into(), 1), 3.0 * 48.0 * linear);
         // Two layers, 48 tokens, 4 keys or half of 16 positions.
-        assert_eq!(step(Variant::Local, 1), 3.0 * 48.0 * (linear + 2.0 * 4.0 * 4.0 * 8.0));
-        assert_eq!(step(Variant::Full, 1), 3.0 * 48.0 * (linear + 2.0 * 4.0 * 8.0 * 8.0));
-        assert_eq!(step(Variant::Attention, 2), step(Variant::Full, 1));
+        assert_eq!(step(Form::Local.into(), 1), 3.0 * 48.0 * (linear + 2.0 * 4.0 * 4.0 * 8.0));
+        assert_eq!(step(Form::Full.into(), 1), 3.0 * 48.0 * (linear + 2.0 * 4.0 * 8.0 * 8.0));
+        assert_eq!(step(Mixer::Attention, 2), step(Form::Full.into(), 1));
         // Its projection is 8 x (2 8 + 2), 48 less.
-        assert_eq!(step(Variant::Conv, 2), 3.0 * 48.0 * (linear - 2.0 * 96.0 + 2.0 * 2.0 * 4.0 * 10.0));
+        assert_eq!(step(Form::Conv1d.into(), 2), 3.0 * 48.0 * (linear - 2.0 * 96.0 + 2.0 * 2.0 * 4.0 * 10.0));
         // The head computes the last token alone.
-        assert_eq!(work(Variant::Full, 1).prompt(6), 6.0 * 2.0 * 1536.0 + 2.0 * 2048.0 + 2.0 * 2.0 * 36.0 * 8.0);
+        assert_eq!(work(Form::Full.into(), 1).prompt(6), 6.0 * 2.0 * 1536.0 + 2.0 * 2048.0 + 2.0 * 2.0 * 36.0 * 8.0);
     }
 
     #[test]
@@ -159,13 +135,13 @@ mod tests {
         // A block's weights 768, biases 24 + 8 + 32 + 8, norms 4 x 8; the last norm 16, the head 2048 + 256; two rows of tables.
         let floats = 2.0 * (768.0 + 72.0 + 32.0) + 16.0 + 2304.0 + 16.0;
         let bytes = |variant, heads, position| work(variant, heads).token_bytes(position);
-        assert_eq!(bytes(Variant::Simple, 1, 9), 4.0 * (floats + 2.0 * 80.0));
+        assert_eq!(bytes(Form::Simple.into(), 1, 9), 4.0 * (floats + 2.0 * 80.0));
         // Four keys, or all nine, with a bias each.
-        assert_eq!(bytes(Variant::Local, 1, 9), 4.0 * (floats + 2.0 * (80.0 + 4.0 * 17.0)));
-        assert_eq!(bytes(Variant::Local, 1, 3), 4.0 * (floats + 2.0 * (80.0 + 3.0 * 17.0)));
-        assert_eq!(bytes(Variant::Full, 1, 9), 4.0 * (floats + 2.0 * (80.0 + 9.0 * 17.0)));
-        assert_eq!(bytes(Variant::Attention, 2, 9), 4.0 * (floats + 2.0 * 9.0 * 16.0));
+        assert_eq!(bytes(Form::Local.into(), 1, 9), 4.0 * (floats + 2.0 * (80.0 + 4.0 * 17.0)));
+        assert_eq!(bytes(Form::Local.into(), 1, 3), 4.0 * (floats + 2.0 * (80.0 + 3.0 * 17.0)));
+        assert_eq!(bytes(Form::Full.into(), 1, 9), 4.0 * (floats + 2.0 * (80.0 + 9.0 * 17.0)));
+        assert_eq!(bytes(Mixer::Attention, 2, 9), 4.0 * (floats + 2.0 * 9.0 * 16.0));
         // A projection of 6 columns less, and taps of two heads.
-        assert_eq!(bytes(Variant::Conv, 2, 9), 4.0 * (floats - 2.0 * 54.0 + 2.0 * (80.0 + 4.0 * 18.0)));
+        assert_eq!(bytes(Form::Conv1d.into(), 2, 9), 4.0 * (floats - 2.0 * 54.0 + 2.0 * (80.0 + 4.0 * 18.0)));
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use aft_wgpu::apply::{Request, Variant};
+use aft_wgpu::apply::Request;
+use aft_wgpu::form::Form;
 use aft_wgpu::gpu::{Gpu, Placement};
 use aft_wgpu::{Error, Result};
 use clap::ValueEnum;
@@ -37,7 +38,7 @@ Examples:
 pub struct Args {
     /// The variant of AFT
     #[arg(long)]
-    variant: VariantName,
+    variant: Form,
     /// Row t sees the keys up to t only
     #[arg(long)]
     causal: bool,
@@ -58,15 +59,6 @@ pub struct Args {
     /// File for the results, replaced if it exists; - is stdout
     #[arg(short, long = "out", value_name = "OUT.safetensors")]
     output: PathBuf,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum VariantName {
-    Simple,
-    Full,
-    Local,
-    Conv1d,
-    Conv2d,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
@@ -112,14 +104,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
 impl Args {
     fn request(&self) -> Request {
-        let variant = match self.variant {
-            VariantName::Simple => Variant::Simple,
-            VariantName::Full => Variant::Full,
-            VariantName::Local => Variant::Local,
-            VariantName::Conv1d => Variant::Conv1d,
-            VariantName::Conv2d => Variant::Conv2d,
-        };
         let gated = self.gate == Gate::Sigmoid;
-        Request { variant, causal: self.causal, window: self.window, grid: self.grid, gated }
+        Request { variant: self.variant, causal: self.causal, window: self.window, grid: self.grid, gated }
     }
 }

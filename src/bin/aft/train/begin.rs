@@ -85,7 +85,7 @@ impl Weights {
     fn read(args: &Args, from: &Path) -> Result<Self> {
         let file = ModelArgs { accept_edited: args.accept_edited }.open(from)?;
         let misfit = Misfit::INIT;
-        misfit.variant(args.model.variant(), file.config.variant)?;
+        misfit.variant(args.model.variant, file.config.variant)?;
         let model = args.model.over(file.config.clone())?;
         same(&LanguageConfig { dropout: model.dropout, ..file.config.clone() }, &model, &misfit)?;
         Ok(Self { file, model, data: DataConfig::of(from)? })

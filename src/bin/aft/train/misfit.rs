@@ -1,6 +1,6 @@
 //! Options that do not fit what a run goes on from or begins with: each refusal names the way that there is.
 
-use aft_wgpu::nn::Variant;
+use aft_wgpu::nn::Mixer;
 use aft_wgpu::{Error, Result};
 use serde::Serialize;
 
@@ -35,7 +35,7 @@ impl Misfit {
     }
 
     /// Fails if another AFT was asked for: first, as all other options follow from it.
-    pub fn variant(&self, asked: Option<Variant>, had: Variant) -> Result<()> {
+    pub fn variant(&self, asked: Option<Mixer>, had: Mixer) -> Result<()> {
         match asked {
             Some(asked) if asked != had => Err(self.refuse(&format!("--variant {asked}"), &had.to_string())),
             _ => Ok(()),

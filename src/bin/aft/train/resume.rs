@@ -52,7 +52,7 @@ impl Args {
             let [asked, had] = [self.whole(), run.data.whole].map(|whole| if whole { "all" } else { "parts" });
             return Err(Misfit::TRAINING.refuse(&format!("--split {asked}"), &format!("--split {had}")));
         }
-        Misfit::MODEL.variant(self.model.variant(), run.model.variant)?;
+        Misfit::MODEL.variant(self.model.variant, run.model.variant)?;
         same(&run.model, &self.model.over(run.model.clone())?, &Misfit::MODEL)?;
         let asked = self.train.over(run.train.clone())?;
         let (had, steps) = (run.train.steps, asked.steps);

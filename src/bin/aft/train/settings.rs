@@ -1,10 +1,10 @@
 //! The options that set up a model and its training.
 
+use aft_wgpu::form::Form;
 use aft_wgpu::models::language::LanguageConfig;
-use aft_wgpu::nn::Variant;
+use aft_wgpu::nn::Mixer;
 use aft_wgpu::train::TrainConfig;
 use aft_wgpu::{Error, Result};
-use clap::ValueEnum;
 
 use crate::command_line::{real, whole};
 
@@ -14,7 +14,7 @@ use crate::command_line::{real, whole};
 pub struct ModelArgs {
     /// Which AFT, or softmax attention to compare with
     #[arg(long)]
-    variant: Option<VariantArg>,
+    pub variant: Option<Mixer>,
     /// Blocks, L
     #[arg(long, value_name = "N", value_parser = whole(LanguageConfig::LAYERS))]
     layers: Option<u32>,
@@ -72,43 +72,17 @@ pub struct TrainArgs {
     seed: Option<u64>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-pub enum VariantArg {
-    Simple,
-    Full,
-    Local,
-    Conv,
-    Attention,
-}
-
-impl From<VariantArg> for Variant {
-    fn from(variant: VariantArg) -> Self {
-        match variant {
-            VariantArg::Simple => Self::Simple,
-            VariantArg::Full => Self::Full,
-            VariantArg::Local => Self::Local,
-            VariantArg::Conv => Self::Conv,
-            VariantArg::Attention => Self::Attention,
-        }
-    }
-}
-
 impl ModelArgs {
-    /// The AFT that was asked for.
-    pub fn variant(&self) -> Option<Variant> {
-        self.variant.map(Variant::from)
-    }
-
     /// `config` with what was asked for in its place.
     pub fn over(&self, mut config: LanguageConfig) -> Result<LanguageConfig> {
         let before = config.variant;
-        config.variant = self.variant.map_or(before, Variant::from);
+        config.variant = self.variant.unwrap_or(before);
         // What a variant has no use for is 0 in its configuration.
         let unused = match config.variant {
-            Variant::Simple | Variant::Attention => [true, true],
-            Variant::Full => [true, false],
-            Variant::Local => [false, false],
-            Variant::Conv => [false, true],
+            Mixer::Aft(Form::Simple) | Mixer::Attention => [true, true],
+            Mixer::Aft(Form::Full) => [true, false],
+            Mixer::Aft(Form::Local) => [false, false],
+            Mixer::Aft(Form::Conv1d | Form::Conv2d) => [false, true],
         };
         let options = [("--window", self.window, &mut config.window), ("--rank", self.rank, &mut config.rank)];
         for ((name, given, field), _) in options.into_iter().zip(unused).filter(|(_, unused)| *unused) {
@@ -123,9 +97,9 @@ impl ModelArgs {
         if config.variant != before {
             config.heads = match config.variant {
                 // A head of four channels: many heads are what makes AFT-conv good (paper, Table 7).
-                Variant::Conv => (config.dim / 4).max(1),
+                Mixer::Aft(Form::Conv1d) => (config.dim / 4).max(1),
                 // Heads of about 16 channels, whole vec4s: small models learn less with fewer, larger ones.
-                Variant::Attention => {
+                Mixer::Attention => {
                     let fits = |heads: &u32| config.dim.is_multiple_of(4 * heads);
                     (1..=config.dim / 16).rev().find(fits).unwrap_or(1)
                 }
