@@ -72,6 +72,8 @@ fn short() {
     let trained = place.aft(&whole).ok().json();
     let result = place.aft("eval whole --json").ok().json();
     assert_eq!((number(&result, "bytes"), result["split"].as_str()), (600.0, Some("all")));
+    let named = place.aft("eval whole --text short.txt --json").ok().json();
+    assert_eq!((&named["bits_per_byte"], &named["split"]), (&result["bits_per_byte"], &result["split"]));
     assert!((number(&result, "bits_per_byte") - number(&trained, "valid_bits_per_byte")).abs() < 1e-4, "{result}");
     place.refuses(Place::aft, 2, &[("train text --resume whole --split parts", "the run has --split all")]);
     place.aft("train text --resume whole --split all").ok();

@@ -72,14 +72,13 @@ pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
     let (path, files) = args.model_and_files()?;
     let model = args.accepted.open(path)?;
     let length = model.config.length;
-    let (corpus, split) = match DataConfig::of(path)? {
-        Some(data) if files.is_empty() => {
-            let split = if data.whole { Split::All } else { Split::Valid };
-            (parts(data.files()?, data.whole)?, split)
-        }
-        _ => (corpus(files)?, Split::Valid),
+    let data = DataConfig::of(path)?;
+    let whole = data.as_ref().is_some_and(|data| data.whole);
+    let corpus = match data {
+        Some(data) if files.is_empty() => parts(data.files()?, data.whole)?,
+        _ => corpus(files)?,
     };
-    let split = args.split.unwrap_or(split);
+    let split = args.split.unwrap_or(if whole { Split::All } else { Split::Valid });
     split.expect_window(&corpus, length, "or a model of ")?;
     let text = split.of(&corpus);
     let windows = Windows::new(Arc::clone(text), length as usize, &corpus.name)?;

@@ -22,6 +22,8 @@ pub fn begin(args: &Args) -> anyhow::Result<Job> {
         RunFolder::refuse_taken(out)?;
     }
     let weights = args.init.as_deref().map(|path| Weights::read(args, path)).transpose()?;
+    // Whether files can be written is known before an adapter is asked for; a run that is refused leaves no folder.
+    let folder = args.claim()?;
     // The adapter decides on the defaults, but what is wrong with arguments or text is said first.
     let options = args.adapter.options();
     let gpu = Gpu::request_blocking(&options);
@@ -57,7 +59,6 @@ pub fn begin(args: &Args) -> anyhow::Result<Job> {
         model,
         train,
     };
-    let folder = args.claim()?;
     if let Some(Weights { file: ModelFile { path, bytes, .. }, .. }) = weights {
         // A folder with a configuration is a run: this one has its weights from the first moment.
         let RunConfig { model, train, .. } = &config;

@@ -214,6 +214,7 @@ impl<'a> Run<'a> {
             steps: self.metrics.step,
             skipped_steps: self.metrics.skipped,
             parameters: config.model.parameters()?,
+            whole: config.data.whole,
             adapter: gpu.caps().adapter.to_string(),
             run: folder.path().display().to_string(),
             profile,

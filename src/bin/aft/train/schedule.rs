@@ -5,7 +5,7 @@ use super::save_every::SaveEvery;
 /// Lines of metrics in a run of many steps.
 const INTERVALS: u32 = 100;
 
-/// Evaluations of a run, the last one over the whole validation text.
+/// Evaluations of a run.
 const EVALUATIONS: u32 = 8;
 
 /// Part of the steps done that the next interval has, while their number is not fixed.

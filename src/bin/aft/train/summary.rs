@@ -34,6 +34,9 @@ pub struct Summary {
     pub skipped_steps: u32,
     /// Numbers in the model.
     pub parameters: u64,
+    /// Whether the validation text is the text that it was trained on.
+    #[serde(skip)]
+    pub whole: bool,
     /// The adapter trained on.
     pub adapter: String,
     /// The run folder.
@@ -95,8 +98,9 @@ impl Summary {
         } else {
             String::new()
         };
+        let text = if self.whole { "training text" } else { "held-out text" };
         say(format_args!(
-            "held-out text   {:.3} bits per byte (bigram model: {:.3}){sample}",
+            "{text:<14}  {:.3} bits per byte (bigram model: {:.3}){sample}",
             self.valid_bits_per_byte, self.bigram_bits_per_byte
         ))?;
         if let (Some(share), Some(bigram)) = (self.word_share, self.bigram_word_share) {
