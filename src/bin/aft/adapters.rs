@@ -1,4 +1,4 @@
-//! `aft adapters`: what there is to compute on.
+//! `aft adapters`: lists the adapters of this machine.
 
 use aft_wgpu::gpu::{AdapterClass, AdapterSummary, Gpu, GpuOptions, Tuning, adapters};
 use aft_wgpu::printable::Printable;
@@ -19,12 +19,12 @@ pub struct Args {
     /// One JSON array instead of a table
     #[arg(long)]
     json: bool,
-    /// How kernels are shaped for each
+    /// Also print how kernels are tuned for each adapter
     #[arg(long)]
     verbose: bool,
 }
 
-/// An adapter as data.
+/// An adapter, for `--json`.
 #[derive(Serialize)]
 struct Row<'a> {
     index: usize,
@@ -39,7 +39,7 @@ struct Row<'a> {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut list = pollster::block_on(adapters());
     if list.is_empty() {
-        // Asking for one says why there is none.
+        // The request fails with an error that says why no adapter was found.
         list.push(Gpu::request_blocking(&GpuOptions::default())?.caps().adapter.clone());
     }
     if args.json {
@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A line for each field.
+/// Prints one line for each field.
 fn say_tuning(tuning: &Tuning) -> anyhow::Result<()> {
     let fields = serde_json::to_value(tuning)?;
     for (name, value) in fields.as_object().into_iter().flatten() {

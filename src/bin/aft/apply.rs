@@ -1,4 +1,4 @@
-//! `aft apply`: one layer applied to the tensors of a file, to compare with any other framework.
+//! `aft apply`: applies one layer to tensors from a file, to compare it with other frameworks.
 
 use std::path::PathBuf;
 
@@ -48,12 +48,12 @@ pub struct Args {
     /// Grid of conv2d, with ROWS x COLS = T
     #[arg(long, value_name = "ROWSxCOLS", value_parser = grid)]
     grid: Option<[usize; 2]>,
-    /// What y is multiplied with: sigmoid(q), or nothing
+    /// Gate that multiplies y: sigmoid(q), or none
     #[arg(long, default_value = "sigmoid")]
     gate: Gate,
     #[command(flatten)]
     adapter: AdapterArgs,
-    /// File of the tensors
+    /// File with the input tensors
     #[arg(value_name = "IN.safetensors")]
     input: PathBuf,
     /// File for the results, replaced if it exists; - is stdout
@@ -67,7 +67,7 @@ enum Gate {
     None,
 }
 
-/// Rows and columns of "4x3".
+/// Parses a grid such as "4x3" into rows and columns.
 fn grid(text: &str) -> Result<[usize; 2], String> {
     let parsed = text.split_once('x').and_then(|(rows, columns)| Some([rows.parse().ok()?, columns.parse().ok()?]));
     parsed.ok_or_else(|| "a grid is written as ROWSxCOLS, such as 4x3".into())
@@ -85,7 +85,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let placement = input.problem.placement(&gpu);
     let outcome = pollster::block_on(async {
         match input.problem.run(&gpu, placement).await {
-            // Textures end before buffers do.
+            // Texture size limits are lower than buffer size limits.
             Err(Error::LimitExceeded { .. }) if placement == Placement::Texture => {
                 input.problem.run(&gpu, Placement::Buffer).await
             }

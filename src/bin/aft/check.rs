@@ -1,4 +1,4 @@
-//! `aft check`: every kernel and every form of AFT against the reference, on this machine.
+//! `aft check`: checks every kernel and every form of AFT against the reference on this machine.
 
 use std::time::Instant;
 
@@ -26,7 +26,7 @@ pub struct Args {
     json: bool,
 }
 
-/// A device that computes something else than it should.
+/// Error: the device computed a wrong result.
 #[derive(Debug, thiserror::Error)]
 #[error("{failed} of {all} checks failed on {adapter}. Please report this with the lines above")]
 pub struct Failed {
@@ -43,7 +43,7 @@ pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
         say(describe(&exp))?;
         say(format_args!("{:<32}{:>9}{:>11}  {:<6}{}", "", "of bound", "relative", "", "y in plain f32"))?;
     }
-    // A closed pipe ends the program at the next line that it cannot write.
+    // If stdout is closed, the check ends when the next line cannot be written.
     let mut written = Ok(());
     let report = pollster::block_on(check(&gpu, exp, |line| {
         if !args.json && written.is_ok() {

@@ -1,4 +1,4 @@
-//! The command line as clap reads it, with what all options have in common.
+//! Parses the command line with clap, and adds what all options share.
 
 use std::env::args_os;
 use std::fmt::Display;
@@ -8,20 +8,20 @@ use std::str::FromStr;
 use aft_wgpu::printable::Printable;
 use clap::{Command, Parser};
 
-/// Reads the arguments of the process; what is wrong with them ends it.
+/// Parses the process's arguments. Exits the process if they are wrong.
 pub fn parse<C: Parser>() -> C {
     let read = |command: &mut Command, arguments: Vec<_>| {
         command.try_get_matches_from_mut(arguments).and_then(|mut matches| C::from_arg_matches_mut(&mut matches))
     };
     let command = &mut with_negative_numbers(C::command());
     read(command, args_os().collect()).unwrap_or_else(|error| {
-        // The same error once more, of arguments that are safe to print.
+        // Parses again with escaped arguments, so that the error message is safe to print.
         let printable = args_os().map(|argument| Printable(argument.display()).to_string().into());
         read(command, printable.collect()).err().unwrap_or(error).format(command).exit()
     })
 }
 
-/// Lets every option take a negative number: its parser refuses one that is out of range by the option's name.
+/// Lets every option take a negative number, so that its own parser refuses it and names the option.
 fn with_negative_numbers(command: Command) -> Command {
     let allow = |argument: clap::Arg| match argument.get_action().takes_values() && !argument.is_positional() {
         true => argument.allow_negative_numbers(true),
@@ -30,7 +30,7 @@ fn with_negative_numbers(command: Command) -> Command {
     command.mut_args(allow).mut_subcommands(with_negative_numbers)
 }
 
-/// Reads a whole number of a range.
+/// Parser for an integer in `range`.
 pub fn whole<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
 where
     T: FromStr + PartialOrd + Display + Copy + Send + Sync,
@@ -41,7 +41,7 @@ where
     }
 }
 
-/// Reads a finite number that `fits`, which `range` says in words.
+/// Parser for a finite number that satisfies `fits`; `range` describes the condition.
 pub fn real<T>(range: &'static str, fits: fn(T) -> bool) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
 where
     T: FromStr + Into<f64> + Copy,

@@ -1,18 +1,18 @@
-//! Keeps drivers quiet on a machine without a display.
+//! Suppresses a driver message on machines without a display.
 //!
-//! Mesa's Vulkan layer for the choice of a device asks the Wayland display which one it uses. libwayland then prints "error:
-//! XDG_RUNTIME_DIR is invalid or not set in the environment" on stderr, unless WAYLAND_DISPLAY is an absolute path: that it tries,
-//! and gives up without a word. No option of Vulkan or wgpu leaves the question out, and NODEVICE_SELECT would turn off all that the
-//! layer does, MESA_VK_DEVICE_SELECT included.
+//! Mesa's device-selection layer for Vulkan asks the Wayland display which device it uses. Without a display, libwayland prints
+//! "error: XDG_RUNTIME_DIR is invalid or not set in the environment" on stderr. If WAYLAND_DISPLAY is an absolute path, it tries
+//! that path and fails silently. No option of Vulkan or wgpu skips the query. NODEVICE_SELECT would turn off the whole layer,
+//! including MESA_VK_DEVICE_SELECT.
 
 use std::env;
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// A path without a socket.
+/// A path where no socket can exist.
 const NO_DISPLAY: &str = "/dev/null/no-display";
 
-/// Names a Wayland display that does not exist where none can exist. To be called before anything else.
+/// Sets WAYLAND_DISPLAY to a path that does not exist, if the machine has no display. Call this first in `main`.
 #[allow(
     unsafe_code,
     reason = "C libraries read the environment, and the standard library has no safe way to change it"
@@ -22,7 +22,7 @@ pub fn quiet() {
     let is_set = |name: &str| env::var_os(name).as_deref().is_some_and(|value| value != OsStr::new(""));
     let may_exist = is_absolute("XDG_RUNTIME_DIR") || is_absolute("WAYLAND_DISPLAY") || is_set("WAYLAND_SOCKET");
     if cfg!(all(unix, not(target_vendor = "apple"))) && !may_exist {
-        // SAFETY: the program has one thread yet.
+        // SAFETY: no other thread has started yet.
         unsafe { env::set_var("WAYLAND_DISPLAY", NO_DISPLAY) };
     }
 }

@@ -1,4 +1,4 @@
-//! `aft eval`: bits per byte of a trained model.
+//! `aft eval`: measures the bits per byte of a trained model.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::shared::{AdapterArgs, Split, TextArgs, corpus, note, say, say_json};
 use crate::train::progress::Progress;
 use crate::train::run_config::{DataConfig, parts};
 
-/// Rows of a batch, about: enough to fill a GPU, few enough for any.
+/// Approximate rows in a batch: enough to fill a GPU, few enough to fit on any.
 const ROWS: u32 = 2048;
 
 /// Measure a trained model in bits per byte, beside the bigram model of the same training text
@@ -53,7 +53,7 @@ pub struct Args {
     json: bool,
 }
 
-/// The result as data.
+/// The result, for `--json`.
 #[derive(Debug, Serialize)]
 struct Report {
     bits_per_byte: f64,
@@ -67,7 +67,7 @@ struct Report {
 }
 
 pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
-    // A signal ends the program at once: there is nothing to save.
+    // A signal ends the program at once, because nothing needs saving.
     Interrupt::install("")?;
     let (path, files) = args.model_and_files()?;
     let model = args.accepted.open(path)?;
@@ -117,7 +117,7 @@ pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
 }
 
 impl Args {
-    /// The model, and the files of the text. Where the model comes last, clap takes it for one of the files.
+    /// Splits the arguments into the model and the text files. If the model comes last, clap counts it as a file.
     fn model_and_files(&self) -> Result<(&Path, &[PathBuf])> {
         match (&self.model, self.text.files.split_last()) {
             (Some(model), _) => Ok((model, &self.text.files)),

@@ -1,4 +1,4 @@
-//! How the program ends: one sentence on stderr, and an exit code by the class of the error.
+//! How the program ends: one error message on stderr, and an exit code for the class of the error.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use aft_wgpu::{Error, ErrorKind};
 use crate::bench::Stopped;
 use crate::interrupt::{self, Interrupted};
 
-/// The codes, for `aft --help`.
+/// The exit codes, as `aft --help` shows them.
 pub const HELP: &str = "\
 Exit codes:
   0  success
@@ -28,19 +28,19 @@ Environment:
   RUST_LOG           log level on stderr: error (default), warn, info, debug
   NO_COLOR           plain output";
 
-/// A model of no use, although each of its weights is finite: one step can go too far.
+/// Error: the model's loss is not finite, although all of its weights are. A single large step can cause this.
 #[derive(Debug, thiserror::Error)]
 pub enum LossNotFinite {
-    /// Found by an evaluation of the run.
+    /// Found when a run evaluated its model.
     #[error(
         "the loss on the validation text is not finite after step {step}: training has diverged, and no model is saved. \
          Begin a new run with a lower --lr"
     )]
     InTraining {
-        /// Steps done.
+        /// Training steps completed.
         step: u32,
     },
-    /// Found in a file.
+    /// Found in a model file.
     #[error("{model}: the loss of this model is not finite, so its training has diverged. Train it with a lower --lr")]
     InFile {
         /// The file.
@@ -48,18 +48,18 @@ pub enum LossNotFinite {
     },
 }
 
-/// Reports an error and gives the code to end with.
+/// Reports an error and returns the exit code.
 pub fn code(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     if is_broken_pipe(&error) {
         return ExitCode::SUCCESS;
     }
-    // With stderr closed there is nobody to tell, and the code still says it.
+    // If stderr is closed, the exit code is still reported.
     let _ = writeln!(io::stderr(), "error: {}", Indented(&error));
     ExitCode::from(class(&error))
 }
 
-/// Whether the reader of an output has seen enough, as in `aft generate ... | head`: no error.
+/// Whether the reader of an output closed the pipe, as in `aft generate ... | head`. That counts as success.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let source = match error.downcast_ref() {
         Some(Error::Io { source, .. }) => Some(source),
@@ -68,7 +68,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     source.is_some_and(|source| source.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// The class of an error.
+/// The exit code of an error.
 fn class(error: &anyhow::Error) -> u8 {
     if error.is::<LossNotFinite>() {
         return 6;
@@ -79,7 +79,7 @@ fn class(error: &anyhow::Error) -> u8 {
     error.downcast_ref::<Error>().map_or(1, |error| class_of(error.kind()))
 }
 
-/// The class of a kind of error. A new kind does not compile before it has one.
+/// The exit code of an error kind. The match is exhaustive, so that a new kind must be given a code.
 fn class_of(kind: ErrorKind) -> u8 {
     match kind {
         ErrorKind::Shape | ErrorKind::Unfinished => 1,

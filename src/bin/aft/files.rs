@@ -1,4 +1,4 @@
-//! Files that are replaced whole: a reader sees the old content or the new one, even if the program is killed while it writes.
+//! Atomic file replacement: a reader sees either the old or the new content, even if the program is killed while it writes.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Write};
@@ -13,15 +13,15 @@ use crate::shared::{io_error, note};
 /// Prefix and suffix of temporary files.
 const UNFINISHED: (&str, &str) = (".aft-", ".tmp");
 
-/// A temporary file in the folder of `path`, written and synced. It has the mode and the owner of the file at `path`, if there is
-/// one, and is removed when it is dropped.
+/// Writes and syncs a temporary file in the folder of `path`. It copies the mode and owner of the file at `path`, if there is
+/// one. The temporary file is removed on drop.
 pub fn stage(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED.0).suffix(UNFINISHED.1);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // The mode of any new file, less the umask. The default of temporary files is 600.
+        // The usual mode of a new file, before the umask. Temporary files would get 600.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let write = || {
@@ -37,7 +37,7 @@ pub fn stage(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
     write().map_err(io_error(path.display()))
 }
 
-/// Gives a new file the owner of an old one. Only root may; for anyone else the file is their own.
+/// Gives a new file the owner of an old one. Without root rights nothing changes.
 fn keep_owner(file: &File, old: &Metadata) {
     #[cfg(unix)]
     {
@@ -48,32 +48,32 @@ fn keep_owner(file: &File, old: &Metadata) {
     let _ = (file, old);
 }
 
-/// Renames a staged file to `path`, and syncs the folder.
+/// Renames a staged file to `path` and syncs the folder.
 pub fn put(file: NamedTempFile, path: &Path) -> Result<()> {
     file.persist(path).map_err(|error| io_error(path.display())(error.error))?;
     sync_folder(folder_of(path)).map_err(io_error(path.display()))
 }
 
-/// Keeps the content of the file at `path`, if there is one, under the name `other`, too, in place of what that name had. On file
-/// systems without hard links the file is renamed instead.
+/// Keeps the file at `path`, if there is one, under the name `other` as well, replacing any file there. On file systems without
+/// hard links the file is renamed instead.
 pub fn keep_as(path: &Path, other: &Path) -> Result<()> {
     if !path.try_exists().map_err(io_error(path.display()))? {
         return Ok(());
     }
     if [path, other].iter().any(|name| name.is_symlink()) {
-        // A hard link to a symbolic link would lead to the new content, too.
+        // A hard link to a symbolic link would also show the new content.
         let other = follow(other).map_err(io_error(other.display()))?;
         let bytes = fs::read(path).map_err(io_error(path.display()))?;
         return put(stage(&other, &bytes)?, &other);
     }
     let link = folder_of(path).join(format!("{}link{}", UNFINISHED.0, UNFINISHED.1));
     let linked = fs::hard_link(path, &link).and_then(|()| fs::rename(&link, other));
-    // A rename between two names of one file does nothing and leaves both.
+    // Renaming between two hard links of one file does nothing and leaves both.
     let _ = fs::remove_file(&link);
     linked.or_else(|_| fs::rename(path, other)).map_err(io_error(path.display()))
 }
 
-/// Renames a file, replacing one of the new name.
+/// Renames a file and replaces any file with the new name.
 pub fn rename(path: &Path, other: &Path) -> Result<()> {
     fs::rename(path, other).map_err(io_error(path.display()))?;
     sync_folder(folder_of(path)).map_err(io_error(path.display()))
@@ -91,22 +91,22 @@ pub fn sweep(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Syncs the names in a folder to disk, where the file system can.
+/// Syncs a folder's directory entries to disk, if the file system supports it.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    // Only Unix opens a folder.
+    // Only Unix can open a folder as a file.
     if !cfg!(unix) {
         return Ok(());
     }
     let synced = match File::open(folder) {
         Ok(folder) => folder.sync_all(),
-        // A folder of another user may be writable without being readable.
+        // A folder may be writable but not readable.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
         Err(error) => Err(error),
     };
     warn_if_unsupported(synced, "does not sync folders: a power cut may lose the names of new files")
 }
 
-/// Turns the error of a call that the file system does not have into a warning about what it `lacks`. Each is given once.
+/// Turns an "unsupported" error of the file system into a warning about what it `lacks`. Each warning is given once.
 pub fn warn_if_unsupported(result: io::Result<()>, lacks: &'static str) -> io::Result<()> {
     static WARNED: Mutex<Vec<&str>> = Mutex::new(Vec::new());
     match result {
@@ -122,7 +122,7 @@ pub fn warn_if_unsupported(result: io::Result<()>, lacks: &'static str) -> io::R
     }
 }
 
-/// Whether a file system says that it has no such call, as NFS and FUSE do in several ways of locks and of fsync.
+/// Whether the error means "unsupported". NFS and FUSE report this in several ways for locks and fsync.
 fn is_unsupported(error: &io::Error) -> bool {
     #[cfg(unix)]
     if let Some(number) = error.raw_os_error() {
@@ -132,10 +132,10 @@ fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput)
 }
 
-/// The absolute path that `path` leads to through symbolic links. Its folder exists; the file itself need not.
+/// Resolves symbolic links to an absolute path. The folder must exist; the file need not.
 pub fn follow(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
-    // Ends, as the system refuses to look up a link that leads back to itself.
+    // This ends: the system returns an error for a link cycle.
     while let Err(error) = path.canonicalize() {
         if error.kind() != ErrorKind::NotFound {
             return Err(error);
@@ -149,7 +149,7 @@ pub fn follow(path: &Path) -> io::Result<PathBuf> {
     path.canonicalize()
 }
 
-/// The folder that a path lies in.
+/// The parent folder of a path.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -185,7 +185,7 @@ mod tests {
         keep_as(&a, &b).unwrap();
         assert!(names(root.path()).is_empty());
         fs::write(&a, "1").unwrap();
-        // The second time they are two names of one file.
+        // On the second pass both are names of one file.
         for _ in 0..2 {
             keep_as(&a, &b).unwrap();
             assert_eq!(names(root.path()), ["a", "b"]);

@@ -1,4 +1,4 @@
-//! Ctrl-C: the first lets a run finish its step and save itself, the second ends the program at once.
+//! Ctrl-C handling: the first signal lets a run finish its step and save; the second ends the program at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
@@ -8,28 +8,28 @@ use anyhow::Context;
 use crate::shared::note;
 use crate::signals;
 
-/// How the program ends when it was told to.
+/// Exit code after an interrupt.
 pub const EXIT_CODE: u8 = 130;
 
-/// What a signal means.
+/// How the next signal is handled.
 #[repr(u8)]
 #[derive(Clone, Copy)]
 enum State {
-    /// Nothing would be lost: it ends the program.
+    /// Nothing to save: the signal ends the program.
     Idle,
-    /// A run is under way that can save itself.
+    /// A run is in progress and can save itself.
     AtWork,
-    /// It was asked to; another one ends the program.
+    /// The run was asked to stop; another signal ends the program.
     Asked,
 }
 
-/// What a run was told from outside. On Unix SIGTERM and SIGHUP count as Ctrl-C.
+/// The interrupt state of the process. On Unix, SIGTERM and SIGHUP count as Ctrl-C.
 #[derive(Clone)]
 pub struct Interrupt(Arc<AtomicU8>);
 
 impl Interrupt {
-    /// Takes the signals of the process; once a process. One that the process was started to ignore stays ignored, as
-    /// SIGHUP under nohup. The first signal is answered by `answer`.
+    /// Installs the signal handlers; call once per process. Signals that the process was started to ignore stay ignored, such as
+    /// SIGHUP under nohup. `answer` is printed at the first signal.
     pub fn install(answer: &'static str) -> anyhow::Result<Self> {
         let interrupt = Self(Arc::new(AtomicU8::new(State::Idle as u8)));
         let shared = interrupt.clone();
@@ -38,7 +38,7 @@ impl Interrupt {
             if shared.change(State::AtWork, State::Asked) {
                 note(answer);
             } else {
-                // Files are whole or not there at any moment, so that nothing needs an orderly end.
+                // Files are replaced atomically, so no cleanup is needed.
                 std::process::exit(EXIT_CODE.into());
             }
         })
@@ -47,17 +47,17 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// From now on a signal only asks, once. What was asked before stays asked.
+    /// From now on, the first signal only requests a stop. An earlier request is kept.
     pub fn hold(&self) {
         self.change(State::Idle, State::AtWork);
     }
 
-    /// Whether a signal came since [`hold`](Self::hold).
+    /// Whether a stop was requested since [`hold`](Self::hold).
     pub fn asked(&self) -> bool {
         self.0.load(SeqCst) == State::Asked as u8
     }
 
-    /// All is saved: from now on a signal ends the program at once. False if one came before.
+    /// Everything is saved: from now on, a signal ends the program at once. False if a stop was requested before.
     pub fn release(&self) -> bool {
         self.change(State::AtWork, State::Idle)
     }
@@ -67,11 +67,11 @@ impl Interrupt {
     }
 }
 
-/// A run that was told to stop, and is saved.
+/// Error: a run was interrupted and has been saved.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted after step {step}, and saved. To go on: aft train text --resume {run}")]
 pub struct Interrupted {
-    /// Steps done.
+    /// Training steps completed.
     pub step: u32,
     /// The run folder.
     pub run: String,
@@ -88,7 +88,7 @@ mod tests {
         assert!(!interrupt.asked() && interrupt.release());
         interrupt.hold();
         assert!(interrupt.change(State::AtWork, State::Asked));
-        // As a run does that begins again on a new device.
+        // A run does the same when it restarts on a new device.
         interrupt.hold();
         assert!(interrupt.asked() && !interrupt.release());
     }

@@ -1,6 +1,6 @@
 //! The program `aft`: adapters, checks, single layers, benchmarks, training, evaluation and generation from the command line.
 //!
-//! Results go to stdout, progress and logs to stderr. The program only orchestrates: what computes lives in the library.
+//! Results go to stdout, progress and logs to stderr. All computation is in the library.
 
 mod adapters;
 mod apply;
@@ -26,8 +26,7 @@ use std::time::Instant;
 use aft_wgpu::gpu::variable;
 use clap::{Parser, Subcommand};
 
-/// What is logged unless RUST_LOG says otherwise: errors, but not the remarks of Vulkan's loader, as a message of ours
-/// follows that says the same.
+/// Default log filter if RUST_LOG is not set: errors only, without those of the Vulkan loader, which our own error repeats.
 const LOG: &str = "error,wgpu_hal::vulkan::instance=off";
 
 /// Attention Free Transformers on any GPU

@@ -1,4 +1,4 @@
-//! A trained model, given as a run folder or as a file.
+//! A trained model, given as a run folder or a file.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::train::checkpoints::{Found, latest};
 use crate::train::progress::note;
 use crate::train::run_folder::MODEL;
 
-/// Which models are taken.
+/// Which model files to accept.
 #[derive(clap::Args)]
 pub struct ModelArgs {
     /// Take a model whose tensors were changed and saved by another program, such as Python's safetensors
@@ -20,15 +20,15 @@ pub struct ModelArgs {
     pub accept_edited: bool,
 }
 
-/// A model's file, read and recognised, but on no device yet.
+/// A model file that was read and checked, but is not on a device yet.
 pub struct ModelFile {
-    /// What the model is made of.
+    /// Configuration of the model.
     pub config: LanguageConfig,
     pub path: PathBuf,
     pub bytes: Vec<u8>,
 }
 
-/// The file with the model of a run, and its bytes: a run that is not finished has checkpoints only.
+/// The model file of a run and its bytes. An unfinished run has only checkpoints.
 fn model_of(run: &Path) -> Result<(PathBuf, Vec<u8>)> {
     let model = run.join(MODEL);
     if !model.exists()
@@ -43,14 +43,14 @@ fn model_of(run: &Path) -> Result<(PathBuf, Vec<u8>)> {
     whole(model)
 }
 
-/// A file and its bytes.
+/// A file's path and bytes.
 fn whole(path: PathBuf) -> Result<(PathBuf, Vec<u8>)> {
     let bytes = read_file(&path)?;
     Ok((path, bytes))
 }
 
 impl ModelArgs {
-    /// The model of a run folder, or in a file.
+    /// Reads the model of a run folder or of a file.
     pub fn open(&self, path: &Path) -> Result<ModelFile> {
         let (path, bytes) = if path.is_dir() { model_of(path)? } else { whole(path.to_owned())? };
         let accepted = if self.accept_edited { accept_edited(bytes) } else { Ok(bytes) };
@@ -61,12 +61,12 @@ impl ModelArgs {
 }
 
 impl ModelFile {
-    /// The model on a device, for batches of `rows` = B T rows.
+    /// Loads the model on a device, for batches of `rows` = B T rows.
     pub async fn load(&self, gpu: &Gpu, rows: u32) -> Result<Language> {
         Language::load(gpu, &self.bytes, rows).await.map_err(|error| about(&self.path, error))
     }
 
-    /// How to call it in reports.
+    /// The model's name for reports.
     pub fn name(&self) -> String {
         self.path.display().to_string()
     }

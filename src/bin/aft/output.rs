@@ -1,4 +1,4 @@
-//! Outputs of the program. Each is checked before any work is done for it, and all are written by [`Output::write`].
+//! Outputs of the program. Each is checked before any work starts, and written by [`Output::write`].
 
 use std::fmt::{self, Display};
 use std::fs::{self, File, Metadata};
@@ -10,10 +10,10 @@ use aft_wgpu::{Error, Result};
 use crate::files;
 use crate::shared::io_error;
 
-/// Where an output goes: it can be written, as far as can be told before.
+/// A checked output destination.
 #[derive(Debug)]
 pub struct Output {
-    /// As it was given, for messages.
+    /// The path as given, for messages.
     path: PathBuf,
     kind: Kind,
 }
@@ -21,7 +21,8 @@ pub struct Output {
 #[derive(Debug)]
 enum Kind {
     Stdout,
-    /// A regular file or none yet, by its absolute path without links. It is replaced whole and keeps its mode.
+    /// A regular file, or a file that does not exist yet: its absolute path with links resolved. It is replaced atomically and
+    /// keeps its mode.
     File(PathBuf),
     /// A character device, written through.
     Device,
@@ -50,7 +51,7 @@ impl Kind {
     }
 }
 
-/// Names of the standard output.
+/// Names of stdout.
 const STDOUT: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
 /// Writes an output.
@@ -59,11 +60,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 impl Output {
-    /// The output at `path`: `-` is stdout, a symbolic link stands for what it leads to.
+    /// The output at `path`. `-` is stdout; a symbolic link is followed.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Format`], with the path, if it cannot be written: a folder, a socket, a disk, what is
-    /// write-protected, a file in a folder that does not exist.
+    /// [`Error::Io`] or [`Error::Format`], with the path, if it cannot be written: a folder, a socket, a block device, a
+    /// write-protected file, or a file in a missing folder.
     pub fn new(path: &Path) -> Result<Self> {
         let output = Self { path: path.to_owned(), kind: Kind::of(path)? };
         output.try_to_write()?;
@@ -73,7 +74,7 @@ impl Output {
     /// [`Self::new`] for an HTML page.
     ///
     /// # Errors
-    /// [`Error::Config`] if the file holds something else than HTML, too: most likely the option has swallowed another argument.
+    /// [`Error::Config`] if the file exists and is not HTML: most likely the option took another argument as its value.
     pub fn page(path: &Path) -> Result<Self> {
         let output = Self::new(path)?;
         if let Kind::File(file) = &output.kind
@@ -87,7 +88,7 @@ impl Output {
         Ok(output)
     }
 
-    /// Opens what [`Self::write`] would write to, without a change to it. A pipe may be opened only once.
+    /// Opens the destination without changing it. A pipe is skipped, because it may be opened only once.
     fn try_to_write(&self) -> Result<()> {
         let open = |path: &Path| File::options().write(true).open(path).map_err(io_error(self));
         match &self.kind {
@@ -104,7 +105,7 @@ impl Output {
     /// Writes the whole output.
     ///
     /// # Errors
-    /// [`Error::Io`]. Of a file the old content stays.
+    /// [`Error::Io`]. A file then keeps its old content.
     pub fn write(&self, bytes: &[u8]) -> Result<()> {
         match &self.kind {
             Kind::Stdout => io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()),
@@ -120,17 +121,17 @@ impl Output {
         .map_err(io_error(self))
     }
 
-    /// Whether this is a file of its own, rather than a stream that may be written several times.
+    /// Whether this is a file, not a stream that may be written several times.
     pub fn is_file(&self) -> bool {
         matches!(self.kind, Kind::File(_))
     }
 
-    /// Whether this is the standard output.
+    /// Whether this is stdout.
     pub fn is_stdout(&self) -> bool {
         matches!(self.kind, Kind::Stdout)
     }
 
-    /// The error with the path as it was given.
+    /// Adds the path to an error, as it was given.
     fn named(&self, error: Error) -> Error {
         match error {
             Error::Io { source, .. } => io_error(self)(source),
@@ -138,7 +139,7 @@ impl Output {
         }
     }
 
-    /// Whether both are one place. A character device may be written by several.
+    /// Whether both are the same destination. A character device never counts as the same: several outputs may share it.
     fn is(&self, other: &Self) -> bool {
         match (&self.kind, &other.kind) {
             (Kind::Stdout, Kind::Stdout) => true,
@@ -155,7 +156,7 @@ impl Display for Output {
     }
 }
 
-/// Fails unless every output, with its option, is another place than the inputs and the other outputs.
+/// Fails if an output is also an input, or if two outputs are the same. Each output comes with its option.
 ///
 /// # Errors
 /// [`Error::Config`].
@@ -172,7 +173,7 @@ pub fn check_distinct(inputs: &[PathBuf], outputs: &[(&str, &Output)]) -> Result
     Ok(())
 }
 
-/// The absolute path of a file that is to be made.
+/// The absolute path of a file that does not exist yet.
 fn new_file(path: &Path) -> io::Result<PathBuf> {
     if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return Err(ErrorKind::IsADirectory.into());
@@ -180,7 +181,7 @@ fn new_file(path: &Path) -> io::Result<PathBuf> {
     files::follow(path)
 }
 
-/// Whether both paths lead to one file or pipe, links of both kinds followed. Character devices are told apart from everything.
+/// Whether both paths lead to the same file or pipe, through symbolic or hard links. Character devices never count as the same.
 fn is_same(a: &Path, b: &Path) -> bool {
     let (Ok(one), Ok(other)) = (fs::metadata(a), fs::metadata(b)) else { return false };
     !is_device(&one) && is_same_file(a, b, &one, &other)
@@ -217,7 +218,7 @@ fn is_pipe(_: &Metadata) -> bool {
     false
 }
 
-/// Whether a file begins as an HTML page does, or holds nothing or does not exist.
+/// Whether a file is missing, empty, or begins like an HTML page.
 fn is_page_or_empty(file: &Path) -> io::Result<bool> {
     let mut start = Vec::new();
     match File::open(file).and_then(|file| file.take(1024).read_to_end(&mut start)) {
@@ -286,7 +287,7 @@ mod tests {
         fs::create_dir(at("far")).unwrap();
         symlink("far/target", at("near")).unwrap();
         symlink("near", at("link")).unwrap();
-        // First the target is missing, then it is replaced.
+        // The first time the target is missing, the second time it is replaced.
         for text in ["first", "second"] {
             write(&at("link"), text.as_bytes()).unwrap();
             assert_eq!(fs::read_to_string(at("far/target")).unwrap(), text);

@@ -1,4 +1,4 @@
-//! Options and small helpers that several subcommands share.
+//! Options and helpers that several subcommands share.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use aft_wgpu::{Error, Result};
 use clap::ValueEnum;
 use serde::Serialize;
 
-/// Which adapter to use.
+/// Option that selects the adapter.
 #[derive(clap::Args)]
 pub struct AdapterArgs {
     /// Adapter: an index or part of a name, as `aft adapters` lists them [default: the first of that list]
@@ -27,7 +27,7 @@ impl AdapterArgs {
     }
 }
 
-/// Which text to use.
+/// Option that selects the text.
 #[derive(clap::Args)]
 pub struct TextArgs {
     /// Text to use, any bytes; several files are joined in order, then cut 90/5/5 into training, validation and test; - is
@@ -51,7 +51,7 @@ pub enum Split {
 }
 
 impl Split {
-    /// This part of a text.
+    /// Selects this part of a text.
     pub fn of(self, corpus: &Corpus) -> &Arc<dyn Text> {
         match self {
             Self::Train => &corpus.train,
@@ -61,7 +61,7 @@ impl Split {
         }
     }
 
-    /// How to call it.
+    /// Its name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "training part",
@@ -71,7 +71,7 @@ impl Split {
         }
     }
 
-    /// Fails unless this part holds a window of `length` targets. `shorter` says how to come to a shorter one.
+    /// Fails if this part is shorter than a window of `length` targets. `shorter` tells the user how to get a shorter window.
     pub fn expect_window(self, corpus: &Corpus, length: u32, shorter: &str) -> Result<()> {
         let (len, needed) = (self.of(corpus).len(), u64::from(length) + 1);
         if len >= needed {
@@ -87,7 +87,7 @@ impl Split {
     }
 }
 
-/// The embedded plays, or `files` joined.
+/// The embedded plays, or `files` joined in order.
 pub fn corpus(files: &[PathBuf]) -> Result<Corpus> {
     Ok(if files.is_empty() { Corpus::shakespeare() } else { Corpus::from_files(files) }?)
 }
@@ -103,23 +103,23 @@ pub fn read_text(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// One or more lines on stdout, their control characters escaped; a closed pipe is an error, not a panic.
+/// Prints lines on stdout, with control characters escaped. A closed pipe is an error, not a panic.
 pub fn say(line: impl Display) -> anyhow::Result<()> {
     writeln!(io::stdout(), "{}", Lines(line))?;
     Ok(())
 }
 
-/// A message on stderr, its control characters escaped. It is dropped where stderr is closed.
+/// Prints a message on stderr, with control characters escaped. Nothing happens if stderr is closed.
 pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", Indented(line));
 }
 
-/// One JSON object on a line of stdout.
+/// Prints one JSON object on a line of stdout.
 pub fn say_json(value: &impl Serialize) -> anyhow::Result<()> {
     say(serde_json::to_string(value)?)
 }
 
-/// The bytes of a file. One without an end, as a device or a pipe, is refused before it is opened.
+/// The bytes of a regular file. Devices and pipes are refused before they are opened.
 pub fn read_file(path: &Path) -> Result<Vec<u8>> {
     let fail = || io_error(path.display());
     let metadata = fs::metadata(path).map_err(fail())?;
@@ -127,18 +127,18 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>> {
         return Err(Error::Format { path: path.display().to_string(), message: "not a regular file".into() });
     }
     let mut bytes = Vec::new();
-    // No more than there was, should it grow meanwhile.
+    // Stops at the length found above, in case the file grows meanwhile.
     File::open(path).and_then(|file| file.take(metadata.len()).read_to_end(&mut bytes)).map_err(fail())?;
     Ok(bytes)
 }
 
-/// An error of the operating system about `path`.
+/// Converts an I/O error and adds `path`.
 pub fn io_error(path: impl Display) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_string();
     move |source| Error::Io { path, source }
 }
 
-/// Names the file in an error about its contents.
+/// Adds the path to an error about a file's content.
 pub fn about(path: &Path, error: Error) -> Error {
     let path = path.display().to_string();
     match error {

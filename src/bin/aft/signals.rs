@@ -1,4 +1,4 @@
-//! Signals that the process was started to ignore, as by nohup, or by a shell for its jobs in the background.
+//! Signals that the process was started to ignore, for example by nohup or by a shell for background jobs.
 
 #[cfg(unix)]
 pub use unix::{ignore, ignored};
@@ -11,11 +11,11 @@ mod unix {
 
     use libc::{SIG_IGN, SIGHUP, SIGINT, SIGTERM, c_int, sigaction, signal};
 
-    /// Those that are ignored now.
+    /// The signals that are ignored now.
     pub fn ignored() -> Vec<c_int> {
         let ignores = |number: &c_int| {
             let mut action = MaybeUninit::<sigaction>::zeroed();
-            // SAFETY: without a new action the call only fills in the present one, of which all zeros are a value.
+            // SAFETY: with no new action, the call only fills in the current action. All zeros is a valid value of it.
             unsafe {
                 sigaction(*number, null(), action.as_mut_ptr()) == 0 && action.assume_init().sa_sigaction == SIG_IGN
             }
@@ -23,19 +23,19 @@ mod unix {
         [SIGINT, SIGTERM, SIGHUP].into_iter().filter(ignores).collect()
     }
 
-    /// Ignores one from now on.
+    /// Ignores a signal from now on.
     pub fn ignore(number: c_int) {
         // SAFETY: ignoring a signal runs no code.
         unsafe { signal(number, SIG_IGN) };
     }
 }
 
-/// None elsewhere.
+/// Other systems have none.
 #[cfg(not(unix))]
 pub fn ignored() -> [(); 0] {
     []
 }
 
-/// Nothing to do elsewhere.
+/// Does nothing on other systems.
 #[cfg(not(unix))]
 pub fn ignore((): ()) {}

@@ -1,13 +1,13 @@
-//! Text as it is made: bytes go out as soon as they are whole characters, or at once.
+//! Streaming text output: writes bytes as soon as they form whole characters, or at once in raw mode.
 
 use std::io::{self, Write};
 
-/// Writes bytes as UTF-8 as soon as they are whole characters; what can be none becomes U+FFFD. A raw one writes all bytes as
-/// they are.
+/// Writes bytes as UTF-8 as soon as they form whole characters. Invalid bytes become U+FFFD. In raw mode all bytes are written
+/// unchanged.
 pub struct TextStream<W> {
     out: W,
     raw: bool,
-    /// The start of a character that is not complete yet.
+    /// The beginning of an incomplete character.
     waiting: Vec<u8>,
 }
 
@@ -35,7 +35,7 @@ impl<W: Write> TextStream<W> {
                     let (valid, after) = rest.split_at(error.valid_up_to());
                     ready.push_str(&String::from_utf8_lossy(valid));
                     rest = after;
-                    // No length: more bytes may still complete it.
+                    // No error length: the character is incomplete, and more bytes may complete it.
                     let Some(invalid) = error.error_len() else { break };
                     ready.push(char::REPLACEMENT_CHARACTER);
                     rest = &rest[invalid..];
@@ -47,7 +47,7 @@ impl<W: Write> TextStream<W> {
         self.out.flush()
     }
 
-    /// Writes what never became whole.
+    /// Writes an incomplete character that is left at the end.
     pub fn end(&mut self) -> io::Result<()> {
         let rest = std::mem::take(&mut self.waiting);
         self.out.write_all(String::from_utf8_lossy(&rest).as_bytes())?;
@@ -60,7 +60,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
-    /// What was written after each byte, and at the end.
+    /// The output length after each byte, and the final output.
     fn streamed(bytes: &[u8]) -> (Vec<usize>, String) {
         let mut stream = TextStream::new(Vec::new(), false);
         let lengths = bytes.iter().map(|b| stream.push(&[*b]).map(|()| stream.out.len()).unwrap()).collect();

@@ -1,4 +1,4 @@
-//! `aft bench compare`: results of several machines side by side.
+//! `aft bench compare`: shows results of several machines side by side.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -10,7 +10,7 @@ use aft_wgpu::{Error, Result};
 use crate::output::{Output, check_distinct};
 use crate::shared::{io_error, read_file};
 
-/// The most that is read from a pipe or a device, which may have no end. Results of a full run have less than 1 MB.
+/// Limit for pipes and devices, which may never end. Results of a full run take less than 1 MB.
 const MOST_BYTES: u64 = 64 << 20;
 
 /// Set results of several machines side by side
@@ -50,7 +50,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     page.map_or(Ok(()), |page| Ok(page.write(report::html(&all).as_bytes())?))
 }
 
-/// The results in a file, or from a pipe such as `<(cat results.json)`.
+/// Reads results from a file, or from a pipe such as `<(cat results.json)`.
 fn results(path: &Path) -> Result<Results> {
     let name = path.display().to_string();
     let metadata = fs::metadata(path).map_err(io_error(&name))?;

@@ -1,4 +1,4 @@
-//! Where the time of a case goes, as tables.
+//! Tables that show where the time of a case goes.
 
 use std::fmt::Write;
 use std::ops::ControlFlow;
@@ -8,9 +8,9 @@ use aft_wgpu::gpu::Gpu;
 
 use crate::shared::say;
 
-/// Prints a table a program; the wrong ones and all of them are counted. Breaks if told to stop.
+/// Prints one table for each program. Returns the numbers of wrong programs and of all programs, or `Break` if told to stop.
 pub fn run(gpu: &Gpu, options: &BenchOptions, stop: &dyn Fn() -> bool) -> anyhow::Result<ControlFlow<(), [usize; 2]>> {
-    // A closed pipe ends the program at the next table that it cannot write.
+    // If stdout is closed, the run ends when the next table cannot be written.
     let mut written = Ok(());
     let [mut wrong, mut all] = [0; 2];
     let tell = |outcome: Result<&Explanation, &Skipped>| {
@@ -56,7 +56,7 @@ fn table(explanation: &Explanation) -> String {
     if let Some(Step { dispatches_of_a_block, passes_of_a_block, encoding_ms, step_ms }) = step {
         let _ = writeln!(
             text,
-            "a block adds {dispatches_of_a_block} dispatches and {passes_of_a_block} passes; the processor records a step in \
+            "a block adds {dispatches_of_a_block} dispatches and {passes_of_a_block} passes; the CPU records a step in \
              {encoding_ms:.2} ms, {:.1} % of its {step_ms:.2} ms",
             100.0 * encoding_ms / step_ms
         );

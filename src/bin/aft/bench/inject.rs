@@ -1,18 +1,18 @@
-//! Faults on demand, for tests: `AFT_INJECT=no-timestamps`, `zero-timestamps`, `coarse-timestamps` or `wrong-kernel@STEM`.
+//! Fault injection for tests: `AFT_INJECT=no-timestamps`, `zero-timestamps`, `coarse-timestamps` or `wrong-kernel@STEM`.
 
 use aft_wgpu::gpu::{Gpu, StampFault, variable};
 use aft_wgpu::{Error, Result};
 
 const VARIABLE: &str = "AFT_INJECT";
 
-/// What is to be wrong.
+/// The fault to inject.
 #[derive(Debug, PartialEq)]
 enum Fault {
     Stamps(StampFault),
     Kernel(String),
 }
 
-/// Lets go wrong what the environment asks for.
+/// Injects the fault that `AFT_INJECT` names.
 pub fn apply(gpu: &Gpu) -> Result<()> {
     let Some(text) = variable(VARIABLE) else { return Ok(()) };
     match parse(&text)? {

@@ -1,4 +1,4 @@
-//! `aft bench`: what the kernels reach of what the adapter can do, and how several adapters compare.
+//! `aft bench`: measures kernels against the limits of the adapter, and compares adapters.
 
 mod compare;
 mod explain;

@@ -1,4 +1,4 @@
-//! Where the results of a benchmark go: whole ones where they were asked for, unfinished ones beside the file of that name.
+//! Output files of a benchmark. Complete results go to the requested file, unfinished ones to a file beside it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,16 @@ use clap::ValueEnum;
 use crate::output::{Output, check_distinct};
 use crate::shared::note;
 
-/// How results are written.
+/// Format of the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Tables in Markdown
     Md,
-    /// A line a row
+    /// One line for each row
     Csv,
-    /// One object an adapter
+    /// One object for each adapter
     Json,
-    /// An object a line, each tagged with what it is
+    /// One object for each line, tagged with its kind
     Jsonl,
 }
 
@@ -29,7 +29,7 @@ pub struct Outputs {
     page: Option<Place>,
 }
 
-/// An output, and what is written instead of it while it is unfinished.
+/// An output, and the file that replaces it while the results are unfinished.
 struct Place {
     whole: Output,
     unfinished: Output,
@@ -48,7 +48,7 @@ impl Place {
 }
 
 impl Outputs {
-    /// Checks the outputs at these paths; with a number, that is put before the ending of what becomes a file.
+    /// Checks the outputs at these paths. A number is inserted before the extension of each file.
     pub fn new(results: &Path, page: Option<&Path>, number: Option<usize>) -> Result<Self> {
         let numbered = |path: &Path| -> Result<PathBuf> {
             Ok(match number {
@@ -67,12 +67,12 @@ impl Outputs {
         Ok(Self { results, page })
     }
 
-    /// Whether each adapter has a file of its own.
+    /// Whether each adapter writes a separate file.
     pub fn is_file(&self) -> bool {
         self.results.whole.is_file()
     }
 
-    /// Writes the results of an adapter.
+    /// Writes the results of one adapter.
     pub fn write(&self, results: &Results, format: Format) -> anyhow::Result<()> {
         let text = match format {
             Format::Md => report::markdown(std::slice::from_ref(results)),
@@ -92,7 +92,7 @@ impl Outputs {
     }
 }
 
-/// The path with something put before its ending.
+/// Inserts `infix` before the extension.
 fn with_infix(path: &Path, infix: &str) -> PathBuf {
     let mut name = path.file_stem().map_or_else(OsString::new, OsString::from);
     name.push(infix);

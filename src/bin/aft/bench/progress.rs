@@ -1,4 +1,4 @@
-//! How far a benchmark is, on stderr: a bar on a terminal, else a plain line every few seconds.
+//! Progress of a benchmark on stderr: a bar on a terminal, otherwise a plain line every few seconds.
 
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::shared::note;
 
-/// Time between two plain lines.
+/// Time between plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Shows progress.
+/// The progress display.
 pub struct Bar {
     bar: Option<ProgressBar>,
     last_line: Instant,
@@ -21,13 +21,13 @@ impl Bar {
     pub fn new() -> Self {
         let bar = stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(0);
-            // A template is checked when it is parsed; this one is constant, and the default one would do as well.
+            // Templates are checked at run time. This one is constant; if parsing fails, the default style is used.
             if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {wide_bar} {msg}") {
                 bar.set_style(style);
             }
             bar
         });
-        // The first line comes at once.
+        // Makes the first line appear at once.
         let last_line = Instant::now().checked_sub(LINE_EVERY).unwrap_or_else(Instant::now);
         Self { bar, last_line }
     }
@@ -48,7 +48,7 @@ impl Bar {
 }
 
 impl Drop for Bar {
-    /// Whatever ends a run, its last words do not run into the bar.
+    /// Removes the bar, so that later messages start on a clean line.
     fn drop(&mut self) {
         self.bar.iter().for_each(ProgressBar::finish_and_clear);
     }

@@ -1,4 +1,4 @@
-//! A run on one adapter or all of them, and its results as data.
+//! Runs the benchmark on one adapter or on all of them.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ Examples:
   aft bench --op aft --form local --length 512 --explain
   aft bench --op train --explain";
 
-/// What is measured, and how it is told.
+/// Which cases to measure, and how to report them.
 #[derive(clap::Args)]
 pub struct RunArgs {
     #[command(flatten)]
@@ -45,7 +45,7 @@ pub struct RunArgs {
     /// T to 4,096 and D to 768, all layers of the model, within half an hour
     #[arg(long)]
     full: bool,
-    /// How results are written
+    /// Format of the results
     #[arg(long, value_enum, default_value_t = Format::Md)]
     format: Format,
     /// File for the results, replaced if it exists; - is stdout. With --adapter all the adapter's number is put before its ending
@@ -54,12 +54,12 @@ pub struct RunArgs {
     /// HTML page with charts besides, replaced if it exists
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Instead of results: where the time goes, by kernel, of the cases that --op, --form and --length leave
+    /// Instead of results, print the time by kernel of the cases that --op, --form and --length select
     #[arg(long, requires = "op", conflicts_with_all = ["format", "output", "html"])]
     explain: bool,
 }
 
-/// Kernels that compute something else than they should.
+/// Error: some kernels computed wrong results.
 #[derive(Debug, thiserror::Error)]
 #[error("{failed} of {all} results were wrong on {adapter}, and have no time. `aft check` says more")]
 pub struct Failed {
@@ -68,11 +68,11 @@ pub struct Failed {
     adapter: String,
 }
 
-/// A run that was told to stop.
+/// Error: the run was stopped.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted after {rows} rows")]
 pub struct Stopped {
-    /// Rows that are done.
+    /// Rows completed.
     pub rows: usize,
 }
 
@@ -89,7 +89,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     }
     let count = pollster::block_on(adapters()).len().max(1);
     let outputs = (0..count).map(|number| args.outputs(Some(number))).collect::<Result<Vec<_>>>()?;
-    // An adapter that gives no device, or fails, keeps no other from its turn.
+    // An adapter that fails does not stop the others.
     let mut outcome = Ok(());
     for (number, outputs) in outputs.iter().enumerate() {
         let options = GpuOptions { adapter: Some(number.to_string()), ..Default::default() };
@@ -106,7 +106,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
 }
 
 impl RunArgs {
-    /// Measures one adapter, and tells of it.
+    /// Measures one adapter and reports the results.
     fn one(&self, options: &GpuOptions, outputs: &Outputs, interrupt: &Interrupt) -> anyhow::Result<()> {
         let gpu = Gpu::request_blocking(options)?;
         inject::apply(&gpu)?;
@@ -118,7 +118,7 @@ impl RunArgs {
         }
         let mut results = Results::new(&gpu);
         let outcome = self.measure(&gpu, interrupt, &mut results);
-        // What is done is told, whatever ended it, unless there is nothing to tell.
+        // Completed rows are reported even after an error.
         if outcome.is_ok() || !results.rows.is_empty() {
             outputs.write(&results, self.format)?;
         }
@@ -145,13 +145,13 @@ impl RunArgs {
         BenchOptions { effort, filter, commit: bench::COMMIT.map(str::to_owned) }
     }
 
-    /// The outputs of an adapter, by its number if there are several.
+    /// The outputs of an adapter; with several adapters, `number` is part of the file names.
     fn outputs(&self, number: Option<usize>) -> Result<Outputs> {
         Outputs::new(self.output.as_deref().unwrap_or(Path::new("-")), self.html.as_deref(), number)
     }
 }
 
-/// What a run ends with of which so many results of all were wrong.
+/// Fails if any of the results are wrong.
 fn judge(failed: usize, all: usize, adapter: &str) -> anyhow::Result<()> {
     if failed == 0 { Ok(()) } else { Err(Failed { failed, all, adapter: adapter.to_owned() }.into()) }
 }

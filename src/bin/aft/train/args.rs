@@ -93,12 +93,12 @@ pub enum TrainSplit {
 }
 
 impl Args {
-    /// Whether nothing is to be held out.
+    /// Whether nothing is held out.
     pub fn whole(&self) -> bool {
         self.split == Some(TrainSplit::All)
     }
 
-    /// The folder of a new run.
+    /// Claims the folder of a new run.
     pub fn claim(&self) -> Result<RunFolder> {
         match &self.out {
             Some(path) => RunFolder::at(path),

@@ -1,4 +1,4 @@
-//! A new run: all that can be checked is checked, then its folder is claimed and config.toml written.
+//! Starts a new run: checks everything first, then claims the folder and writes config.toml.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::run_folder::RunFolder;
 use crate::model::{ModelArgs, ModelFile};
 use crate::shared::{Split, about};
 
-/// The run that is asked for.
+/// Prepares the requested run.
 pub fn begin(args: &Args) -> anyhow::Result<Job> {
     if let Some(out) = &args.out {
         RunFolder::refuse_taken(out)?;
@@ -60,7 +60,7 @@ pub fn begin(args: &Args) -> anyhow::Result<Job> {
         train,
     };
     if let Some(Weights { file: ModelFile { path, bytes, .. }, .. }) = weights {
-        // A folder with a configuration is a run: this one has its weights from the first moment.
+        // A folder with config.toml counts as a run, so the initial weights are saved before it.
         let RunConfig { model, train, .. } = &config;
         let checkpoint = pollster::block_on(async {
             let trainer = Trainer::from_weights(&gpu, &bytes, model, train, Arc::clone(&corpus.train)).await;
@@ -72,17 +72,17 @@ pub fn begin(args: &Args) -> anyhow::Result<Job> {
     Ok(Job { gpu, options, corpus, config, folder, resumed: false })
 }
 
-/// What a run begins with.
+/// Initial weights of a run.
 struct Weights {
     file: ModelFile,
-    /// The same model, but for its dropout.
+    /// Configuration of their model; dropout may differ.
     model: LanguageConfig,
-    /// The text that they were trained on, if it is known.
+    /// The text that they were trained on, if known.
     data: Option<DataConfig>,
 }
 
 impl Weights {
-    /// Those of a run or a file. Of their model's settings the dropout alone can be another.
+    /// Reads the weights of a run or a file. Of the model's settings, only dropout may be changed.
     fn read(args: &Args, from: &Path) -> Result<Self> {
         let file = ModelArgs { accept_edited: args.accept_edited }.open(from)?;
         let misfit = Misfit::INIT;

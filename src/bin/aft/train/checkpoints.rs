@@ -1,4 +1,4 @@
-//! The checkpoints of a run folder.
+//! Finds the checkpoints in a run folder.
 
 use std::path::Path;
 
@@ -8,18 +8,18 @@ use aft_wgpu::{Error, Result};
 use super::run_folder::{CHECKPOINT, PREVIOUS, read_if_there};
 use crate::shared::about;
 
-/// A checkpoint of a run that can be read.
+/// A readable checkpoint of a run.
 pub struct Found {
-    /// Its file in the run's folder.
+    /// Its file name in the run folder.
     pub name: &'static str,
     pub bytes: Vec<u8>,
     pub checkpoint: Checkpoint,
-    /// What is wrong with the file of a later one, if there is such a file.
+    /// The error of a later checkpoint file, if one exists and is broken.
     pub broken: Option<Error>,
 }
 
-/// The latest checkpoint of the run in `folder` that can be read: where the last one is missing or broken, the one before it;
-/// none if the run was never saved.
+/// The latest readable checkpoint in `folder`. If the last one is missing or broken, the previous one is used. None if the run
+/// was never saved.
 pub fn latest(folder: &Path) -> Result<Option<Found>> {
     match read(folder, CHECKPOINT) {
         Ok(None) => read(folder, PREVIOUS),

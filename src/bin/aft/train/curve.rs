@@ -1,4 +1,4 @@
-//! The loss curve as SVG: bits per byte over steps, legible on light and on dark ground.
+//! The loss curve as SVG: bits per byte over steps, readable on light and dark backgrounds.
 
 use std::fmt::Write;
 
@@ -15,10 +15,10 @@ polyline,.key{fill:none;stroke-width:2;stroke-linejoin:round}\
 .train{stroke:#60a5fa}.valid{stroke:#d97706}.bigram{stroke:#6b7280;stroke-dasharray:5 4}\
 @media(prefers-color-scheme:dark){text{fill:#d1d5db}.ground{fill:#111827}.grid{stroke:#374151}.bigram{stroke:#9ca3af}}";
 
-/// A step and its bits per byte.
+/// Step and bits per byte.
 type Point = (f64, f64);
 
-/// What is drawn: points (step, bits per byte) in order, and the bigram model's level.
+/// The curve's data: points (step, bits per byte) in order, and the bigram model's result.
 pub struct Curve<'a> {
     pub title: &'a str,
     pub train: &'a [Point],
@@ -26,7 +26,7 @@ pub struct Curve<'a> {
     pub bigram: f64,
 }
 
-/// An axis: a range, and the pixels it covers.
+/// An axis: a value range and the pixels that it covers.
 struct Axis {
     ticks: Vec<f64>,
     low: f64,
@@ -35,7 +35,7 @@ struct Axis {
 }
 
 impl Axis {
-    /// An axis over `values`, widened to whole ticks.
+    /// An axis that covers `values`, widened to whole ticks.
     fn new(values: impl Iterator<Item = f64>, pixels: (f64, f64)) -> Self {
         let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
         let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
@@ -51,21 +51,21 @@ impl Axis {
     }
 }
 
-/// 1, 2 or 5 times a power of ten, so that at most about eight ticks cover `range`.
+/// Distance of ticks: 1, 2 or 5 times a power of ten, so that about eight ticks or fewer cover `range`.
 fn tick_step(range: f64) -> f64 {
     let least = range / 7.0;
     let power = 10_f64.powf(least.log10().floor());
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|step| *step >= least).unwrap_or(10.0 * power)
 }
 
-/// A tick's label: no digit more than needed.
+/// A tick's label, without superfluous digits.
 fn label(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 impl Curve<'_> {
-    /// The picture as a file's text.
+    /// The picture as SVG text.
     pub fn svg(&self) -> String {
         let finite = |points: &[Point]| -> Vec<_> { points.iter().copied().filter(|p| p.1.is_finite()).collect() };
         let (train, valid) = (finite(self.train), finite(self.valid));
@@ -113,7 +113,7 @@ impl Curve<'_> {
     }
 }
 
-/// A row of keys above the plot, each with the last value of its line.
+/// The legend above the plot, with the last value of each line.
 fn legend(svg: &mut String, lines: &[(&str, &str, &[Point])], bigram: f64) {
     let named = lines.iter().map(|(class, name, points)| (*class, *name, points.last().map(|p| p.1)));
     let entries: Vec<_> = named.chain([("bigram", "bigram model", Some(bigram))]).collect();
@@ -137,7 +137,7 @@ fn text(svg: &mut String, at: (f64, f64), anchor: &str, content: &str) {
     push(svg, format_args!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{content}</text>\n"));
 }
 
-/// Writing to a string does not fail.
+/// Appends to a string, which cannot fail.
 fn push(svg: &mut String, what: std::fmt::Arguments<'_>) {
     let _ = svg.write_fmt(what);
 }

@@ -1,4 +1,4 @@
-//! A training command on as many devices as it takes: where one is lost, a new one goes on from the last checkpoint.
+//! Runs a training command to its end. If a device is lost, a new device continues from the last checkpoint.
 
 use aft_wgpu::gpu::Gpu;
 use aft_wgpu::{Error, Result};
@@ -12,10 +12,10 @@ use super::run_config::RunConfig;
 use super::session::Session;
 use super::summary::Summary;
 
-/// Devices that may be lost without a new checkpoint between them before the run gives up.
+/// Device losses without a new checkpoint in between, after which the run gives up.
 const MOST_LOSSES: u32 = 3;
 
-/// Runs to the results.
+/// Runs the session to its results.
 pub async fn complete(session: &mut Session, profile: bool) -> anyhow::Result<Summary> {
     loop {
         let error = match attempt(session, profile).await {
@@ -32,7 +32,7 @@ pub async fn complete(session: &mut Session, profile: bool) -> anyhow::Result<Su
     }
 }
 
-/// One device's part. All that is on it is gone when this returns, so that the next has its memory.
+/// Runs on one device. Everything on the device is freed when this returns, so that the next device has the memory.
 async fn attempt(session: &mut Session, profile: bool) -> anyhow::Result<Summary> {
     if session.losses > 0 {
         session.job.gpu = Gpu::request(&session.job.options).await?;
@@ -52,8 +52,8 @@ async fn attempt(session: &mut Session, profile: bool) -> anyhow::Result<Summary
     run.finish(profile).await
 }
 
-/// If the number of steps is to be fitted to a time: measures the parts of the run, once, before its first step. The number is
-/// fixed while the run is under way, unless there is plenty of time for all the steps that there may be.
+/// If the number of steps is to fit a time: measures the parts of the run, once, before the first step. The number is then fixed
+/// during the run, except when the time is clearly enough for the maximum number of steps.
 async fn measure(session: &mut Session) -> anyhow::Result<()> {
     let Session { job, valid, clock, .. } = session;
     let Some(budget) = job.config.to_be_measured() else { return Ok(()) };
@@ -65,7 +65,7 @@ async fn measure(session: &mut Session) -> anyhow::Result<()> {
     job.config.write(&job.folder)
 }
 
-/// Says what is being trained, on what, where to, from which step on.
+/// Prints what is trained, on which adapter, in which folder, and from which step on.
 fn announce(session: &Session, step: u32) -> Result<()> {
     let Job { gpu, corpus, config, folder, resumed, .. } = &session.job;
     let RunConfig { data, model, train, .. } = config;

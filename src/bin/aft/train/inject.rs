@@ -1,12 +1,12 @@
-//! Faults on demand, for tests: `AFT_INJECT=lose-device@STEP` loses the device once, after that step or as soon as can be;
-//! `lose-every-device@STEP` loses each that comes so far.
+//! Fault injection for tests. `AFT_INJECT=lose-device@STEP` loses the device once, after that step or as soon as possible;
+//! `lose-every-device@STEP` loses every device that reaches it.
 
 use aft_wgpu::gpu::{Gpu, variable};
 use aft_wgpu::{Error, Result};
 
 const VARIABLE: &str = "AFT_INJECT";
 
-/// What is to happen.
+/// The faults to inject.
 #[derive(Default)]
 pub struct Faults {
     lose_device_at: Option<u32>,
@@ -14,7 +14,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Those that the environment asks for.
+    /// The faults that `AFT_INJECT` names.
     pub fn from_env() -> Result<Self> {
         let Some(text) = variable(VARIABLE) else { return Ok(Self::default()) };
         Self::parse(&text)
@@ -31,7 +31,7 @@ impl Faults {
         Ok(Self { lose_device_at: Some(step.parse().map_err(|_| wrong())?), again })
     }
 
-    /// What is to happen after `step` steps.
+    /// Injects the fault for `step` completed steps, if any.
     pub fn after_step(&mut self, gpu: &Gpu, step: u32) {
         if self.lose_device_at.is_some_and(|at| step >= at) {
             gpu.device().destroy();

@@ -1,4 +1,4 @@
-//! A run that is checked and has its folder, from where it begins or goes on.
+//! A checked run with its folder, new or resumed.
 
 use std::sync::Arc;
 
@@ -13,21 +13,21 @@ use super::progress::note;
 use super::run_config::RunConfig;
 use super::run_folder::{CONFIG, RunFolder};
 
-/// What is to be done: checked, and its folder claimed, but nothing built yet.
+/// A run that is checked and has claimed its folder. Nothing is built on the device yet.
 pub struct Job {
     pub gpu: Gpu,
-    /// How that device was chosen.
+    /// How the device was chosen.
     pub options: GpuOptions,
     pub corpus: Corpus,
     pub config: RunConfig,
     pub folder: RunFolder,
-    /// Whether it was begun before.
+    /// Whether the run is resumed.
     pub resumed: bool,
 }
 
 impl Job {
-    /// The run as the latest checkpoint in its folder has it, or from its start, and its metrics up to there. A file that is
-    /// broken makes way for the one before it.
+    /// Opens the run at its latest checkpoint, or at its start, with its metrics up to there. A broken checkpoint is skipped for
+    /// the previous one.
     pub async fn open(&self) -> anyhow::Result<(Trainer, Metrics)> {
         let Self { gpu, corpus, config, folder, .. } = self;
         let step_tokens = config.step_windows() * f64::from(config.model.length);
@@ -46,7 +46,7 @@ impl Job {
             folder.set_aside()?;
             note(format_args!("{error}: going on from the checkpoint before it, of step {}", checkpoint.step()));
         }
-        // The number of steps may have been fixed or raised since it was saved.
+        // The number of steps may have changed since the checkpoint was saved.
         checkpoint.train = config.train.clone();
         let trainer = Trainer::resume(gpu, &checkpoint, text).await?;
         let [run, device] = [trainer.gpu(), gpu].map(|gpu| gpu.tuning().target.name());

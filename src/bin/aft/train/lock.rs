@@ -8,10 +8,11 @@ use aft_wgpu::{Error, Result};
 use crate::files::warn_if_unsupported;
 use crate::shared::io_error;
 
-/// The file that a run locks while it writes to the folder. It stays, and means nothing while it is not locked.
+/// Name of the lock file. The file stays in the folder; only its lock counts.
 pub const LOCK: &str = ".lock";
 
-/// Locks a folder until the result is dropped or the process ends. On a file system without locks it warns and goes on.
+/// Locks a folder until the result is dropped or the process ends. On a file system without locks it prints a warning and
+/// continues.
 ///
 /// # Errors
 /// [`Error::Format`] with `advice` if another run holds the lock; [`Error::Io`].
@@ -26,7 +27,7 @@ pub fn lock(folder: &Path, advice: &str) -> Result<File> {
     }
 }
 
-/// What came of an attempt to lock `folder`: false on a file system without locks.
+/// Whether an attempt to lock `folder` succeeded; false on a file system without locks.
 fn is_locked(attempt: std::result::Result<(), TryLockError>, folder: &Path, advice: &str) -> Result<bool> {
     match attempt {
         Ok(()) => Ok(true),
@@ -42,8 +43,8 @@ fn is_locked(attempt: std::result::Result<(), TryLockError>, folder: &Path, advi
     }
 }
 
-/// Whether the open file is still the one at `path`. A run that leaves nothing behind removes its lock file, and a lock of a
-/// removed file keeps nobody out.
+/// Whether the open file is still the one at `path`. A run that leaves nothing behind removes its lock file, and a lock on a
+/// removed file protects nothing.
 fn is_at(file: &File, path: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -51,7 +52,7 @@ fn is_at(file: &File, path: &Path) -> bool {
         let id = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
         matches!((file.metadata(), fs::metadata(path)), (Ok(a), Ok(b)) if id(&a) == id(&b))
     }
-    // On Windows an open file keeps its name.
+    // On Windows an open file cannot be removed or renamed.
     #[cfg(not(unix))]
     {
         let _ = file;

@@ -1,4 +1,4 @@
-//! `metrics.jsonl`: one object a logging interval, and the same numbers kept for the curve.
+//! `metrics.jsonl`: one object per logging interval. The same numbers are kept in memory for the curve.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -12,35 +12,35 @@ use serde::{Deserialize, Serialize};
 use super::run_folder::{METRICS, RunFolder};
 use crate::shared::io_error;
 
-/// A line of the file. What is said of an interval, is said of its steps since the run was resumed, if it was in between.
+/// A line of the file. If the run was resumed within the interval, the interval's values cover only the steps since then.
 #[derive(Debug, Serialize, Deserialize)]
 struct Line {
-    /// Steps done.
+    /// Training steps completed.
     step: u32,
-    /// The interval's; none if the run was resumed at its end.
+    /// Values of the interval; none if the run was resumed at its end.
     #[serde(flatten)]
     interval: Option<Interval>,
-    /// Since the start of the run, as far as it was at work.
+    /// Time that the run has worked, since its start.
     seconds: f64,
-    /// Steps whose gradient was not finite, since the start.
+    /// Steps skipped because the gradient was not finite, since the start.
     skipped_steps: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     valid_bits_per_byte: Option<f64>,
-    /// How many windows of the validation text that is the mean of.
+    /// Number of validation windows in the mean.
     #[serde(skip_serializing_if = "Option::is_none")]
     valid_windows: Option<u64>,
 }
 
-/// What a line says of the steps of its interval.
+/// Values of one interval.
 #[derive(Debug, Serialize, Deserialize)]
 struct Interval {
-    /// Mean.
+    /// Mean over the interval.
     train_bits_per_byte: f64,
-    /// Of the last step.
+    /// Learning rate of the last step.
     lr: f32,
-    /// Gradient norm before clipping, of the last step.
+    /// Gradient norm of the last step, before clipping.
     norm: f32,
-    /// Training alone.
+    /// Speed of the training steps alone.
     tokens_per_second: f64,
 }
 
@@ -48,39 +48,39 @@ struct Interval {
 #[derive(Debug, Clone, Copy)]
 pub struct Validation {
     pub bits_per_byte: f64,
-    /// Windows read.
+    /// Windows evaluated.
     pub windows: u64,
 }
 
-/// Collects records and writes a line an interval.
+/// Collects step records and writes one line per interval.
 pub struct Metrics {
     file: File,
     path: String,
     interval: Vec<Record>,
     interval_time: Duration,
     step_tokens: f64,
-    /// Steps done.
+    /// Training steps completed.
     pub step: u32,
-    /// Of these, since the run was begun or resumed.
+    /// Steps since this command began or resumed the run.
     steps_here: u32,
-    /// Steps whose gradient was not finite.
+    /// Steps skipped because the gradient was not finite.
     pub skipped: u32,
-    /// Time spent in training steps, since the run was begun or resumed.
+    /// Time spent in training steps since the run was begun or resumed.
     training_time: Duration,
-    /// Seconds that the run was at work before it was opened at `since`.
+    /// Seconds that the run worked before this command opened it at `since`.
     seconds_before: f64,
     since: Instant,
-    /// The step of the last line that has a validation result.
+    /// Step of the last line that has a validation result.
     validated: Option<u32>,
-    /// Points (step, bits per byte) of the curve.
+    /// Training curve: points (step, bits per byte).
     pub train: Vec<(f64, f64)>,
-    /// Points (step, bits per byte) of the curve.
+    /// Validation curve: points (step, bits per byte).
     pub valid: Vec<(f64, f64)>,
 }
 
 impl Metrics {
-    /// The file in `folder` for a run that has done `step` steps of `step_tokens` tokens, `skipped` of them without an update.
-    /// Lines of later steps, and what is no line, are cut off.
+    /// Opens the file in `folder` for a run that has completed `step` steps of `step_tokens` tokens, `skipped` of them without an
+    /// update. Lines of later steps and invalid lines are cut off.
     pub fn open(folder: &RunFolder, step_tokens: f64, step: u32, skipped: u32) -> Result<Self> {
         let text = folder.read(METRICS)?.unwrap_or_default();
         let (lines, kept) = lines_up_to(&text, step);
@@ -107,7 +107,7 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Takes the records of steps that took `time`.
+    /// Adds the records of steps that took `time`.
     pub fn add(&mut self, records: Vec<Record>, time: Duration) {
         self.step += records.len() as u32;
         self.steps_here += records.len() as u32;
@@ -117,12 +117,12 @@ impl Metrics {
         self.interval.extend(records);
     }
 
-    /// Mean loss of the interval under way, in nats.
+    /// Mean loss of the current interval, in nats.
     pub fn loss(&self) -> f64 {
         self.interval.iter().map(|r| f64::from(r.loss)).sum::<f64>() / self.interval.len() as f64
     }
 
-    /// Mean time of a step so far, in seconds; not a number before the first.
+    /// Mean time of a step so far, in seconds; NaN before the first step.
     pub fn step_seconds(&self) -> f64 {
         self.training_time.as_secs_f64() / f64::from(self.steps_here)
     }
@@ -132,7 +132,8 @@ impl Metrics {
         per_second(self.step_tokens * f64::from(self.steps_here), self.training_time)
     }
 
-    /// Ends the interval with a line. There is none without steps, unless it tells a validation result that no line tells yet.
+    /// Ends the interval and writes its line. An interval without steps gets a line only for a validation result that is not
+    /// written yet.
     pub fn end_interval(&mut self, valid: Option<Validation>) -> Result<()> {
         let interval = self.interval.last().map(|last| Interval {
             train_bits_per_byte: bits(self.loss()),
@@ -160,7 +161,7 @@ impl Metrics {
             .map_err(io_error(&self.path))
     }
 
-    /// Since the start of the run, as far as it was at work.
+    /// Seconds that the run has worked since its start.
     pub fn seconds(&self) -> f64 {
         self.seconds_before + self.since.elapsed().as_secs_f64()
     }
@@ -175,7 +176,7 @@ impl Metrics {
     }
 }
 
-/// The lines of a file up to `step`, and the bytes that they take.
+/// The lines of a file up to `step`, and their length in bytes.
 fn lines_up_to(text: &[u8], step: u32) -> (Vec<Line>, u64) {
     let (mut lines, mut kept) = (Vec::new(), 0);
     for text in text.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n")) {

@@ -1,4 +1,4 @@
-//! `aft train`: one file a task, and what the tasks share.
+//! `aft train`: one file for each task, and what the tasks share.
 
 mod args;
 mod begin;

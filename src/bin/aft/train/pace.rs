@@ -1,4 +1,4 @@
-//! How many steps fit into a given time: estimated from what the parts of a run take, and fixed while it is under way.
+//! Fits the number of steps to a given time: estimated from measurements, then fixed during the run.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,50 +11,50 @@ use super::run_config::RunConfig;
 use super::sample::sample;
 use super::valid::Valid;
 
-/// Windows evaluated on the way, as a part of those trained on: about a twentieth of the time, as a window costs a third
-/// without its gradient.
+/// Evaluated windows during training as a fraction of trained windows. A window without a gradient costs a third, so this is
+/// about a twentieth of the time.
 pub const EVALUATED: f64 = 0.15;
 
-/// Part of the time that is left unplanned: later steps may be slower than the first.
+/// Fraction of the time kept in reserve: later steps may be slower than the first.
 const MARGIN: f64 = 0.03;
 
-/// When the number of steps is fixed: after this part of the time that there is for steps, and no earlier than after the other
-/// part of the whole time. What was measured before the first step may be wrong, as another program was busy then.
+/// When the number of steps is fixed: after the first fraction of the time for steps, and not before the second fraction of the
+/// whole time. The measurement before the first step may be wrong, for example while another program was busy.
 const FIXED_AFTER: (f64, f64) = (0.25, 0.1);
 
-/// A command ends on time within this part of it.
+/// Relative tolerance within which a command counts as on time.
 const ON_TIME: f64 = 0.1;
 
-/// What the parts of a run take, in seconds.
+/// Measured times of the parts of a run, in seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// A training step, with its share of the evaluations on the way.
+    /// A training step, including its share of the evaluations during training.
     pub step: f64,
-    /// What comes after the last step: evaluation, saving, sampling.
+    /// Everything after the last step: evaluation, saving, sampling.
     pub after: f64,
 }
 
 impl Pace {
-    /// The number of steps after which, with what follows on them, about `seconds` are over.
+    /// The number of steps that fit, with everything after them, into about `seconds`.
     pub fn steps_within(&self, seconds: f64) -> u32 {
-        // The conversion saturates, at 0 as well.
+        // The conversion saturates, also at 0.
         ((seconds * (1.0 - MARGIN) - self.after) / self.step) as u32
     }
 }
 
-/// What a command knows of its time.
+/// Time budget of a command.
 pub struct Clock {
     start: Instant,
-    /// Seconds that the run was at work before this command.
+    /// Seconds that the run worked before this command.
     pub before: f64,
-    /// An estimate of what comes after the last step, in seconds.
+    /// Estimated seconds after the last step.
     pub after: f64,
-    /// What the number of steps was fixed by, and when that was: none where it was given.
+    /// The measured pace when the number of steps was fixed, and when that was. None if the number was given.
     fixed: Option<(Pace, Instant)>,
 }
 
 impl Clock {
-    /// Of a command that began at `start`.
+    /// Clock of a command that began at `start`.
     pub fn new(start: Instant) -> Self {
         Self { start, before: 0.0, after: 0.0, fixed: None }
     }
@@ -64,24 +64,24 @@ impl Clock {
         self.start.elapsed().as_secs_f64()
     }
 
-    /// Seconds of a run's time that are over.
+    /// Seconds of the run's time used so far.
     pub fn spent(&self) -> f64 {
         self.before + self.seconds()
     }
 
-    /// At how many seconds of a run's `budget` the number of steps is to be fixed, for a run whose steps begin now.
+    /// When to fix the number of steps, in seconds of the run's time. Call it as the steps begin.
     pub fn fixed_at(&self, budget: f64) -> f64 {
         let spent = self.spent();
         (spent + FIXED_AFTER.0 * (budget - spent - self.after)).max(FIXED_AFTER.1 * budget)
     }
 
-    /// The number of steps was fixed by `pace`.
+    /// Records that the number of steps was fixed by `pace`.
     pub fn fix(&mut self, pace: Pace) {
         self.fixed = Some((pace, Instant::now()));
     }
 
-    /// Why a run whose number of steps was fixed here takes another time than its `budget`; none if it is on time. Since then it
-    /// did `steps` steps until `trained`, and then all the rest.
+    /// Why the run misses its time `budget`, if it does. Only for a number of steps that was fixed here. Since then the run did
+    /// `steps` steps until `trained`, then everything after them.
     pub fn excuse(&self, budget: f64, steps: u32, trained: Instant) -> Option<String> {
         let (planned, fixed) = self.fixed?;
         let spent = self.spent();
@@ -99,12 +99,12 @@ impl Clock {
     }
 }
 
-/// What is known of the steps of a run until their number is fixed.
+/// Step times measured until the number of steps is fixed.
 pub struct Measured {
-    /// At how many seconds of the run's time that is to be.
+    /// When to fix it, in seconds of the run's time.
     pub at: f64,
     last: Instant,
-    /// Steps, and the time that they took with all that is done between them.
+    /// Steps and their time, including everything done between them.
     stretches: Vec<(u32, Duration)>,
 }
 
@@ -113,14 +113,14 @@ impl Measured {
         Self { at, last: Instant::now(), stretches: Vec::new() }
     }
 
-    /// Takes the `steps` since the last call.
+    /// Adds the `steps` since the last call.
     pub fn add(&mut self, steps: u32) {
         let now = Instant::now();
         self.stretches.push((steps, now.duration_since(self.last)));
         self.last = now;
     }
 
-    /// Mean time of a step over the later half of the time, in seconds: how the machine is now.
+    /// Mean time of a step over the later half of the time, in seconds: the machine's current speed.
     pub fn step_seconds(&self) -> f64 {
         let half = self.stretches.iter().map(|(_, time)| *time).sum::<Duration>() / 2;
         let (mut steps, mut sum) = (0, Duration::ZERO);
@@ -135,7 +135,7 @@ impl Measured {
     }
 }
 
-/// Measures the parts of the run on a model that is thrown away.
+/// Measures the parts of the run on a temporary model.
 pub async fn calibrate(job: &Job, valid: &Valid, budget: f64) -> Result<Pace> {
     let Job { gpu, corpus, config, .. } = job;
     let RunConfig { model, train, .. } = config;
@@ -145,7 +145,7 @@ pub async fn calibrate(job: &Job, valid: &Valid, budget: f64) -> Result<Pace> {
     measure(job, valid, trainer, step, budget).await
 }
 
-/// Measures all but the steps, which take `step` seconds each; the trainer is afterwards as it was.
+/// Measures everything but the steps, which take `step` seconds each. The trainer is restored afterwards.
 pub async fn measure(job: &Job, valid: &Valid, trainer: &Trainer, step: f64, budget: f64) -> Result<Pace> {
     let Job { gpu, config, .. } = job;
     let limit = measuring_time(budget) / 4;
@@ -172,13 +172,13 @@ pub async fn measure(job: &Job, valid: &Valid, trainer: &Trainer, step: f64, bud
     Ok(pace)
 }
 
-/// How long to measure: a small part of the time there is, and no longer than gives a steady mean.
+/// How long to measure: a small fraction of the budget, but no longer than a steady mean needs.
 fn measuring_time(budget: f64) -> Duration {
     Duration::from_secs_f64((0.02 * budget).clamp(0.05, 1.5))
 }
 
-/// Seconds that one of `run`'s units takes, from about `limit` of them or `most` units. The first unit pays for what is made
-/// once and does not count, unless it alone takes that long.
+/// Mean seconds of one unit of `run`, over about `limit` or `most` units. The first unit includes one-time setup and is not
+/// counted, unless it alone takes that long.
 async fn seconds_each(limit: Duration, most: u32, mut run: impl AsyncFnMut(u32) -> Result<()>) -> Result<f64> {
     let begun = Instant::now();
     run(1).await?;
@@ -255,7 +255,7 @@ mod tests {
         assert!(measuring_time(1e-9) > Duration::ZERO);
     }
 
-    /// Measures units of 2 ms after a first one of `first` ms: the seconds found, and the units run.
+    /// Measures units of 2 ms after a first one of `first` ms. Returns the seconds found and the units run.
     fn measured(first: u64, limit: u64, most: u32) -> (f64, Vec<u32>) {
         let mut runs = Vec::new();
         let run = async |count: u32| {
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_first_unit_counts_only_if_it_is_long() {
-        // A sleep may last longer than asked for, never shorter.
+        // A sleep may last longer than requested, but never shorter.
         let (seconds, runs) = measured(150, 200, u32::MAX);
         assert!((0.002..0.1).contains(&seconds), "{seconds}");
         assert!(runs.len() >= 3 && runs.windows(2).skip(1).all(|pair| pair[0] <= pair[1]), "{runs:?}");

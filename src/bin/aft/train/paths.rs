@@ -1,4 +1,4 @@
-//! Paths in a TOML file: as text, or, where a name is not Unicode, as the numbers that it consists of (bytes on Unix).
+//! Serialises paths for TOML: as text, or, if a path is not Unicode, as its code units (bytes on Unix).
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

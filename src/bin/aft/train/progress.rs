@@ -1,4 +1,4 @@
-//! Progress on stderr: a bar on a terminal, else a plain line every few seconds.
+//! Progress of training on stderr: a bar on a terminal, otherwise a plain line every few seconds.
 
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
@@ -8,34 +8,34 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
 pub use crate::shared::note;
 
-/// Time between two plain lines.
+/// Time between plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// What is shown beside the number of steps.
+/// Values shown beside the step count.
 #[derive(Debug, Clone, Copy)]
 pub struct State {
-    /// Steps done.
+    /// Training steps completed.
     pub step: u32,
     /// Training loss in nats.
     pub loss: f64,
-    /// Of the steps shown last.
+    /// Speed of the most recent steps.
     pub tokens_per_second: f64,
-    /// Estimate of the time to the last step.
+    /// Estimated time to the last step.
     pub left: Duration,
 }
 
-/// Shows how far a command has come.
+/// The progress display of a command.
 pub struct Progress {
     bar: Option<ProgressBar>,
     last_line: Option<Instant>,
 }
 
 impl Progress {
-    /// A bar that appears with the first look at it; the first plain line comes after a while.
+    /// A display whose bar appears with the first update. The first plain line comes after an interval.
     pub fn new() -> Self {
         let bar = stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(0);
-            // A template is checked when it is parsed; this one is constant, and the default one would do as well.
+            // Templates are checked at run time. This one is constant; if parsing fails, the default style is used.
             if let Ok(style) = ProgressStyle::with_template("{prefix} {pos}/{len} {wide_bar} {msg}") {
                 bar.set_style(style);
             }
@@ -44,20 +44,20 @@ impl Progress {
         Self { bar, last_line: Some(Instant::now()) }
     }
 
-    /// The same, with a plain line at once.
+    /// The same, with the first plain line at once.
     pub fn at_once() -> Self {
         let mut progress = Self::new();
         progress.last_line = None;
         progress
     }
 
-    /// Training that has come to `state` of about `steps` steps; the last one always gets a line.
+    /// Shows training at `state`, of about `steps` steps. The last step always gets a line.
     pub fn step(&mut self, state: &State, steps: u32) {
         let last = state.step == steps;
         self.show("step", [state.step, steps].map(u64::from), &describe(state), last);
     }
 
-    /// An evaluation that has read `done` of `of` windows since `begun`.
+    /// Shows an evaluation that has read `done` of `of` windows since `begun`.
     pub fn window(&mut self, done: u64, of: u64, begun: Instant) {
         let left = begun.elapsed().mul_f64((of - done.min(of)) as f64 / done.max(1) as f64);
         self.show("window", [done, of], &format!("evaluating · {:#} left", HumanDuration(left)), false);
@@ -75,7 +75,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -84,7 +84,7 @@ impl Progress {
 }
 
 impl Drop for Progress {
-    /// Whatever ends a run, its last words do not run into the bar.
+    /// Removes the bar, so that later messages start on a clean line.
     fn drop(&mut self) {
         self.end();
     }

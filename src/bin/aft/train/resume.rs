@@ -1,4 +1,4 @@
-//! How a run goes on: in its own folder, or in a new one from the file of a checkpoint.
+//! Resumes a run in its own folder, or in a new folder from a checkpoint file.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use super::run_config::{DataConfig, RunConfig, SAMPLE_BYTES, parts};
 use super::run_folder::{CHECKPOINT, MODEL, RunFolder};
 use crate::shared::{about, read_file, say, say_json};
 
-/// What is said of a run that needs nothing more.
+/// Message about a run that is already finished.
 #[derive(Serialize)]
 struct Finished {
     finished: bool,
@@ -25,7 +25,7 @@ struct Finished {
 }
 
 impl Finished {
-    /// The run in `folder`, if it is finished.
+    /// The message, if the run in `folder` is finished.
     fn of(folder: &Path, config: &RunConfig) -> Option<Self> {
         let finished = folder.join(MODEL).exists();
         finished.then(|| Self { finished, steps: config.train.steps, run: folder.display().to_string() })
@@ -45,8 +45,7 @@ impl Finished {
 }
 
 impl Args {
-    /// The number of steps that a run of this configuration is to go on to, if it is another than it has. Fails if a setting was
-    /// asked for that does not fit.
+    /// The new number of steps, if it differs from the run's. Fails if a requested setting conflicts with the run.
     fn fit(&self, run: &RunConfig) -> Result<Option<u32>> {
         if self.split.is_some() && self.whole() != run.data.whole {
             let [asked, had] = [self.whole(), run.data.whole].map(|whole| if whole { "all" } else { "parts" });
@@ -78,7 +77,7 @@ impl Args {
     }
 }
 
-/// The run to go on with from `path`; none if it is finished, which is said.
+/// The run to resume from `path`. If it is already finished, says so and returns none.
 pub fn resume(args: &Args, path: &Path) -> anyhow::Result<Option<Job>> {
     if path.is_dir() { from_folder(args, path) } else { from_file(args, path).map(Some) }
 }
@@ -98,7 +97,7 @@ fn from_folder(args: &Args, path: &Path) -> anyhow::Result<Option<Job>> {
         let longer = args.fit(&config)?;
         Ok((Finished::of(path, &config).filter(|_| longer.is_none()), config, longer))
     };
-    // First without the lock, which a folder that is only read has no place for.
+    // The first look takes no lock: a finished run may be in a read-only folder.
     if let (Some(finished), config, _) = look()? {
         if !args.text.files.is_empty() {
             let corpus = parts(&args.text.files, config.data.whole)?;
@@ -112,7 +111,7 @@ fn from_folder(args: &Args, path: &Path) -> anyhow::Result<Option<Job>> {
     config.save_every = args.save_every.unwrap_or(config.save_every);
     config.sample_bytes = args.sample_bytes.unwrap_or(config.sample_bytes);
     config.valid_bytes = args.valid_bytes.unwrap_or(config.valid_bytes);
-    // Its files may have moved; the mark tells whether they are its text.
+    // The files may have moved. The checksum tells whether they are the run's text.
     let whole = written.data.whole;
     let files = if args.text.files.is_empty() { written.data.files()? } else { &args.text.files };
     let corpus = parts(files, whole)?;
@@ -141,7 +140,7 @@ fn from_folder(args: &Args, path: &Path) -> anyhow::Result<Option<Job>> {
         }
     }
     if longer.is_some() {
-        // First: a run with a model is finished, and until the configuration says more steps it makes the same model again.
+        // First: a folder with a model counts as finished. Until config.toml has more steps, resuming makes the same model again.
         folder.remove(MODEL)?;
     }
     if config != written {
@@ -150,7 +149,7 @@ fn from_folder(args: &Args, path: &Path) -> anyhow::Result<Option<Job>> {
     Ok(Some(Job { gpu, options, corpus, config, folder, resumed: true }))
 }
 
-/// A new run folder that begins with the checkpoint of a file, such as a browser's download.
+/// Creates a run folder from a checkpoint file, such as a browser's download.
 fn from_file(args: &Args, path: &Path) -> anyhow::Result<Job> {
     let bytes = read_file(path)?;
     let mut checkpoint = Checkpoint::from_bytes(&bytes).map_err(|error| about(path, error))?;
@@ -184,7 +183,7 @@ fn from_file(args: &Args, path: &Path) -> anyhow::Result<Job> {
     }
     Trainer::check(&gpu, &config.model, &config.train, &corpus.train)?;
     let folder = args.claim()?;
-    // In this order: a folder with a configuration is a run, and this one has a checkpoint from the first moment.
+    // A folder with config.toml counts as a run, so the checkpoint is saved before it.
     folder.save(&bytes)?;
     config.write(&folder)?;
     Ok(Job { gpu, options, corpus, config, folder, resumed: true })

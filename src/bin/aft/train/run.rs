@@ -1,4 +1,4 @@
-//! A run under way on one device, from the step it is at to the results.
+//! A run on one device, from its current step to the results.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -20,28 +20,28 @@ use super::summary::{Profile, Summary};
 use crate::exit::LossNotFinite;
 use crate::interrupt::Interrupted;
 
-/// Time between two looks at the progress.
+/// Seconds between progress updates.
 const GLANCE: f64 = 0.3;
 
-/// What a device has of a session.
+/// The part of a session that lives on one device.
 pub struct Run<'a> {
     session: &'a mut Session,
     trainer: Trainer,
     metrics: Metrics,
     progress: Progress,
     schedule: Schedule,
-    /// What the number of steps is to be fixed by; none if it is fixed.
+    /// Measurements for fixing the number of steps; none once it is fixed.
     measured: Option<Measured>,
-    /// The step at which it was.
+    /// The step at which it was fixed.
     fixed: u32,
-    /// Step and time of the checkpoint on disk.
+    /// Step and time of the last saved checkpoint.
     saved: (u32, Instant),
-    /// The step after which an evaluation was finite last.
+    /// The step of the last finite evaluation.
     finite: Option<u32>,
 }
 
 impl<'a> Run<'a> {
-    /// A run at the step that `metrics` is at.
+    /// A run that continues at the step of `metrics`.
     pub fn new(session: &'a mut Session, trainer: Trainer, metrics: Metrics) -> Self {
         let schedule = schedule(&session.job.config);
         let (progress, saved) = (Progress::at_once(), (metrics.step, Instant::now()));
@@ -55,7 +55,7 @@ impl<'a> Run<'a> {
         Self { session, trainer, metrics, progress, schedule, measured, fixed, saved, finite: None }
     }
 
-    /// Runs all steps, with evaluations and checkpoints on the way; at the end the last step is saved.
+    /// Runs all steps, with evaluations and checkpoints in between. The last step is always saved.
     pub async fn train(&mut self) -> anyhow::Result<()> {
         self.session.interrupt.hold();
         while self.metrics.step < self.schedule.steps {
@@ -68,7 +68,7 @@ impl<'a> Run<'a> {
             }
             let step = self.metrics.step;
             let last = step >= self.schedule.steps;
-            // The last interval ends with the evaluation of `finish`.
+            // `finish` ends the last interval with its evaluation.
             if step == end && !last {
                 let windows = self.some_windows();
                 let valid = if self.schedule.evaluates(step) { self.validate(windows).await? } else { None };
@@ -86,15 +86,15 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Whether it is time to fix the number of steps, or a quarter of the most that there may be is done.
+    /// Whether to fix the number of steps: its time has come, or a quarter of the maximum is done.
     fn is_to_be_fixed(&self) -> bool {
         self.measured.as_ref().is_some_and(|measured| {
             self.session.clock.spent() >= measured.at || self.metrics.step >= self.schedule.steps / 4
         })
     }
 
-    /// Fixes the number of steps by what the parts of the run take now. The learning rate does not depend on it until here, so
-    /// that a run of this configuration does the same from its first step on.
+    /// Fixes the number of steps from current measurements. Up to here the learning rate did not depend on it, so a run with the
+    /// resulting configuration gives the same steps from the beginning.
     async fn fix_steps(&mut self) -> anyhow::Result<()> {
         let Self { session, trainer, metrics, .. } = self;
         let (Some(measured), Some(budget)) = (self.measured.take(), session.job.config.time_seconds) else {
@@ -116,12 +116,12 @@ impl<'a> Run<'a> {
         Interrupted { step: self.metrics.step, run: self.session.job.folder.path().display().to_string() }
     }
 
-    /// Whether it is time to save.
+    /// Whether a checkpoint is due.
     fn is_due(&self) -> bool {
         self.schedule.save_every.due(self.metrics.step, self.saved.1.elapsed())
     }
 
-    /// Runs the steps up to `stop`, a few at a time, or fewer if the run is to be saved.
+    /// Runs up to step `stop`, a few steps at a time, and stops early if a checkpoint is due.
     async fn advance_to(&mut self, stop: u32) -> Result<()> {
         while self.metrics.step < stop {
             let few = (GLANCE / self.metrics.step_seconds()) as u32;
@@ -155,8 +155,8 @@ impl<'a> Run<'a> {
         self.progress.step(&state, metrics.step + left);
     }
 
-    /// Saves the run, unless it has diverged: the last good checkpoint stays. A checkpoint tells by itself of weights that are
-    /// not finite; those that are can still give a loss that is not, which only an evaluation tells.
+    /// Saves a checkpoint, unless the run has diverged; then the last good one stays. Weights that are not finite make the
+    /// checkpoint fail. Finite weights can still give a loss that is not finite, which only an evaluation finds.
     async fn save(&mut self) -> anyhow::Result<()> {
         let step = self.metrics.step;
         if self.saved.0 != step {
@@ -172,7 +172,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Evaluates, samples, draws and saves the model.
+    /// Evaluates, samples, draws the curve and saves the model.
     pub async fn finish(mut self, profile: bool) -> anyhow::Result<Summary> {
         note("evaluating, sampling and saving");
         let trained = Instant::now();
@@ -222,8 +222,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// An evaluation over `windows` of the validation text; none if the run was told to stop meanwhile. A result that is no
-    /// number ends the run.
+    /// Evaluates `windows` of the validation text. None if the run was told to stop meanwhile. Fails if the result is not finite.
     async fn validate(&mut self, windows: u64) -> anyhow::Result<Option<Validation>> {
         let Self { session, trainer, progress, .. } = self;
         let begun = Instant::now();
@@ -237,14 +236,14 @@ impl<'a> Run<'a> {
         Ok(Some(Validation { bits_per_byte, windows }))
     }
 
-    /// Ends the run if the result of an evaluation is no number.
+    /// Fails if the result of an evaluation is not finite.
     fn expect_finite(&mut self, bits_per_byte: f64) -> Result<(), LossNotFinite> {
         let step = self.metrics.step;
         self.finite = Some(step).filter(|_| bits_per_byte.is_finite());
         self.finite.map(|_| ()).ok_or(LossNotFinite::InTraining { step })
     }
 
-    /// How many windows an evaluation on the way reads.
+    /// Number of windows in an evaluation during training.
     fn some_windows(&self) -> u64 {
         let trained = self.session.job.config.step_windows() * f64::from(self.schedule.evaluated_every());
         ((trained * EVALUATED).ceil() as u64).clamp(1, self.session.valid.windows)
@@ -259,7 +258,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// At which steps something is to be done in a run of this configuration.
+/// The schedule of a run with this configuration.
 fn schedule(config: &RunConfig) -> Schedule {
     Schedule { steps: config.train.steps, measuring: config.measuring, save_every: config.save_every }
 }

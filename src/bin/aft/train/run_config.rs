@@ -1,4 +1,4 @@
-//! `config.toml` of a run folder: what was trained, on what, and how long.
+//! `config.toml` of a run folder: the settings, the text and the length of a run.
 
 use std::path::{Path, PathBuf};
 
@@ -13,10 +13,10 @@ use super::save_every::SaveEvery;
 use super::valid::ValidBytes;
 use crate::shared::{about, corpus, read_file};
 
-/// Bytes of the sample, unless asked for otherwise.
+/// Default bytes of the sample.
 pub const SAMPLE_BYTES: u32 = 2000;
 
-/// A run: with the same version, adapter, data and settings it gives the same model, bit for bit.
+/// Configuration of a run. The same version, adapter, data and settings give the same model, bit for bit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
@@ -24,29 +24,29 @@ pub struct RunConfig {
     pub version: String,
     /// The adapter trained on.
     pub adapter: String,
-    /// The time in seconds that the number of steps was fitted to, if it was.
+    /// The time in seconds that the number of steps is fitted to, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_seconds: Option<f64>,
-    /// The number of steps is not fitted yet, and stands for the most there may be.
+    /// The number of steps is not fixed yet; `train.steps` holds the maximum.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub measuring: bool,
-    /// The file whose weights it began with, if it did.
+    /// The file of the initial weights, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<String>,
-    /// How much of the validation text it is evaluated on.
+    /// How much of the validation text is evaluated.
     #[serde(default)]
     pub valid_bytes: ValidBytes,
-    /// How often it is saved.
+    /// How often a checkpoint is saved.
     #[serde(default)]
     pub save_every: SaveEvery,
-    /// Bytes to generate at the end.
+    /// Bytes of the sample generated at the end.
     #[serde(default = "sample_bytes")]
     pub sample_bytes: u32,
     /// The text.
     pub data: DataConfig,
     /// The model.
     pub model: LanguageConfig,
-    /// Its training.
+    /// Training settings.
     pub train: TrainConfig,
 }
 
@@ -54,39 +54,39 @@ fn sample_bytes() -> u32 {
     SAMPLE_BYTES
 }
 
-/// Which text a run was trained on.
+/// The text of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// How it is called.
+    /// Its name in reports.
     pub name: String,
-    /// Its files, by absolute paths; none for the embedded text.
+    /// Absolute paths of its files; none for the embedded text.
     #[serde(with = "super::paths")]
     pub files: Vec<PathBuf>,
-    /// It came through a pipe, and the files cannot be read again.
+    /// The text came through a pipe and cannot be read again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub piped: bool,
-    /// Nothing was held out of it: all of it is in every part.
+    /// Nothing was held out: every part is the whole text.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub whole: bool,
-    /// By what its training part is known again.
+    /// Length and checksum of the training part.
     pub mark: TextMark,
 }
 
 impl DataConfig {
-    /// Reads the training text once, to mark it.
+    /// Describes a text. Reads the training part once for its checksum.
     pub fn new(corpus: &Corpus, files: &[PathBuf], whole: bool) -> Result<Self> {
         let mark = TextMark::of(corpus.train.as_ref())?;
         let piped = files.iter().any(|path| FileText::is_passing(path));
         Ok(Self { name: corpus.name.clone(), files: absolute(files), piped, whole, mark })
     }
 
-    /// The text of the run in the folder `path`; none for a path of something else.
+    /// The text of the run in folder `path`; none if that is not a run.
     pub fn of(path: &Path) -> Result<Option<Self>> {
         if path.is_dir() { Ok(Some(RunConfig::read(path)?.data)) } else { Ok(None) }
     }
 
-    /// The files to read it from again.
+    /// The files, to read the text again.
     pub fn files(&self) -> Result<&[PathBuf]> {
         if self.piped {
             let text = "the text of the run came through a pipe, and is not kept: give it again with --text";
@@ -95,7 +95,7 @@ impl DataConfig {
         Ok(&self.files)
     }
 
-    /// Fails unless this is the text that was marked with `before`.
+    /// Fails unless this text has the checksum `before`.
     pub fn expect(&self, before: TextMark) -> Result<()> {
         if self.mark == before {
             return Ok(());
@@ -111,7 +111,7 @@ impl DataConfig {
     }
 }
 
-/// Files as they can be found from anywhere.
+/// Absolute paths of files.
 fn absolute(files: &[PathBuf]) -> Vec<PathBuf> {
     let absolute = |path: &PathBuf| match FileText::is_passing(path) {
         true => path.clone(),
@@ -120,50 +120,50 @@ fn absolute(files: &[PathBuf]) -> Vec<PathBuf> {
     files.iter().map(absolute).collect()
 }
 
-/// The parts of a text to train on; with `whole` all of it is in each.
+/// The parts of a text to train on; with `whole` every part is the whole text.
 pub fn parts(files: &[PathBuf], whole: bool) -> Result<Corpus> {
     let corpus = corpus(files)?;
     Ok(if whole { corpus.undivided() } else { corpus })
 }
 
 impl RunConfig {
-    /// Writes the file.
+    /// Writes config.toml.
     pub fn write(&self, folder: &RunFolder) -> anyhow::Result<()> {
         Ok(folder.write(CONFIG, toml::to_string(self)?.as_bytes())?)
     }
 
-    /// The time to fit the number of steps to, if nothing was measured for that yet.
+    /// The time to fit the number of steps to, if that is not measured yet.
     pub fn to_be_measured(&self) -> Option<f64> {
         self.time_seconds.filter(|_| self.measuring && self.train.hold == 0)
     }
 
-    /// Takes an estimate of how many steps fit. With time to spare for all that there may be, those are the run's. Else their number
-    /// stays open, and what comes before it is fixed must not depend on it: the estimate decides on the warm-up alone.
+    /// Uses an estimate of how many steps fit. If the maximum fits with time to spare, it becomes the run's number. Otherwise the
+    /// number stays open, and the steps until it is fixed must not depend on it; the estimate sets only the warm-up.
     pub fn begin_measuring(&mut self, fitting: u32) {
         let train = &mut self.train;
         if fitting / 2 >= train.steps {
             self.measuring = false;
         } else {
-            // The estimate is too low where another program was busy meanwhile.
+            // The estimate may be too low, for example while another program was busy.
             let least = (train.steps / 10).min(10);
             train.warmup = train.warmup.min((fitting / 10).max(least));
             train.hold = TrainConfig::OPEN;
         }
     }
 
-    /// Fixes the number of steps: those done, and so many more.
+    /// Fixes the number of steps at `done` + `more`.
     pub fn end_measuring(&mut self, done: u32, more: u32) {
         self.train.hold = done;
         self.train.steps = self.train.steps.min(done.saturating_add(more));
         self.measuring = false;
     }
 
-    /// Windows of a step.
+    /// Windows in a step.
     pub fn step_windows(&self) -> f64 {
         f64::from(self.train.batch) * f64::from(self.train.accumulate)
     }
 
-    /// Reads the configuration of the run in `folder`; it makes sense.
+    /// Reads and validates the configuration of the run in `folder`.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(CONFIG);
         let config = String::from_utf8(read_file(&path)?)

@@ -1,4 +1,4 @@
-//! Text that a model in training makes.
+//! Generates the sample of a model in training.
 
 use std::ops::ControlFlow;
 
@@ -7,10 +7,10 @@ use aft_wgpu::generate::{Generator, Sampling};
 use aft_wgpu::gpu::Gpu;
 use aft_wgpu::train::Trainer;
 
-/// Of the sample.
+/// Sampling temperature of the sample.
 pub const TEMPERATURE: f32 = 0.7;
 
-/// `count` bytes after a line end.
+/// Generates `count` bytes that follow a newline.
 pub async fn sample(gpu: &Gpu, trainer: &Trainer, count: usize, seed: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(count);
     if count > 0 {

@@ -1,4 +1,4 @@
-//! How often a run is saved: `100` steps, or `30s`, `5m`, `1h`.
+//! How often a checkpoint is saved: `100` steps, or `30s`, `5m`, `1h`.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -6,21 +6,21 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Steps or time from one checkpoint to the next.
+/// Interval between checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum SaveEvery {
-    /// At the multiples of so many steps.
+    /// At multiples of this number of steps.
     Steps(u32),
-    /// After so many seconds.
+    /// After this number of seconds.
     Seconds(u32),
 }
 
-/// The units of time, in seconds.
+/// Units of time, in seconds.
 const UNITS: [(char, u32); 3] = [('s', 1), ('m', 60), ('h', 3600)];
 
 impl SaveEvery {
-    /// Whether a run is to be saved that has done `step` steps, `since` after it was saved last.
+    /// Whether a checkpoint is due after `step` steps, `since` after the last one.
     pub fn due(self, step: u32, since: Duration) -> bool {
         match self {
             Self::Steps(steps) => step.is_multiple_of(steps),
@@ -28,7 +28,7 @@ impl SaveEvery {
         }
     }
 
-    /// The step after `step` at which to look again.
+    /// The next step after `step` at which to check.
     pub fn next(self, step: u32) -> u32 {
         match self {
             Self::Steps(steps) => (step / steps).saturating_add(1).saturating_mul(steps),

@@ -1,28 +1,28 @@
-//! At which steps a run writes a line, evaluates and looks whether to save.
+//! The steps at which a run logs, evaluates, and checks whether to save.
 
 use super::save_every::SaveEvery;
 
-/// Lines of metrics in a run of many steps.
+/// Number of logging intervals in a long run.
 const INTERVALS: u32 = 100;
 
-/// Evaluations of a run.
+/// Number of evaluations; the last one reads the whole selection of validation text.
 const EVALUATIONS: u32 = 8;
 
-/// Part of the steps done that the next interval has, while their number is not fixed.
+/// While the number of steps is not fixed, the next interval is a 1/GROWTH of the steps done.
 const GROWTH: u32 = 20;
 
-/// The steps of a run.
+/// The events of a run, by step.
 #[derive(Debug, Clone, Copy)]
 pub struct Schedule {
-    /// How many, or the most that there may be.
+    /// The number of steps, or the maximum while it is not fixed.
     pub steps: u32,
-    /// That number is still to be fixed: intervals grow with the run, and nothing is evaluated.
+    /// The number of steps is not fixed yet: intervals grow with the run, and nothing is evaluated.
     pub measuring: bool,
     pub save_every: SaveEvery,
 }
 
 impl Schedule {
-    /// The end of the logging interval that the next step after `step` belongs to.
+    /// The end of the logging interval that contains the step after `step`.
     pub fn interval_end(self, step: u32) -> u32 {
         let end = match self.measuring {
             true => step.checked_add((step / GROWTH).max(1)),
@@ -31,22 +31,22 @@ impl Schedule {
         end.map_or(self.steps, |end| end.min(self.steps))
     }
 
-    /// The next step after `step` at which something is to be done.
+    /// The next step after `step` that has an event.
     pub fn stop(self, step: u32) -> u32 {
         self.interval_end(step).min(self.save_every.next(step))
     }
 
-    /// Whether the model is evaluated after `step` steps, on the way.
+    /// Whether the model is evaluated after `step` steps, before the end.
     pub fn evaluates(self, step: u32) -> bool {
         !self.measuring && step.is_multiple_of(self.evaluated_every())
     }
 
-    /// Steps from one evaluation to the next: whole intervals.
+    /// Steps between evaluations: a multiple of the interval.
     pub fn evaluated_every(self) -> u32 {
         self.steps.div_ceil(EVALUATIONS).next_multiple_of(self.interval())
     }
 
-    /// Steps of a logging interval.
+    /// Steps in a logging interval.
     fn interval(self) -> u32 {
         (self.steps / INTERVALS).max(1)
     }
@@ -56,7 +56,7 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    /// Every step at which something is done.
+    /// Every step that has an event.
     fn stops(steps: u32, save_every: SaveEvery) -> Vec<u32> {
         let schedule = Schedule { steps, measuring: false, save_every };
         let next = |&step: &u32| (step < steps).then(|| schedule.stop(step));

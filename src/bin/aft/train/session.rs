@@ -1,4 +1,4 @@
-//! What a training command has from its first word to the results, whatever devices are lost on the way.
+//! State of a training command, from start to results. It survives the loss of a device.
 
 use std::time::Instant;
 
@@ -11,15 +11,15 @@ use super::pace::Clock;
 use super::valid::Valid;
 use crate::interrupt::Interrupt;
 
-/// What a run is held against, from the training text alone.
+/// Baselines to compare a run with, computed from the training text.
 pub struct Yardstick {
     pub bigram: Bigram,
     pub words: Words,
-    /// Of the bigram model, on what the run is evaluated on.
+    /// Bits per byte of the bigram model, on the text that the run is evaluated on.
     pub bits_per_byte: f64,
 }
 
-/// What outlasts a device.
+/// Everything that outlives a device.
 pub struct Session {
     pub job: Job,
     pub valid: Valid,
@@ -29,12 +29,12 @@ pub struct Session {
     pub clock: Clock,
     /// Devices lost since the last checkpoint.
     pub losses: u32,
-    /// Whether it was said what is trained.
+    /// Whether the start message was printed.
     pub announced: bool,
 }
 
 impl Session {
-    /// Measures the text.
+    /// Computes the baselines from the text.
     pub fn new(job: Job, interrupt: Interrupt, faults: Faults, start: Instant) -> Result<Self> {
         let train = job.corpus.train.as_ref();
         let valid = Valid::new(&job.corpus, &job.config.model, job.config.valid_bytes)?;

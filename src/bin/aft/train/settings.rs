@@ -1,4 +1,4 @@
-//! The options that set up a model and its training.
+//! Options for the model and its training.
 
 use aft_wgpu::form::Form;
 use aft_wgpu::models::language::LanguageConfig;
@@ -8,7 +8,7 @@ use aft_wgpu::{Error, Result};
 
 use crate::command_line::{real, whole};
 
-/// What the model is made of; defaults by the class of the adapter.
+/// The model's configuration. Defaults depend on the class of the adapter.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Model (defaults by the class of the adapter)")]
 pub struct ModelArgs {
@@ -38,7 +38,7 @@ pub struct ModelArgs {
     dropout: Option<f32>,
 }
 
-/// How it is trained; defaults by the class of the adapter.
+/// Training settings. Defaults depend on the class of the adapter.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Training (defaults by the class of the adapter)")]
 pub struct TrainArgs {
@@ -67,17 +67,17 @@ pub struct TrainArgs {
     #[arg(long, value_name = "RATE", value_parser = real("from 0 on", |rate: f32| rate >= 0.0))]
     weight_decay: Option<f32>,
     /// Seed of everything that is random
-    // The largest whole number that a TOML file holds.
+    // The largest integer in TOML is i64::MAX.
     #[arg(long, value_name = "N", value_parser = whole(0..=i64::MAX as u64))]
     seed: Option<u64>,
 }
 
 impl ModelArgs {
-    /// `config` with what was asked for in its place.
+    /// Replaces fields of `config` by the given options.
     pub fn over(&self, mut config: LanguageConfig) -> Result<LanguageConfig> {
         let before = config.variant;
         config.variant = self.variant.unwrap_or(before);
-        // What a variant has no use for is 0 in its configuration.
+        // Fields that a variant does not use are 0.
         let unused = match config.variant {
             Mixer::Aft(Form::Simple) | Mixer::Attention => [true, true],
             Mixer::Aft(Form::Full) => [true, false],
@@ -96,9 +96,9 @@ impl ModelArgs {
         replace(&mut config.dim, self.dim);
         if config.variant != before {
             config.heads = match config.variant {
-                // A head of four channels: many heads are what makes AFT-conv good (paper, Table 7).
+                // Heads of four channels: many heads make AFT-conv better (paper, Table 7).
                 Mixer::Aft(Form::Conv1d) => (config.dim / 4).max(1),
-                // Heads of about 16 channels, whole vec4s: small models learn less with fewer, larger ones.
+                // Heads of about 16 channels, in whole vec4s: small models learn less with fewer, larger heads.
                 Mixer::Attention => {
                     let fits = |heads: &u32| config.dim.is_multiple_of(4 * heads);
                     (1..=config.dim / 16).rev().find(fits).unwrap_or(1)
@@ -117,7 +117,7 @@ impl ModelArgs {
 }
 
 impl TrainArgs {
-    /// `config` with what was asked for in its place.
+    /// Replaces fields of `config` by the given options.
     pub fn over(&self, mut config: TrainConfig) -> Result<TrainConfig> {
         let replace = |field: &mut u32, given: Option<u32>| *field = given.unwrap_or(*field);
         replace(&mut config.steps, self.steps);

@@ -1,4 +1,4 @@
-//! What a training run reports at its end: one object, or lines for people.
+//! The final report of a training run: one JSON object, or lines for people.
 
 use aft_wgpu::gpu::{Clock, KernelTime};
 use indicatif::HumanCount;
@@ -6,33 +6,33 @@ use serde::Serialize;
 
 use crate::shared::{say, say_json};
 
-/// How much of the sample the human form shows.
+/// Bytes of the sample that the text report shows.
 const SHOWN_BYTES: usize = 600;
 
 /// The results of a run.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    /// Over `valid_bytes` of the validation text.
+    /// Bits per byte of the model, over `valid_bytes` of the validation text.
     pub valid_bits_per_byte: f64,
-    /// How many bytes were predicted, in windows that are spread evenly over the validation text.
+    /// Bytes predicted, in windows spread evenly over the validation text.
     pub valid_bytes: u64,
-    /// All bytes of that text; the first is predicted by none.
+    /// Length of the validation text in bytes; its first byte is not predicted.
     pub valid_part_bytes: u64,
-    /// The bigram model's, on the same text.
+    /// Bits per byte of the bigram model, on the same bytes.
     pub bigram_bits_per_byte: f64,
-    /// Share of the words of the sample that are words of the training text; none without a sample.
+    /// Fraction of the sample's words that occur in the training text; none without a sample.
     pub word_share: Option<f64>,
-    /// The bigram model's, for as many bytes at the same temperature and seed.
+    /// The same for text of the bigram model, with equal length, temperature and seed.
     pub bigram_word_share: Option<f64>,
-    /// Training alone.
+    /// Speed of the training steps alone.
     pub tokens_per_second: f64,
     /// Wall time of the whole command.
     pub seconds: f64,
     /// Training steps.
     pub steps: u32,
-    /// Of these, without an update because the gradient was not finite.
+    /// Steps without an update, because the gradient was not finite.
     pub skipped_steps: u32,
-    /// Numbers in the model.
+    /// Number of parameters in the model.
     pub parameters: u64,
     /// Whether the validation text is the text that it was trained on.
     #[serde(skip)]
@@ -41,10 +41,10 @@ pub struct Summary {
     pub adapter: String,
     /// The run folder.
     pub run: String,
-    /// Time by kernel of one more step, if asked for.
+    /// Time by kernel of one extra step, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
-    /// The beginning of the sample, for the human form.
+    /// The beginning of the sample, for the text report.
     #[serde(skip)]
     pub sample: Vec<u8>,
 }

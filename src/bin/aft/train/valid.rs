@@ -1,4 +1,4 @@
-//! On how much of the validation text a run is evaluated.
+//! How much of the validation text a run is evaluated on.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -9,18 +9,18 @@ use aft_wgpu::data::{Corpus, Windows};
 use aft_wgpu::models::language::LanguageConfig;
 use serde::{Deserialize, Serialize};
 
-/// Bytes to evaluate on, in windows that are spread evenly over the validation text.
+/// Number of bytes to evaluate on, in windows spread evenly over the validation text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum ValidBytes {
-    /// About so many, and no more than there are.
+    /// About this many bytes, or the whole text if it is shorter.
     Most(u64),
     /// The whole text.
     All,
 }
 
 impl Default for ValidBytes {
-    /// More than the embedded text has.
+    /// This is more than the embedded text has.
     fn default() -> Self {
         Self::Most(131_072)
     }
@@ -60,13 +60,13 @@ impl From<ValidBytes> for String {
     }
 }
 
-/// The validation text of a run, and how much of it is read.
+/// The validation text of a run, and how much of it is used.
 pub struct Valid {
     /// All windows of the text.
     pub all: Windows,
-    /// How many of them are read.
+    /// Number of windows used.
     pub windows: u64,
-    /// How many bytes these predict.
+    /// Number of bytes that these windows predict.
     pub bytes: u64,
     /// The length of the text in bytes.
     pub of_bytes: u64,
@@ -80,11 +80,11 @@ impl Valid {
             ValidBytes::All => all.count(),
             ValidBytes::Most(bytes) => bytes.div_ceil(length).min(all.count()),
         };
-        // The first byte is predicted by none; a window that is shorter than the others is read only with all of them.
+        // The first byte is never predicted. The last window may be shorter, and is read only if all windows are.
         Ok(Self { all, windows, bytes: (windows * length).min(of_bytes - 1), of_bytes })
     }
 
-    /// Whether the whole text is read.
+    /// Whether the whole text is used.
     pub fn whole(&self) -> bool {
         self.windows == self.all.count()
     }
