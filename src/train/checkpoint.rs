@@ -1,4 +1,4 @@
-//! A run at a step, as bytes: everything that a run which goes on needs, but its text.
+//! A checkpoint: everything that a run needs to resume, except its text.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,28 +11,28 @@ use crate::nn::Spec;
 use crate::ops::nn::train_state::TrainState;
 use crate::train::{Plan, TrainConfig};
 
-/// A run in training between two steps. A run that goes on from it ([`super::Trainer::resume`]) gives the bits of one that
-/// was never interrupted.
+/// The state of a run between two steps. A run resumed from it ([`super::Trainer::resume`]) gives the same bits as one that was
+/// never interrupted.
 ///
-/// As a file it is a model's file with more in it: beside the weights both moments of AdamW, as `train.moment1.NAME` and
-/// `train.moment2.NAME`, and the [`TrainState`] as `train.state`; the metadata has the configurations of model and training,
-/// the kernels' plan, and by what the training text is known again. It holds no path, no time and no name of a machine.
+/// The file is a model file with additional content: both AdamW moments as `train.moment1.NAME` and `train.moment2.NAME`, and the
+/// [`TrainState`] as `train.state`. The metadata holds the configurations of model and training, the kernel plan, and the
+/// training text's length and checksum. The file contains no path, no time and no machine name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
-    /// What the model is made of.
+    /// Configuration of the model.
     pub model: LanguageConfig,
-    /// How it is trained.
+    /// Training settings.
     pub train: TrainConfig,
-    /// The plan of its kernels; a run that goes on from it uses the same.
+    /// Kernel plan; a resumed run uses the same.
     pub plan: Plan,
-    /// The text that it is trained on.
+    /// Length and checksum of the training text.
     pub text: TextMark,
     pub(crate) state: TrainState,
-    /// Weights, first and second moments: of each all tensors, unpadded, in the order of the model's parameters.
+    /// Weights, first and second moments. Each holds all tensors, unpadded, in the order of the model's parameters.
     pub(crate) tensors: [Vec<Vec<f32>>; 3],
 }
 
-/// What a checkpoint adds to the header of a model's file.
+/// The header fields that a checkpoint adds to a model file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Run {
@@ -41,27 +41,28 @@ struct Run {
     text: TextMark,
 }
 
-/// What the names of weights and moments begin with.
+/// Name prefixes of weights and of both moments.
 const PREFIXES: [&str; 3] = ["", "train.moment1.", "train.moment2."];
 
 const STATE: &str = "train.state";
 const STATE_WORDS: usize = size_of::<TrainState>() / 4;
 
 impl Checkpoint {
-    /// Steps done, more than [`TrainConfig::steps`] if the run was taken further. The next step's batches and random numbers follow from it.
+    /// Steps completed. This exceeds [`TrainConfig::steps`] if the run was advanced further. The batches and random numbers of
+    /// the next step depend on it.
     pub fn step(&self) -> u32 {
         self.state.step
     }
 
-    /// Of these, the steps whose gradient was not finite.
+    /// Steps skipped because the gradient was not finite.
     pub fn skipped(&self) -> u32 {
         self.state.skipped
     }
 
-    /// Fails unless `text` is the one that it is trained on; reads all of it.
+    /// Fails unless `text` is the training text. Reads the whole text.
     ///
     /// # Errors
-    /// [`Error::Config`] with the marks of both; [`Error::Data`].
+    /// [`Error::Config`] with length and checksum of both; [`Error::Data`].
     pub fn expect_text(&self, text: &dyn Text) -> Result<()> {
         let (before, now) = (self.text, TextMark::of(text)?);
         if before == now {
@@ -72,10 +73,10 @@ impl Checkpoint {
         )))
     }
 
-    /// The bytes of a safetensors file; they depend on the checkpoint alone.
+    /// The checkpoint as bytes of a safetensors file. The bytes depend only on the checkpoint.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the tensors are not those of [`Checkpoint::model`], which has been changed then.
+    /// [`Error::Shape`] if the tensors do not match [`Checkpoint::model`], because the caller changed it.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let specs = self.model.specs()?;
         for values in &self.tensors {
@@ -94,10 +95,10 @@ impl Checkpoint {
         write(&Header { language: self.model.clone(), train: Some(run) }, &tensors)
     }
 
-    /// Reads the bytes of a file.
+    /// Reads a checkpoint from the bytes of a file.
     ///
     /// # Errors
-    /// [`Error::Format`] if it is no checkpoint of ours, or anything in it is missing, unknown, of another shape, not
+    /// [`Error::Format`] if it is not a checkpoint of this crate, or if a part is missing, unknown, of the wrong shape, not
     /// finite or out of range.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let file = Container::read(bytes)?;
@@ -129,7 +130,8 @@ impl Checkpoint {
     }
 }
 
-/// Fails on a state that no run with these settings comes to. It may be past the last step: the schedule goes on at its floor.
+/// Fails on a state that no run with these settings can reach. A step past the last is allowed: the learning rate stays at its
+/// floor.
 fn check_state(state: &TrainState, train: &TrainConfig) -> Result<()> {
     let TrainState { step, slot, seed, skipped, skipped_in_a_row, updates, finite, lr, .. } = *state;
     let share = |v: f32| (0.0..=1.0).contains(&v);

@@ -1,4 +1,4 @@
-//! What a training run is configured by, beside the model.
+//! Settings of a training run, apart from the model.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,33 +12,33 @@ use crate::ops::nn::train_state::Schedule;
 pub struct TrainConfig {
     /// Sequences of a micro-batch, B.
     pub batch: u32,
-    /// Micro-batches whose gradients make a step.
+    /// Micro-batches whose gradients are summed in a step.
     pub accumulate: u32,
     /// Steps of the run.
     pub steps: u32,
-    /// Steps in which the learning rate rises from 0; at most a tenth of the run, unless there is a [`hold`](Self::hold).
+    /// Steps in which the learning rate rises from 0; at most a tenth of the run, unless [`hold`](Self::hold) is set.
     pub warmup: u32,
-    /// The step before which the learning rate does not fall: until then it does not depend on the number of steps, which may be
-    /// fixed later ([`TrainConfig::OPEN`] until it is). 0: it falls from the end of the warm-up on.
+    /// The learning rate does not fall before this step, and until then does not depend on the number of steps, which may be
+    /// fixed later. It is [`TrainConfig::OPEN`] until then. 0: the rate falls directly after the warm-up.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub hold: u32,
-    /// Learning rate after the warm-up; it then falls by half a cosine.
+    /// Learning rate after the warm-up; it then falls along half a cosine.
     pub lr: f32,
-    /// Learning rate at the end.
+    /// Learning rate at the end of the run.
     pub lr_floor: f32,
     /// Decay of AdamW's first moment.
     pub beta1: f32,
-    /// Decay of its second moment.
+    /// Decay of AdamW's second moment.
     pub beta2: f32,
-    /// Added to the root of the second moment.
+    /// Added to the square root of the second moment.
     pub eps: f32,
     /// Decoupled weight decay, on the weights of linear layers.
     pub weight_decay: f32,
-    /// A longer gradient is scaled down to this norm.
+    /// Maximum gradient norm; larger gradients are scaled down to it.
     pub clip: f32,
     /// Seed of parameters, batches and dropout.
     pub seed: u64,
-    /// Earlier numbers of steps of a run that was made longer, in order.
+    /// Earlier step counts, if the run was extended, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extended: Vec<Extended>,
 }
@@ -47,23 +47,22 @@ fn is_zero(value: &u32) -> bool {
     *value == 0
 }
 
-/// A number of steps that a run had before it was made longer. From step `until` on, the learning rate is that of a run of the
-/// later number at that step.
+/// A step count from before the run was extended. From step `until` on, the learning rate is that of a run with the next count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extended {
-    /// The steps that were done when the number changed.
+    /// Steps completed when the count changed.
     pub until: u32,
-    /// The number before.
+    /// The count before the change.
     pub steps: u32,
 }
 
 impl TrainConfig {
-    /// A [`hold`](Self::hold) without an end: the number of steps is still to be fixed.
+    /// A [`hold`](Self::hold) without end, while the number of steps is not fixed.
     pub const OPEN: u32 = u32::MAX;
 
-    /// The paper's Enwik8 settings (section 4.2) for 12 layers of 512: batch 128, learning rate 3e-3, weight decay 0.5. What it
-    /// does not say (betas, clipping, warm-up) is what the field uses.
+    /// The paper's Enwik8 settings (section 4.2) for 12 layers of 512 channels: batch 128, learning rate 3e-3, weight decay 0.5.
+    /// Values that the paper does not give (betas, clipping, warm-up) are the usual ones.
     pub fn paper_enwik8() -> Self {
         Self {
             batch: 128,
@@ -94,10 +93,10 @@ impl TrainConfig {
         }
     }
 
-    /// Fails on settings that make no run.
+    /// Fails on invalid settings.
     ///
     /// # Errors
-    /// [`Error::Config`] with the field and what it may be.
+    /// [`Error::Config`] with the field and its allowed values.
     pub fn validate(&self) -> Result<()> {
         let fail = |text: String| Err(Error::Config(text));
         for (name, value) in [("batch", self.batch), ("accumulate", self.accumulate), ("steps", self.steps)] {
@@ -129,9 +128,9 @@ impl TrainConfig {
         Ok(())
     }
 
-    /// Makes a run that has done `done` steps longer or shorter: from there on the learning rate is that of a run of `steps`.
+    /// Changes the number of steps of a run after `done` steps. From then on the learning rate is that of a run of `steps` steps.
     pub fn extend(&mut self, done: u32, steps: u32) {
-        // What was planned for later steps than these was not begun.
+        // Earlier changes that take effect only after `done` are dropped.
         let now = self.extended.iter().find(|earlier| earlier.until >= done).map_or(self.steps, |e| e.steps);
         self.extended.retain(|earlier| earlier.until < done);
         if done > 0 && steps != now {
@@ -140,8 +139,8 @@ impl TrainConfig {
         self.steps = steps;
     }
 
-    /// Whether a run with these settings is, after `done` steps, where one with the `other` settings would be: all that differs
-    /// is the learning rate of later steps.
+    /// Whether runs with these and the `other` settings are in the same state after `done` steps: they may differ only in the
+    /// learning rate of later steps.
     pub fn agrees_until(&self, done: u32, other: &Self) -> bool {
         let started = |config: &Self| {
             let mut from = 0;
@@ -154,7 +153,7 @@ impl TrainConfig {
             && *self == Self { warmup, hold, steps, extended: extended.clone(), ..other.clone() }
     }
 
-    /// The learning rate, each schedule with the step that it ends before.
+    /// The learning-rate schedules, each with the step at which it ends (exclusive).
     pub(crate) fn schedules(&self) -> Vec<(u32, Schedule)> {
         let hold = self.held();
         let mut schedules = Vec::new();
@@ -168,12 +167,12 @@ impl TrainConfig {
         schedules
     }
 
-    /// The learning rate of the last steps.
+    /// The last learning-rate schedule.
     pub(crate) fn schedule(&self) -> Schedule {
         self.falling(self.steps)
     }
 
-    /// The step before which the learning rate does not fall, if there is a hold.
+    /// The step before which the learning rate does not fall; 0 without a hold.
     fn held(&self) -> u32 {
         if self.hold > 0 { self.hold.max(self.warmup) } else { 0 }
     }
@@ -184,7 +183,7 @@ impl TrainConfig {
         Schedule { peak, floor, warmup, steps }
     }
 
-    /// The device's part of the seed.
+    /// The seed folded to 32 bits, for the device.
     pub(crate) fn device_seed(&self) -> u32 {
         self.seed as u32 ^ (self.seed >> 32) as u32
     }
@@ -198,7 +197,7 @@ mod tests {
         TrainConfig { steps: 1000, warmup: 100, ..TrainConfig::paper_enwik8() }
     }
 
-    /// Where each schedule ends, and its warm-up and last step; whether it falls.
+    /// For each schedule: its end, its warm-up, its last step, and whether it falls.
     fn schedules(config: &TrainConfig) -> Vec<(u32, u32, u32, bool)> {
         config.schedules().iter().map(|(until, s)| (*until, s.warmup, s.steps, s.floor < s.peak)).collect()
     }
@@ -211,7 +210,7 @@ mod tests {
         let held = TrainConfig { hold: 250, ..config() };
         assert_eq!(schedules(&held), [(250, 100, 100, false), (END, 250, 1000, true)]);
         assert_eq!(schedules(&TrainConfig { hold: END, steps: END, ..config() }), [(END, 100, 100, false)]);
-        // A warm-up is never cut off.
+        // A warm-up is never cut short.
         assert_eq!(schedules(&TrainConfig { hold: 20, ..config() }), [(100, 100, 100, false), (END, 100, 1000, true)]);
     }
 
@@ -223,7 +222,7 @@ mod tests {
         let expected = [(1000, 100, 1000, true), (1500, 100, 4000, true), (u32::MAX, 100, 5000, true)];
         assert_eq!(schedules(&longer), expected);
         assert!(longer.validate().is_ok());
-        // Made longer again before another step, or at an earlier one: what was not begun is forgotten.
+        // Extended again at a later or an earlier step: changes that have not taken effect are dropped.
         longer.extend(1500, 6000);
         assert_eq!(schedules(&longer)[..2], expected[..2]);
         assert_eq!((longer.extended.len(), longer.steps), (2, 6000));

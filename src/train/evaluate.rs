@@ -1,4 +1,4 @@
-//! Bits per byte of a text.
+//! Evaluates a model: bits per byte of a text.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -12,7 +12,7 @@ use crate::nn::Pass;
 use crate::ops::Builder;
 use crate::ops::nn::train_state::TrainState;
 
-/// The forward pass of a model over whole texts, in windows of its length.
+/// Runs the forward pass of a model over whole texts, in windows of the model's length.
 #[derive(Debug)]
 pub struct Evaluator {
     gpu: Gpu,
@@ -23,7 +23,7 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
-    /// Prepares `batch` windows at a time. Memory that `b` has free is used again.
+    /// Prepares for batches of `batch` windows. Reuses free memory of `b`.
     ///
     /// # Errors
     /// As [`Language::losses`].
@@ -39,8 +39,8 @@ impl Evaluator {
         Ok(Self { gpu, program, feed, losses, batch })
     }
 
-    /// Bits per byte over the windows of a text: all of them, or `most` that are spread evenly over it. Of all windows every byte
-    /// but the first is predicted once, from those before it in its window.
+    /// Bits per byte of a text: over all of its windows, or over `most` windows spread evenly. All windows together predict every
+    /// byte but the first once, from the bytes before it in its window.
     ///
     /// # Errors
     /// [`crate::Error::Data`] if the text cannot be read; [`crate::Error::DeviceLost`].
@@ -49,8 +49,8 @@ impl Evaluator {
         Ok(result.unwrap_or(f64::NAN))
     }
 
-    /// As [`Evaluator::bits_per_byte`]; `each` is given the number of windows read so far, and may break off: then there is no
-    /// result.
+    /// Like [`Evaluator::bits_per_byte`]. `each` receives the number of windows read so far and may stop the evaluation; the
+    /// result is then none.
     ///
     /// # Errors
     /// As [`Evaluator::bits_per_byte`].

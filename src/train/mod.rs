@@ -1,6 +1,6 @@
-//! Training: the loop, what it is configured by, and evaluation.
+//! Training: the loop, its settings, and evaluation.
 //!
-//! A thousand steps on the embedded plays, then the bits per byte of text that was held out:
+//! A thousand steps on the embedded plays, then the bits per byte on held-out text:
 //!
 //! ```no_run
 //! use aft_wgpu::data::Corpus;
@@ -41,10 +41,10 @@ pub use evaluate::Evaluator;
 pub use plan::Plan;
 pub use trainer::Trainer;
 
-/// Nats per byte in bits per byte.
+/// Converts nats per byte to bits per byte.
 pub fn bits(nats: f64) -> f64 {
     nats / std::f64::consts::LN_2
 }
 
-// Texts and kernels know nothing of each other, and mean the same by it.
+// `data` and `ops` do not depend on each other, but must use the same value.
 const _: () = assert!(crate::data::IGNORED == crate::ops::nn::batch::IGNORED);

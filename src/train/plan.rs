@@ -1,17 +1,17 @@
-//! How the kernels of a run are shaped and where its planes live: with another plan the last bits would differ.
+//! The kernel plan of a run: tuning and placement of planes. Another plan would change the last bits of results.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Placement, Tuning};
 
-/// What a run was planned with.
+/// The kernel plan of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// The shapes of kernels.
+    /// Kernel tuning.
     pub tuning: Tuning,
-    /// Where planes live.
+    /// Storage of planes: buffers or textures.
     pub planes: Placement,
 }
 
@@ -31,7 +31,7 @@ impl Plan {
         )))
     }
 
-    /// Fails unless planes live where the run has them.
+    /// Fails unless `planes` is the run's placement.
     ///
     /// # Errors
     /// [`Error::Config`].

@@ -1,4 +1,4 @@
-//! The commands of a training step, made once: gradients, then norm, clipping, schedule and AdamW.
+//! The commands of a training step, recorded once: gradients, then norm, clipping, schedule and AdamW.
 
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Program};
@@ -11,28 +11,28 @@ use crate::ops::nn::gradient_norm::{self, MAX_PARTIALS, SumSquares};
 use crate::ops::nn::train_state::{CloseStep, Schedule, TrainState, close_step, metrics_bytes};
 use crate::train::TrainConfig;
 
-/// Steps whose batches fit on the device at once.
+/// Number of steps whose batches fit on the device at once.
 pub(super) const AHEAD: u32 = 8;
-/// Steps whose metrics do.
+/// Number of steps whose metrics fit on the device.
 pub(super) const RING: u32 = 64;
 
-/// A step on the device, and the buffers around it.
+/// The commands and buffers of a training step.
 pub(super) struct StepCommands {
-    /// Batches, and the training state.
+    /// Batches and the training state.
     pub(super) feed: Feed,
     /// The loss of each row [B T].
     pub(super) losses: Buffer,
-    /// A ring of [`RING`] records.
+    /// Ring buffer of [`RING`] records.
     pub(super) metrics: Buffer,
     partials: Buffer,
-    /// The first half of a step.
+    /// First half of a step: the gradients.
     pub(super) gradients: Program,
-    /// The second half: for each schedule of the learning rate, in order, with the step that it ends before.
+    /// Second half of a step: one program for each learning-rate schedule, with the step at which it ends (exclusive).
     pub(super) updates: Vec<(u32, Program)>,
 }
 
 impl StepCommands {
-    /// Steps of `model` that go on from `state`.
+    /// Prepares the steps of `model`, starting from `state`.
     pub(super) fn new(b: &mut Builder, model: &Language, config: &TrainConfig, state: TrainState) -> Result<Self> {
         let gpu = b.gpu.clone();
         let rows = rows(config.batch, model.config.length)?;
@@ -64,14 +64,14 @@ impl StepCommands {
         Ok(commands)
     }
 
-    /// The second half of the step that comes after `step` steps.
+    /// The second half of the step after `step` completed steps.
     pub(super) fn update(&self, step: u32) -> &Program {
         let last = self.updates.len() - 1;
         let index = self.updates.iter().position(|(until, _)| step < *until);
         &self.updates[index.unwrap_or(last)].1
     }
 
-    /// The second half of all steps that come after `step` steps; there is at least one schedule.
+    /// The second halves of all steps after `step` completed steps, one for each schedule.
     pub(super) fn updates(
         &self,
         b: &mut Builder,
@@ -83,7 +83,7 @@ impl StepCommands {
         schedules.map(|(until, schedule)| Ok((until, self.second_half(b, model, config, schedule)?))).collect()
     }
 
-    /// Norm, clipping, learning rate and AdamW.
+    /// Records norm, clipping, learning rate and AdamW.
     fn second_half(
         &self,
         b: &mut Builder,
@@ -130,7 +130,7 @@ impl StepCommands {
     }
 }
 
-/// What the loss of a row counts in the mean over a step.
+/// Weight of one row's loss in the mean of a step.
 fn loss_scale(rows: u32, config: &TrainConfig) -> f32 {
     1.0 / (rows as f32 * config.accumulate as f32)
 }

@@ -1,4 +1,4 @@
-//! The training loop: a step is a program made once; the host fills batches ahead and reads metrics behind.
+//! The training loop. A step is a program that is recorded once; the host writes batches ahead of it and reads metrics after it.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::ops::nn::train_state::{Record, TrainState, metrics_bytes};
 use crate::train::step::{AHEAD, RING, StepCommands};
 use crate::train::{Checkpoint, Evaluator, Plan, TrainConfig};
 
-/// Skipped steps in a row that end a run.
+/// Consecutive skipped steps that end a run.
 const PATIENCE: u32 = 3;
 
 /// A model in training.
@@ -29,23 +29,23 @@ pub struct Trainer {
     recorder: Recorder,
     evaluator: Evaluator,
     step: u32,
-    /// A step failed between its batches and its submission, or was abandoned there.
+    /// A step failed or was dropped after its batches were written and before it was submitted.
     torn: bool,
 }
 
-/// What a trainer begins with.
+/// Initial state of a trainer.
 struct Start {
-    /// Of the parameters, if they start from one.
+    /// Seed of the parameters; none if they are loaded.
     seed: Option<u64>,
-    /// Before the first step.
+    /// State before the first step.
     state: TrainState,
-    /// Of the text.
+    /// Length and checksum of the text.
     mark: TextMark,
 }
 
 impl Trainer {
-    /// Makes a model and all that training it needs; after this a step allocates nothing. Reads the whole text once, to know
-    /// it again.
+    /// Creates a model and everything that training needs; later steps allocate nothing. Reads the whole text once for its
+    /// checksum.
     ///
     /// # Errors
     /// [`Error::Config`], [`Error::LimitExceeded`] before anything is allocated; [`Error::Data`] if the text is shorter than a
@@ -57,12 +57,12 @@ impl Trainer {
         gpu.checked("building the model", || Self::build(gpu, model, config, text, start)).await
     }
 
-    /// A run that goes on from a checkpoint, with its plan: on the same adapter it gives the same bits as one that was never
-    /// interrupted.
+    /// Resumes a run from a checkpoint, with the same kernel plan. On the same adapter, it gives the same bits as an
+    /// uninterrupted run.
     ///
     /// # Errors
-    /// As [`Trainer::new`]; [`Error::Config`] if `text` is not the text that the checkpoint was trained on, or if this version
-    /// or device has not the checkpoint's plan.
+    /// As [`Trainer::new`]; [`Error::Config`] if `text` is not the checkpoint's training text, or if this version or device does
+    /// not support the checkpoint's plan.
     pub async fn resume(gpu: &Gpu, checkpoint: &Checkpoint, text: Arc<dyn Text>) -> Result<Self> {
         let Checkpoint { model, train, plan, state, tensors: [weights, first, second], .. } = checkpoint;
         let gpu = &plan.device(gpu)?;
@@ -80,8 +80,7 @@ impl Trainer {
         .await
     }
 
-    /// A new run that begins with the weights in the bytes of a model's file or of a checkpoint: of the model there may differ
-    /// the dropout alone.
+    /// Begins a new run with the weights of a model file or checkpoint. The model's configuration may differ only in dropout.
     ///
     /// # Errors
     /// As [`Trainer::new`]; [`Error::Format`] if the file is not of this model.
@@ -107,7 +106,7 @@ impl Trainer {
         .await
     }
 
-    /// Fails where [`Trainer::new`] would before it makes anything on the device.
+    /// Makes the checks of [`Trainer::new`] that need no allocation on the device.
     ///
     /// # Errors
     /// [`Error::Config`], [`Error::LimitExceeded`], [`Error::Data`].
@@ -146,10 +145,10 @@ impl Trainer {
         })
     }
 
-    /// Changes what is still to come: the number of steps, and the learning rate of steps that were not done yet.
+    /// Changes the settings of later steps: their number and their learning rate.
     ///
     /// # Errors
-    /// [`Error::Config`] if anything else differs from the run's settings; [`Error::OutOfMemory`].
+    /// [`Error::Config`] if any other setting differs from the run's; [`Error::OutOfMemory`].
     pub async fn reschedule(&mut self, config: TrainConfig) -> Result<()> {
         config.validate()?;
         if !self.config.agrees_until(self.step, &config) {
@@ -165,20 +164,20 @@ impl Trainer {
         Ok(())
     }
 
-    /// Steps done.
+    /// Steps completed.
     pub fn step(&self) -> u32 {
         self.step
     }
 
-    /// What the run is configured by.
+    /// The run's settings.
     pub fn config(&self) -> &TrainConfig {
         &self.config
     }
 
-    /// Runs `steps` steps and returns what they recorded.
+    /// Runs `steps` steps and returns their records.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] if the gradient was not finite three steps in a row; [`Error::Data`], [`Error::DeviceLost`];
+    /// [`Error::NonFinite`] if the gradient was not finite in three consecutive steps; [`Error::Data`], [`Error::DeviceLost`];
     /// [`Error::Unfinished`] after a step that failed midway.
     pub async fn advance(&mut self, steps: u32) -> Result<Vec<Record>> {
         let mut records = Vec::new();
@@ -207,19 +206,19 @@ impl Trainer {
         Ok(records)
     }
 
-    /// Fills a step's batches and records it.
+    /// Writes a step's batches and records the step.
     async fn enqueue(&mut self) -> Result<()> {
         self.fill()?;
         self.recorder.run(&self.commands.gradients).await?;
         self.recorder.run(self.commands.update(self.step - 1)).await?;
-        // A slot is filled again only after the step that reads it was submitted.
+        // A slot is reused only after the step that reads it was submitted.
         if self.step.is_multiple_of(AHEAD) {
             self.recorder.submit().await?;
         }
         Ok(())
     }
 
-    /// Writes the batches of the next step into their slots and counts the step.
+    /// Writes the batches of the next step into their slots and advances the step count.
     fn fill(&mut self) -> Result<()> {
         let TrainConfig { accumulate, seed, batch, .. } = self.config;
         for micro in 0..accumulate {
@@ -232,7 +231,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// Records the next `steps` steps, at most 8, into a caller's encoder, which the caller submits before it asks for more.
+    /// Records the next `steps` steps, at most 8, into the caller's encoder. The caller must submit it before the next call.
     ///
     /// # Errors
     /// [`Error::Config`] for more than 8 steps; [`Error::Data`]; [`Error::Unfinished`] after a step that failed midway.
@@ -260,7 +259,7 @@ impl Trainer {
         Ok((self.step - count..self.step).map(at).collect())
     }
 
-    /// Bits per byte of a text, over all of its windows or `most` that are spread evenly over it.
+    /// Bits per byte of a text: over all of its windows, or over `most` windows spread evenly.
     ///
     /// # Errors
     /// As [`Evaluator::bits_per_byte`].
@@ -269,12 +268,12 @@ impl Trainer {
         self.evaluator.bits_per_byte(&windows, most).await
     }
 
-    /// What evaluates the model as it stands.
+    /// The evaluator of the current model.
     pub fn evaluator(&self) -> &Evaluator {
         &self.evaluator
     }
 
-    /// The model as a safetensors file ([`Language::save`]).
+    /// The model as bytes of a safetensors file ([`Language::save`]).
     ///
     /// # Errors
     /// As [`Language::save`].
@@ -282,11 +281,11 @@ impl Trainer {
         self.model.save(&self.gpu).await
     }
 
-    /// The run as it stands between two steps.
+    /// A checkpoint of the run between two steps.
     ///
     /// # Errors
-    /// [`Error::Diverged`] if a weight is not finite, so that no file of a broken model replaces one of a good model;
-    /// [`Error::Unfinished`] if steps were recorded and not submitted, or one failed midway; [`Error::DeviceLost`].
+    /// [`Error::Diverged`] if a weight is not finite, so that a broken model never replaces a good file; [`Error::Unfinished`] if
+    /// recorded steps were not submitted, or a step failed midway; [`Error::DeviceLost`].
     pub async fn checkpoint(&self) -> Result<Checkpoint> {
         let parameters = &self.model.parameters;
         let state = self.whole_state().await?;
@@ -306,7 +305,7 @@ impl Trainer {
         })
     }
 
-    /// The state on the device, which has done every step that was begun.
+    /// The state on the device. Fails unless every recorded step was completed.
     async fn whole_state(&self) -> Result<TrainState> {
         let state: Vec<TrainState> =
             self.gpu.read(self.commands.feed.state(), 0, size_of::<TrainState>() as u64).await?;
@@ -316,19 +315,18 @@ impl Trainer {
         Ok(state[0])
     }
 
-    /// How kernels are shaped and where planes live: by the class of the adapter and the model's sizes, or as the checkpoint
-    /// says that the run goes on from.
+    /// The kernel plan: chosen by the adapter class and the model's sizes, or taken from the checkpoint.
     pub fn plan(&self) -> Plan {
         Plan { tuning: *self.gpu.tuning(), planes: self.model.placement }
     }
 
-    /// The device, with the run's tuning.
+    /// The device with the run's tuning.
     pub fn gpu(&self) -> &Gpu {
         &self.gpu
     }
 
-    /// Runs the forward and the backward pass of a step over a caller's batch [B, T], and returns the loss of each row in nats, [B T];
-    /// gradients are in the parameters' pages then. No step is counted, and no weight changes.
+    /// Runs the forward and backward pass on the caller's batch [B, T]. Returns the loss of each row in nats, [B T]; gradients
+    /// are left in the parameter pages. The step count and the weights do not change.
     ///
     /// # Errors
     /// [`Error::Shape`] if the batch does not fit; [`Error::DeviceLost`].
@@ -340,7 +338,7 @@ impl Trainer {
         self.gpu.read(&self.commands.losses, 0, 4 * tokens.len() as u64).await
     }
 
-    /// Runs one more step, each dispatch alone, and returns its time by kernel.
+    /// Runs one more step with each dispatch timed alone, and returns its time by kernel.
     ///
     /// # Errors
     /// As [`profile`].
@@ -355,13 +353,13 @@ impl Trainer {
         Ok(times)
     }
 
-    /// Commands of the next step: first those that make the gradients, then those of the update.
+    /// The programs of the next step: gradients, then update.
     pub fn programs(&self) -> [&Program; 2] {
         [&self.commands.gradients, self.commands.update(self.step)]
     }
 }
 
-/// The windows that batches are drawn from.
+/// The windows of the training text, from which batches are drawn.
 fn windows(text: &Arc<dyn Text>, model: &LanguageConfig) -> Result<Windows> {
     Ok(Windows::new(Arc::clone(text), model.length as usize, "the training text")?)
 }
