@@ -1,22 +1,22 @@
-//! The byte bigram: what the last byte alone tells about the next. A model that does no better has learnt no context.
+//! The byte bigram model: predicts each byte from the previous one. A model that does no better has learnt no context.
 
 use super::text::stream;
 use super::{DataError, IGNORED, Text, Windows};
 use crate::random;
 
-/// Keeps the bytes drawn here apart from other random numbers of one seed.
+/// Separates these random numbers from others of the same seed.
 const STREAM: u32 = 0x6269_6772;
 
-/// A byte bigram with Witten-Bell smoothing, which has no parameter to choose:
-/// P(b | a) = (n(ab) + d(a) P(b)) / (n(a) + d(a)), with n the counts, d(a) the number of distinct bytes seen after a,
+/// A byte bigram model with Witten-Bell smoothing, which has no free parameter:
+/// P(b | a) = (n(ab) + d(a) P(b)) / (n(a) + d(a)), where n are the counts, d(a) is the number of distinct bytes after a,
 /// and P(b) = (n(b) + 1) / (N + 256).
 pub struct Bigram {
-    /// `[256, 256]`: log2 P(b | a), a the row.
+    /// `[256, 256]`: log2 P(b | a), row a, column b.
     log2: Vec<f64>,
 }
 
 impl Bigram {
-    /// Counts the pairs of `text`, read once through.
+    /// Counts the byte pairs of `text` in one pass.
     ///
     /// # Errors
     /// Those of [`Text::read_at`]. An empty text gives the uniform distribution.
@@ -38,7 +38,7 @@ impl Bigram {
             let seen = row.iter().sum::<u64>() as f64;
             let distinct = row.iter().filter(|&&n| n > 0).count() as f64;
             log2.extend(row.iter().zip(prior).map(|(&n, prior)| {
-                // Nothing ever followed this byte: only the prior is known.
+                // Nothing follows this byte in the text, so the prior P(b) is used.
                 let p = if seen > 0.0 { (n as f64 + distinct * prior) / (seen + distinct) } else { prior };
                 libm::log2(p)
             }));
@@ -46,10 +46,10 @@ impl Bigram {
         Ok(Self { log2 })
     }
 
-    /// The mean of -log2 P over every byte of `text` but the first, which has none before it.
+    /// The mean of -log2 P over every byte of `text` except the first.
     ///
     /// # Errors
-    /// [`DataError::TooShort`] when `text` has no second byte, and those of [`Text::read_at`].
+    /// [`DataError::TooShort`] when `text` has fewer than two bytes, and those of [`Text::read_at`].
     pub fn bits_per_byte(&self, text: &dyn Text) -> Result<f64, DataError> {
         if text.len() < 2 {
             return Err(DataError::TooShort { name: "the text to measure".to_owned(), len: text.len(), needed: 2 });
@@ -64,7 +64,7 @@ impl Bigram {
         Ok(bits / (text.len() - 1) as f64)
     }
 
-    /// The mean of -log2 P over the targets of `of` windows that are spread evenly over a text ([`Windows::spread`]).
+    /// The mean of -log2 P over the targets of `of` windows spread evenly over a text ([`Windows::spread`]).
     ///
     /// # Errors
     /// Those of [`Text::read_at`].
@@ -81,8 +81,8 @@ impl Bigram {
         Ok(bits / predicted.max(1) as f64)
     }
 
-    /// `len` bytes as they would follow a line end, drawn from P^(1 / `temperature`); at a temperature of 0 or below
-    /// always the likeliest byte. The same for the same `seed` on any machine.
+    /// Generates `len` bytes that follow a newline, drawn from P^(1 / `temperature`). A temperature of 0 or below always takes
+    /// the likeliest byte. The same `seed` gives the same bytes on any machine.
     pub fn generate(&self, seed: u64, temperature: f64, len: usize) -> Vec<u8> {
         let [low, high] = [seed as u32, (seed >> 32) as u32 ^ STREAM];
         let mut last = b'\n';
@@ -101,7 +101,7 @@ fn pair(a: u8, b: u8) -> usize {
     usize::from(a) << 8 | usize::from(b)
 }
 
-/// The byte at the quantile `u` of 2^(`log2` / `temperature`), up to a factor.
+/// The byte at quantile `u` of the distribution proportional to 2^(`log2` / `temperature`).
 fn pick(log2: &[f64], temperature: f64, u: f64) -> u8 {
     let (likeliest, top) = (0..=255_u8)
         .zip(log2.iter().copied())
@@ -137,7 +137,7 @@ mod tests {
             let bigram = fitted(text);
             for (a, row) in bigram.log2.chunks(256).enumerate() {
                 let sum: f64 = row.iter().map(|l| l.exp2()).sum();
-                // 256 additions of rounded terms.
+                // Rounding of 256 additions.
                 assert!((sum - 1.0).abs() < 1e-12, "{text}, after byte {a}: {sum}");
             }
         }
@@ -154,7 +154,7 @@ mod tests {
             (p(b'b', b'a'), (1.0 + 3.0 / 260.0) / 2.0),
             (p(b'c', b'a'), 3.0 / 260.0),
         ] {
-            // A few roundings of log2 and exp2.
+            // Rounding of log2 and exp2.
             assert!((got - want).abs() < 1e-14, "{got} {want}");
         }
     }
@@ -165,7 +165,7 @@ mod tests {
         // The mean of seven eights.
         assert!((uniform - 8.0).abs() < 1e-12, "{uniform}");
         let repeated = "ab".repeat(50_000);
-        // One unseen share in 50 000 and the rounding of a long sum.
+        // One unseen pair in 50 000, and the rounding of a long sum.
         assert!(fitted(&repeated).bits_per_byte(&MemoryText::new(repeated)).unwrap() < 1e-4);
         for short in ["", "a"] {
             assert!(matches!(
@@ -182,7 +182,7 @@ mod tests {
         let windows = Windows::new(text.clone(), 7, "the text").unwrap();
         let whole = bigram.bits_per_byte(text.as_ref()).unwrap();
         assert_eq!(bigram.bits_per_byte_of(&windows, windows.count()).unwrap(), whole);
-        // Two of the 86: at the start, and 43 windows of 7 bytes later.
+        // Two of the 86 windows: the first, and the one 43 windows of 7 bytes later.
         let window = |at: usize| MemoryText::new(&"a cab ".repeat(100).as_bytes()[at..at + 8]);
         let [first, second] = [0, 301].map(|at| bigram.bits_per_byte(&window(at)).unwrap());
         let some = bigram.bits_per_byte_of(&windows, 2).unwrap();
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn pairs_across_pieces_are_counted() {
-        // The stream's pieces hold 65 536 bytes, so "xy" straddles two of them.
+        // The text is read in pieces of 65 536 bytes, so "xy" straddles two of them.
         let text = format!("{}xy{}", "a".repeat(65_535), "a".repeat(10));
         assert!(fitted(&text).log2[pair(b'x', b'y')] > -1.01, "y followed x every time");
     }
@@ -207,7 +207,7 @@ mod tests {
         for cold in [0.0, -1.0, 1e-9, f64::NAN] {
             assert_eq!(bigram.generate(5, cold, 6), b"ab\nab\n", "{cold}");
         }
-        // "c" follows "a" in one of three cases, about 33 of 100, with a standard deviation below 5.
+        // "c" follows "a" in one of three cases: about 33 of 100, with a standard deviation below 5.
         let c = sample.iter().filter(|&&b| b == b'c').count();
         assert!((8..=58).contains(&c), "five standard deviations: {c}");
     }
@@ -221,7 +221,7 @@ mod tests {
         let [train, valid, test] = [&corpus.train, &corpus.valid, &corpus.test].map(|text| bits(text.as_ref()));
         let share = Words::of(corpus.train.as_ref()).unwrap().share(&bigram.generate(0, 0.7, 2000));
         println!("bigram bits per byte: train {train:.4}, valid {valid:.4}, test {test:.4}; word share {share:.3}");
-        // English text of one kind: about 3.5 bits; the held-out plays are of that kind.
+        // English text of one kind has about 3.5 bits; the held-out plays are of the same kind.
         assert!((3.0..4.0).contains(&train) && train < valid && (valid - train) < 0.2 && (test - train).abs() < 0.2);
         assert!((0.05..0.6).contains(&share), "some short runs are words by chance");
     }

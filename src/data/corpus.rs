@@ -1,4 +1,4 @@
-//! A text, and its three parts: to learn from, to choose by, to report on.
+//! A text split into training, validation and test parts.
 
 use std::ops::Range;
 #[cfg(not(target_arch = "wasm32"))]
@@ -9,23 +9,23 @@ use std::sync::Arc;
 use super::FileText;
 use super::{DataError, Part, Text};
 
-/// Training, validation and test text.
+/// A text and its training, validation and test parts.
 #[derive(Clone)]
 pub struct Corpus {
-    /// All of it.
+    /// The whole text.
     pub whole: Arc<dyn Text>,
-    /// What a model learns from.
+    /// The part to train on.
     pub train: Arc<dyn Text>,
-    /// What a run is steered by.
+    /// The part to validate on during a run.
     pub valid: Arc<dyn Text>,
-    /// What a result is reported on.
+    /// The part for the final result.
     pub test: Arc<dyn Text>,
-    /// How to call it in reports.
+    /// Name of the text in reports.
     pub name: String,
 }
 
 impl Corpus {
-    /// The files at `paths`, joined in order, and [`split`](Self::split).
+    /// Joins the files at `paths` in order, then [`split`](Self::split)s the text.
     ///
     /// # Errors
     /// Those of [`FileText::open`].
@@ -39,11 +39,11 @@ impl Corpus {
         }
     }
 
-    /// One text cut by bytes: the first 90 % to train on, 5 % for validation, the last 5 % for the test. A part may be too
-    /// short for a use, or empty: [`Windows::new`](super::Windows::new) tells.
+    /// Splits a text by bytes: the first 90 % for training, 5 % for validation, the last 5 % for the test. A part may be empty or
+    /// too short; [`Windows::new`](super::Windows::new) checks this.
     ///
     /// # Errors
-    /// None, if `text` keeps its length.
+    /// None, as long as the length of `text` does not change.
     pub fn split(text: Arc<dyn Text>, name: String) -> Result<Self, DataError> {
         let len = text.len();
         let twentieth = len / 20;
@@ -53,7 +53,7 @@ impl Corpus {
         Ok(Self { whole: text, train, valid, test, name })
     }
 
-    /// The same text with all of it in every part: nothing is held out.
+    /// The same text, with every part the whole of it: nothing is held out.
     #[must_use]
     pub fn undivided(self) -> Self {
         let [train, valid, test] = [(); 3].map(|()| Arc::clone(&self.whole));

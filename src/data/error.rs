@@ -1,4 +1,4 @@
-//! What can be wrong with a text.
+//! Errors of texts.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,55 +9,55 @@ use crate::printable::Printable;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// The file is not there.
+    /// The file does not exist.
     #[error("{}: no such file", Printable(path.display()))]
     Missing {
-        /// The file asked for.
+        /// The requested file.
         path: PathBuf,
     },
-    /// The file is there, and reading it failed; a file cut short while in use ends up here too.
+    /// Reading an existing file failed, for example because it was cut short while in use.
     #[error("{}: cannot be read at byte {offset}: {source}", Printable(path.display()))]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Where in that file, in bytes.
+        /// Position in the file, in bytes.
         offset: u64,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// Embedded data did not unpack.
+    /// Embedded data could not be unpacked.
     #[error("embedded {name}: cannot be unpacked: {source}")]
     Damaged {
-        /// Which embedded file.
+        /// Name of the embedded file.
         name: &'static str,
-        /// What the decoder said.
+        /// Error of the decoder.
         source: io::Error,
     },
-    /// There is no byte at all.
+    /// The text has no bytes.
     #[error("{} is empty", Printable(name))]
     Empty {
         /// The text.
         name: String,
     },
-    /// There are bytes, but fewer than one window of them.
+    /// The text is shorter than one window.
     #[error("{} has {len} bytes, a window needs {needed}", Printable(name))]
     TooShort {
         /// The text.
         name: String,
         /// Its length in bytes.
         len: u64,
-        /// The least length that would do, in bytes.
+        /// The least length needed, in bytes.
         needed: u64,
     },
-    /// A window length T of 0.
+    /// The window length T is 0.
     #[error("a window must predict at least one byte")]
     EmptyWindow,
     /// A read past the end of a text.
     #[error("bytes {offset}..{offset}+{wanted} lie outside a text of {len} bytes")]
     OutOfRange {
-        /// Where the read begins.
+        /// Start of the read.
         offset: u64,
-        /// How many bytes it asks for.
+        /// Number of bytes requested.
         wanted: u64,
         /// The length of the text in bytes.
         len: u64,

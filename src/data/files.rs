@@ -1,4 +1,4 @@
-//! A text that stays on disk.
+//! Texts in files: read from disk as needed.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, stdin};
@@ -8,35 +8,35 @@ use std::sync::{Mutex, PoisonError};
 use super::text::check_range;
 use super::{DataError, Text};
 
-/// The path that stands for standard input.
+/// The path that means standard input.
 const STDIN: &str = "-";
 
-/// One or many files, joined in the order given and read in place: any size, any number. Pipes are read to their end and held
-/// in memory.
+/// A text of one or more files, joined in order. Files of any size are read in place. Pipes are read to their end and held in
+/// memory.
 ///
-/// One file is open at a time, the one read last, so that the number of files is not bound by what a process may hold
-/// open. The lengths are those of the moment of [`FileText::open`]; a file that grows later is read up to there.
+/// Only the most recently read file is open, so the number of files is not limited by the process's open-file limit. Lengths are
+/// taken in [`FileText::open`]; if a file grows later, the new bytes are ignored.
 pub struct FileText {
     files: Vec<Joined>,
     len: u64,
     open: Mutex<Option<(usize, File)>>,
 }
 
-/// A file and the bytes of the whole that come before it.
+/// A file, and the number of bytes before it in the joined text.
 struct Joined {
     path: PathBuf,
     start: u64,
     len: u64,
-    /// What came through a pipe, which cannot be read again.
+    /// The bytes of a pipe, which cannot be read again.
     held: Option<Vec<u8>>,
 }
 
 impl FileText {
-    /// Joins the files at `paths`; `-` is standard input. A single empty file among others is no error.
+    /// Joins the files at `paths`; `-` is standard input. An empty file among others is allowed.
     ///
     /// # Errors
-    /// [`DataError::Missing`], [`DataError::Unreadable`] (a folder, a device, no permission), or [`DataError::Empty`]
-    /// when there is no byte in any file, or no file.
+    /// [`DataError::Missing`], [`DataError::Unreadable`] (a folder, a device, no permission), or [`DataError::Empty`] if there
+    /// are no files or no bytes.
     pub fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Self, DataError> {
         let mut files = Vec::with_capacity(paths.len());
         let mut start = 0;
@@ -52,8 +52,7 @@ impl FileText {
         Ok(Self { files, len: start, open: Mutex::new(None) })
     }
 
-    /// Whether `path` names something that cannot be read a second time, or not by another process: a pipe, or a number of an
-    /// open file.
+    /// Whether `path` cannot be read again later or by another process: a pipe, or a file descriptor path.
     pub fn is_passing(path: &Path) -> bool {
         let by_number = ["/dev/fd", "/dev/stdin", "/proc"].into_iter().any(|start| path.starts_with(start));
         path == Path::new(STDIN)
@@ -69,7 +68,7 @@ impl Text for FileText {
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<(), DataError> {
         check_range(offset, into.len(), self.len)?;
-        // A reader that panicked leaves at worst a file at some other position, and each read seeks first.
+        // After a panic of another reader, only the file position may be wrong, and each read seeks first.
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let mut index = self.files.partition_point(|file| file.start + file.len <= offset);
         let mut done = 0;
@@ -80,7 +79,7 @@ impl Text for FileText {
             let size = left.min(into.len() - done);
             let part = &mut into[done..done + size];
             match held {
-                // Its length was that of the bytes.
+                // The length in `measure` is that of these bytes.
                 Some(bytes) => part.copy_from_slice(&bytes[inside as usize..][..size]),
                 None if size > 0 => {
                     read_file(&mut open, index, path, inside, part).map_err(|source| describe(path, inside, source))?
@@ -94,7 +93,7 @@ impl Text for FileText {
     }
 }
 
-/// The length of the file at `path`, which must be open to reading, and the bytes of a pipe.
+/// The length of a readable file at `path`, and its bytes if it is a pipe.
 fn measure(path: &Path) -> io::Result<(u64, Option<Vec<u8>>)> {
     let mut bytes = Vec::new();
     if path == Path::new(STDIN) {
@@ -102,7 +101,7 @@ fn measure(path: &Path) -> io::Result<(u64, Option<Vec<u8>>)> {
         expect_end(&stdin_metadata()?)?;
         stdin().lock().read_to_end(&mut bytes)?;
     } else {
-        // Looked at before it is opened, which some devices answer by acting.
+        // Checks the metadata before opening, because opening can trigger some devices.
         let metadata = fs::metadata(path)?;
         expect_end(&metadata)?;
         let mut file = File::open(path)?;
@@ -114,7 +113,7 @@ fn measure(path: &Path) -> io::Result<(u64, Option<Vec<u8>>)> {
     Ok((bytes.len() as u64, Some(bytes)))
 }
 
-/// Fails on what is no file, or may have no end.
+/// Fails on anything that is not a file or may never end.
 fn expect_end(metadata: &fs::Metadata) -> io::Result<()> {
     if metadata.is_file() || is_pipe(metadata) {
         return Ok(());
@@ -129,7 +128,7 @@ fn is_pipe(metadata: &fs::Metadata) -> bool {
     kind.is_fifo() || kind.is_socket()
 }
 
-/// Elsewhere pipes have no paths.
+/// Other systems have no paths for pipes.
 #[cfg(not(unix))]
 fn is_pipe(_: &fs::Metadata) -> bool {
     false
@@ -141,7 +140,7 @@ fn stdin_metadata() -> io::Result<fs::Metadata> {
     File::from(stdin().as_fd().try_clone_to_owned()?).metadata()
 }
 
-/// Reads at `offset` of the file number `index`, through the open file if it is that one.
+/// Reads at `offset` in file number `index`; reopens the file if another one is open.
 fn read_file(
     open: &mut Option<(usize, File)>,
     index: usize,
@@ -170,7 +169,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
-    /// A folder of files `0`, `1`, ... with the given contents, and their paths.
+    /// A folder with files `0`, `1`, ... of the given contents, and their paths.
     fn folder(contents: &[&[u8]]) -> (tempfile::TempDir, Vec<PathBuf>) {
         let folder = tempfile::tempdir().unwrap();
         let paths: Vec<_> = (0..contents.len()).map(|i| folder.path().join(i.to_string())).collect();

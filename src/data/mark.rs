@@ -1,11 +1,11 @@
-//! By what a text is known again.
+//! Identifies a text by length and checksum.
 
 use serde::{Deserialize, Serialize};
 
 use super::text::stream;
 use super::{DataError, Text};
 
-/// Length and checksum of a text: a run goes on only with the text that it began with.
+/// Length and checksum of a text. A run can resume only with the same text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextMark {
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn any_byte_and_the_length_count() {
-        // The check value of CRC-32 for the digits 1 to 9.
+        // The standard check value of CRC-32, for the digits 1 to 9.
         let of = |text: &[u8]| TextMark::of(&MemoryText::new(text)).unwrap();
         assert_eq!(of(b"123456789"), TextMark { bytes: 9, crc32: 0xcbf4_3926 });
         assert_ne!(of(b"123456788"), of(b"123456789"));

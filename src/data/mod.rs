@@ -1,7 +1,7 @@
-//! Texts to train byte-level language models on: the embedded default, loaders for files of any size, the windows cut
-//! from them, and two yardsticks for what a model has learnt (a byte bigram and a word list).
+//! Texts for byte-level language models: the embedded default text, loaders for files of any size, windows for batches, and two
+//! baselines (a byte bigram model and a word list).
 //!
-//! Nothing here knows of models or GPUs; a token is a byte, and a batch is two arrays of `u32`.
+//! This module does not depend on models or GPUs. A token is a byte; a batch is two arrays of `u32`.
 //!
 //! ```
 //! use aft_wgpu::data::{Bigram, MemoryText, Windows};

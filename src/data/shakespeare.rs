@@ -1,4 +1,4 @@
-//! The embedded text: plays, packed into the program.
+//! The embedded text: ten plays, compressed in the program.
 
 use std::io::Read;
 use std::ops::Range;
@@ -9,12 +9,13 @@ use flate2::read::GzDecoder;
 use super::{Corpus, DataError, MemoryText, Part, Text};
 
 impl Corpus {
-    /// Ten comedies of Shakespeare, split by whole plays 8/1/1, unpacked from the program itself.
+    /// Ten comedies of Shakespeare from the program itself, split by whole plays: 8 for training, 1 for validation, 1 for the
+    /// test.
     ///
-    /// `src/data/shakespeare/PROVENANCE.md` says which, from where, and what was done to them.
+    /// `src/data/shakespeare/PROVENANCE.md` lists the plays, their source and the changes made to them.
     ///
     /// # Errors
-    /// [`DataError::Damaged`] when the program file itself is damaged.
+    /// [`DataError::Damaged`] if the program file is damaged.
     pub fn shakespeare() -> Result<Self, DataError> {
         let mut all = Vec::new();
         let mut unpack = |name, packed| unpack(name, packed, &mut all);
@@ -28,7 +29,7 @@ impl Corpus {
     }
 }
 
-/// Appends the bytes of an archive, and says which they are of all.
+/// Unpacks an archive, appends its bytes to `to`, and returns their range.
 fn unpack(name: &'static str, packed: &[u8], to: &mut Vec<u8>) -> Result<Range<u64>, DataError> {
     let start = to.len() as u64;
     GzDecoder::new(packed).read_to_end(to).map_err(|source| DataError::Damaged { name, source })?;
@@ -48,7 +49,7 @@ mod tests {
         all
     }
 
-    /// The integer in a table cell, which may group its digits by commas.
+    /// Parses the integer in a table cell, with or without commas.
     fn number(cell: &str) -> Option<u64> {
         cell.trim().replace(',', "").parse().ok()
     }
@@ -64,7 +65,7 @@ mod tests {
         }
         let plays: u64 =
             table.lines().filter(|l| l.starts_with("| `")).filter_map(|l| number(l.split('|').nth(3)?)).sum();
-        // Seven blank lines stand between the eight plays of the training text.
+        // Seven blank lines separate the eight plays of the training text.
         assert_eq!(plays + 7, corpus.train.len() + corpus.valid.len() + corpus.test.len());
     }
 
@@ -82,8 +83,8 @@ mod tests {
         }
     }
 
-    /// A stretch of 199 bytes or more holds a whole block of 100 at a multiple of 100, wherever it begins. So if no
-    /// such block of the training text occurs anywhere in held-out text, no window of 200 bytes does.
+    /// Any 199 or more consecutive bytes contain a whole block of 100 bytes aligned to 100. So if no such block of the training
+    /// text occurs in the held-out text, no window of 200 bytes does.
     #[test]
     fn no_window_of_200_bytes_is_both_trained_on_and_held_out() {
         let corpus = Corpus::shakespeare().unwrap();

@@ -1,4 +1,4 @@
-//! A text: bytes read in place by offset.
+//! The [`Text`] trait: bytes that can be read at any offset.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,19 +10,19 @@ pub trait Text: Send + Sync {
     /// The length in bytes.
     fn len(&self) -> u64;
 
-    /// Whether there is no byte at all.
+    /// Whether the text has no bytes.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Fills `into` with the bytes from `offset` on.
+    /// Fills `into` with the bytes that start at `offset`.
     ///
     /// # Errors
-    /// [`DataError::OutOfRange`] when the text ends before `into` is full; whatever reading the source may raise.
+    /// [`DataError::OutOfRange`] if the text ends before `into` is full; also any error of the source.
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<(), DataError>;
 }
 
-/// Refuses a read of `wanted` bytes at `offset` that leaves a text of `len` bytes.
+/// Fails if a read of `wanted` bytes at `offset` goes past the end of a text of `len` bytes.
 pub(super) fn check_range(offset: u64, wanted: usize, len: u64) -> Result<(), DataError> {
     let wanted = wanted as u64;
     match offset.checked_add(wanted) {
@@ -31,7 +31,7 @@ pub(super) fn check_range(offset: u64, wanted: usize, len: u64) -> Result<(), Da
     }
 }
 
-/// Hands a whole text to `each`, piece by piece in order, in memory that does not grow with the text.
+/// Passes a whole text to `each`, piece by piece in order. Memory use does not grow with the text.
 pub(super) fn stream(text: &dyn Text, mut each: impl FnMut(&[u8])) -> Result<(), DataError> {
     let mut piece = vec![0; 1 << 16];
     let mut offset = 0;
@@ -62,24 +62,24 @@ impl Text for MemoryText {
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<(), DataError> {
         check_range(offset, into.len(), self.len())?;
-        // The range was checked against a length that is a usize.
+        // The range was checked against a length that fits a usize.
         let start = offset as usize;
         into.copy_from_slice(&self.0[start..start + into.len()]);
         Ok(())
     }
 }
 
-/// A stretch of a longer text, which it shares.
+/// A part of another text, with shared bytes.
 pub struct Part {
     text: Arc<dyn Text>,
     range: Range<u64>,
 }
 
 impl Part {
-    /// The bytes `range` of `text`.
+    /// The part of `text` in `range`.
     ///
     /// # Errors
-    /// [`DataError::OutOfRange`] when `text` does not hold the whole of `range`, or `range` runs backwards.
+    /// [`DataError::OutOfRange`] if `range` exceeds `text` or is reversed.
     pub fn new(text: Arc<dyn Text>, range: Range<u64>) -> Result<Self, DataError> {
         let Range { start, end } = range;
         if start > end || end > text.len() {

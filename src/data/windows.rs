@@ -5,24 +5,24 @@ use std::sync::Arc;
 use super::{DataError, Text};
 use crate::random;
 
-/// The target of a position that is not to be predicted: it carries no loss.
+/// Target of a position without a loss.
 pub const IGNORED: u32 = u32::MAX;
 
-/// Keeps the offsets drawn here apart from other random numbers of one seed.
+/// Separates these random numbers from others of the same seed.
 const STREAM: u32 = 0x7769_6e64;
 
-/// `B` windows of T bytes and, for each byte, the one that follows it.
+/// `B` windows of T bytes as tokens; the targets are the bytes that follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// `[B, T]`: the bytes.
     pub tokens: Vec<u32>,
     /// `[B, T]`: the byte after each token, or [`IGNORED`].
     pub targets: Vec<u32>,
-    /// How many targets are bytes: the number to divide a summed loss by.
+    /// Number of targets that are not [`IGNORED`]: divide a summed loss by it.
     pub predicted: usize,
 }
 
-/// The windows of T targets in a text.
+/// The windows of a text, each with T targets.
 #[derive(Clone)]
 pub struct Windows {
     text: Arc<dyn Text>,
@@ -30,10 +30,10 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Windows of `t` targets, which take `t + 1` bytes of `text`. `name` is for the error.
+    /// Windows with `t` targets, which take `t + 1` bytes of `text`. `name` is used in the error.
     ///
     /// # Errors
-    /// [`DataError::EmptyWindow`] when `t` is 0, [`DataError::TooShort`] when `text` holds no full window.
+    /// [`DataError::EmptyWindow`] if `t` is 0, [`DataError::TooShort`] if `text` is shorter than one window.
     pub fn new(text: Arc<dyn Text>, t: usize, name: &str) -> Result<Self, DataError> {
         if t == 0 {
             return Err(DataError::EmptyWindow);
@@ -45,7 +45,7 @@ impl Windows {
         Ok(Self { text, t })
     }
 
-    /// `batch` windows at random offsets, each equally likely, the same for the same `seed` and `step` on any machine.
+    /// `batch` windows at uniformly random offsets. The same `seed` and `step` give the same windows on any machine.
     ///
     /// # Errors
     /// Those of [`Text::read_at`].
@@ -55,15 +55,15 @@ impl Windows {
         self.batch(batch, |b| random::below([low, high, step, b as u32], offsets))
     }
 
-    /// How many windows cover the text once: the last one may be shorter than T.
+    /// Number of windows that cover the text once; the last one may be shorter than T.
     pub fn count(&self) -> u64 {
         (self.text.len() - 1).div_ceil(self.t as u64)
     }
 
-    /// The windows `first..first + batch` of `of` windows that are spread evenly over the text, in order. All
-    /// [`count`](Self::count) of them cover the text: every byte but the first is a target exactly once.
+    /// The windows `first..first + batch` of `of` windows spread evenly over the text, in order. If `of` is
+    /// [`count`](Self::count), they cover the text: every byte but the first is a target exactly once.
     ///
-    /// Past the last window, and past the end of the text, tokens are 0 and targets [`IGNORED`].
+    /// After the last window and after the end of the text, tokens are 0 and targets [`IGNORED`].
     ///
     /// # Errors
     /// Those of [`Text::read_at`].
@@ -72,7 +72,7 @@ impl Windows {
         let of = of.min(count);
         self.batch(batch, |b| match first.saturating_add(b as u64) {
             number if number < of => {
-                // Below `count`, so that the product with T is an offset in the text.
+                // Less than `count`, so the product with T is an offset in the text.
                 let place = u128::from(number) * u128::from(count) / u128::from(of);
                 place as u64 * self.t as u64
             }
@@ -80,7 +80,7 @@ impl Windows {
         })
     }
 
-    /// One window at each `offset(b)`, padded where the text ends.
+    /// One window at each `offset(b)`, padded at the end of the text.
     fn batch(&self, batch: usize, offset: impl Fn(usize) -> u64) -> Result<Batch, DataError> {
         let size = batch.saturating_mul(self.t);
         let mut filled = Batch { tokens: Vec::with_capacity(size), targets: Vec::with_capacity(size), predicted: 0 };
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
     use crate::data::MemoryText;
 
-    /// Windows over the bytes 0, 1, 2, ...: a byte tells its own offset.
+    /// Windows over the bytes 0, 1, 2, ...: each byte equals its offset.
     fn counting(len: usize, t: usize) -> Windows {
         let bytes: Vec<u8> = (0..len).map(|i| i as u8).collect();
         Windows::new(Arc::new(MemoryText::new(bytes)), t, "counting").unwrap()
@@ -186,7 +186,7 @@ mod tests {
             assert!(starts.iter().zip(0..).all(|(&at, i)| at % 4 == 0 && (at as i64 - 200 * i / of as i64).abs() < 4));
             assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= gap / 4 * 4), "{of}: {starts:?}");
         }
-        // The largest texts do not overflow.
+        // The largest possible count does not overflow.
         assert_eq!(windows.spread(3, 5, u64::MAX).unwrap(), windows.spread(3, 5, 50).unwrap());
         assert_eq!(windows.spread(0, 3, 0).unwrap().predicted, 0);
     }

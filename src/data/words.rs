@@ -1,24 +1,24 @@
-//! The words of a text, and how much of a sample is made of them.
+//! The words of a text, and the fraction of a sample's words that are among them.
 
 use std::collections::HashSet;
 
 use super::text::stream;
 use super::{DataError, Text};
 
-/// Shorter runs of letters are words too easily.
+/// Shorter runs of letters are words too often by chance.
 const SHORTEST: usize = 3;
 
-/// Longer runs are not language, and must not fill the memory.
+/// Longer runs are not language; the limit bounds memory.
 const LONGEST: usize = 64;
 
-/// The most words that are kept, about 8 MB of them: memory does not grow with the text.
+/// Maximum number of words kept, about 8 MB, so that memory does not grow with the text.
 const MOST: usize = 1 << 17;
 
-/// The distinct words of a text, the first 131,072 of them: runs of 3 to 64 ASCII letters, in lower case.
+/// The first 131,072 distinct words of a text. A word is a run of 3 to 64 ASCII letters, in lower case.
 pub struct Words(HashSet<Box<[u8]>>);
 
 impl Words {
-    /// Collects the words of `text`, read once through.
+    /// Collects the words of `text` in one pass.
     ///
     /// # Errors
     /// Those of [`Text::read_at`].
@@ -44,27 +44,27 @@ impl Words {
         Ok(Self(words))
     }
 
-    /// How many distinct words there are.
+    /// Number of distinct words.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no word at all.
+    /// Whether there are no words.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether `word`, in any case, is one of them.
+    /// Whether `word` is one of them, ignoring case.
     pub fn contains(&self, word: &[u8]) -> bool {
         self.0.contains(word.to_ascii_lowercase().as_slice())
     }
 
-    /// The share, from 0 to 1, of the runs of three letters or more in `sample` that are words.
+    /// The fraction, from 0 to 1, of the words in `sample` that are known. Every run of three or more letters counts as a word.
     ///
-    /// A run that touches the start or the end of the sample may be a piece of a longer one and is left out. A sample
-    /// with no run to judge has a share of 0.
+    /// A run at the start or end of the sample is left out, because it may be part of a longer word. A sample without words gives
+    /// 0.
     pub fn share(&self, sample: &[u8]) -> f64 {
-        // Splitting at every other byte puts the runs that touch an edge in the first and last piece.
+        // Splitting at every non-letter puts the runs at both ends into the first and last piece.
         let mut pieces = sample.split(|byte| !byte.is_ascii_alphabetic()).skip(1).peekable();
         let (mut runs, mut words) = (0_u64, 0_u64);
         while let Some(run) = pieces.next() {
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_word_across_pieces_is_whole() {
-        // The stream's pieces hold 65 536 bytes.
+        // The text is read in pieces of 65 536 bytes.
         for spaces in 65_530..=65_537 {
             let words = words(format!("{}forsooth!", " ".repeat(spaces)));
             assert!(words.len() == 1 && words.contains(b"forsooth"), "{spaces}");
@@ -137,7 +137,7 @@ mod tests {
             ("...The, CAT; 'Sat'!", 1.0),
             ("zzz zz zz zzz", 0.0),
         ] {
-            // Exact: each share is a quotient of small integers.
+            // Exact, because each result is a quotient of small integers.
             assert_eq!(words.share(sample.as_bytes()), share, "{sample:?}");
         }
     }
