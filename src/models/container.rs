@@ -1,8 +1,8 @@
-//! Our safetensors files: tensors by name, and one metadata entry `aft` of JSON with sorted keys. The bytes depend on the
-//! content alone, so that equal content is an equal file; a checksum over all of it tells a damaged one.
+//! The safetensors container of this crate: named tensors, and one metadata entry `aft` of JSON with sorted keys. Equal content
+//! gives equal bytes. A checksum over all content detects damage.
 //!
-//! The header ends with more spaces than its alignment needs. Other writers of safetensors drop them: a file without them and
-//! with another checksum was edited, and one with them was damaged.
+//! The header ends with extra spaces. Other safetensors writers drop them. So a file with a wrong checksum was edited if the
+//! spaces are missing, and damaged if they are there.
 
 use std::collections::HashMap;
 
@@ -12,16 +12,16 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 
-/// The version of the format.
+/// Format version.
 const VERSION: u32 = 1;
 
 /// The metadata key.
 const KEY: &str = "aft";
 
-/// The spaces at the end of the header, besides up to seven for its alignment.
+/// Number of extra spaces at the end of the header, besides up to seven for alignment.
 const SEAL: usize = 8;
 
-/// In the metadata: the version, and the checksum of everything else.
+/// Metadata field with the version and the checksum of everything else.
 const FORMAT: &str = "format";
 const CRC32: &str = "crc32";
 
@@ -50,9 +50,9 @@ impl Data<'_> {
     }
 }
 
-/// The bytes of a file of `tensors`, described by `header`, which serialises to an object.
+/// The bytes of a file with `tensors`; `header` must serialise to an object.
 pub(crate) fn write(header: &impl Serialize, tensors: &[Tensor<'_>]) -> Result<Vec<u8>> {
-    // A map of serde_json keeps its keys sorted.
+    // `serde_json` maps keep their keys sorted.
     let mut header = serde_json::to_value(header).map_err(|e| broken(e.to_string()))?;
     header[FORMAT] = VERSION.into();
     let views = tensors.iter().map(|Tensor { name, shape, data }| {
@@ -64,7 +64,7 @@ pub(crate) fn write(header: &impl Serialize, tensors: &[Tensor<'_>]) -> Result<V
     seal(header, views.collect::<Result<_>>()?)
 }
 
-/// The bytes of a file with its checksum.
+/// Adds the checksum and the extra spaces, and returns the bytes of the file.
 fn seal(mut header: serde_json::Value, views: Vec<(&str, TensorView<'_>)>) -> Result<Vec<u8>> {
     header[CRC32] = checksum(&header, views.iter().map(|(name, view)| (*name, view.data())).collect()).into();
     let metadata = HashMap::from([(KEY.to_owned(), header.to_string())]);
@@ -75,22 +75,22 @@ fn seal(mut header: serde_json::Value, views: Vec<(&str, TensorView<'_>)>) -> Re
     Ok(bytes)
 }
 
-/// Where the header of a file ends.
+/// Offset of the end of the header.
 fn header_end(bytes: &[u8]) -> Option<usize> {
     let length = u64::from_le_bytes(*bytes.first_chunk()?);
     usize::try_from(length).ok()?.checked_add(8).filter(|&end| end <= bytes.len())
 }
 
-/// Whether a file is as we wrote it, up to damage: no other program has written it since.
+/// Whether the extra spaces are there: no other program has written the file since.
 fn is_sealed(bytes: &[u8]) -> bool {
     header_end(bytes).is_some_and(|end| bytes[..end].ends_with(&[b' '; SEAL]))
 }
 
-/// A model's file whose tensors or metadata were edited by another program, made into a whole one: it gets the checksum of what
-/// it holds now. A file that was not edited stays as it is.
+/// Accepts a model file whose tensors or metadata another program has edited: writes a new checksum for the current content. An
+/// unedited file is returned unchanged.
 ///
 /// # Errors
-/// [`Error::Format`] if it is not a file of ours, or damaged.
+/// [`Error::Format`] if it is not a file of this crate, or damaged.
 pub fn accept_edited(bytes: Vec<u8>) -> Result<Vec<u8>> {
     if is_sealed(&bytes) {
         return Ok(bytes);
@@ -100,7 +100,7 @@ pub fn accept_edited(bytes: Vec<u8>) -> Result<Vec<u8>> {
     seal(fields.into(), tensors.iter().collect())
 }
 
-/// CRC-32 of the metadata without its checksum, then of all tensors' bytes in the order of their names.
+/// CRC-32 of the metadata without the checksum, then of all tensors' bytes in the order of their names.
 fn checksum(header: &serde_json::Value, mut tensors: Vec<(&str, &[u8])>) -> u32 {
     tensors.sort_unstable_by_key(|(name, _)| *name);
     let mut hasher = crc32fast::Hasher::new();
@@ -109,17 +109,17 @@ fn checksum(header: &serde_json::Value, mut tensors: Vec<(&str, &[u8])>) -> u32 
     hasher.finalize()
 }
 
-/// A file that was found to be one of ours, and whole.
+/// A file that was checked to be undamaged and in this crate's format.
 pub(crate) struct Container<'a> {
     tensors: SafeTensors<'a>,
     header: serde_json::Value,
 }
 
 impl<'a> Container<'a> {
-    /// Recognises the bytes of a file, and that they are as they were written.
+    /// Reads and checks the bytes of a file.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self> {
         let (json, mut fields, tensors) = parts(bytes)?;
-        // The checksum is one of values, and blind to spaces and to digits that a number does not need.
+        // The checksum covers parsed values, so it does not see changed spaces or redundant digits.
         if serde_json::to_string(&fields).ok() != Some(json) {
             return Err(changed(bytes, "its metadata is not as it was written"));
         }
@@ -135,7 +135,7 @@ impl<'a> Container<'a> {
         Ok(Self { tensors, header })
     }
 
-    /// The header that the file was written with.
+    /// Deserialises the file's header.
     pub(crate) fn header<T: DeserializeOwned>(&self) -> Result<T> {
         T::deserialize(&self.header).map_err(|e| broken(format!("its metadata is broken: {e}")))
     }
@@ -145,7 +145,7 @@ impl<'a> Container<'a> {
         self.tensors.names()
     }
 
-    /// The values of a tensor, all finite.
+    /// Values of an f32 tensor. Fails if one is not finite.
     pub(crate) fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let values: Vec<f32> = bytemuck::pod_collect_to_vec(self.data(name, Dtype::F32, shape)?);
         match values.iter().position(|v| !v.is_finite()) {
@@ -154,7 +154,7 @@ impl<'a> Container<'a> {
         }
     }
 
-    /// The words of a tensor.
+    /// Values of a u32 tensor.
     pub(crate) fn words(&self, name: &str, shape: &[usize]) -> Result<Vec<u32>> {
         Ok(bytemuck::pod_collect_to_vec(self.data(name, Dtype::U32, shape)?))
     }
@@ -169,7 +169,7 @@ impl<'a> Container<'a> {
     }
 }
 
-/// The metadata of a file of this version, as text and as fields, and its tensors.
+/// The metadata of a file of this version, as text and as fields, and the tensors.
 fn parts(bytes: &[u8]) -> Result<(String, Fields, SafeTensors<'_>)> {
     let foreign = |e| broken(format!("not a safetensors file: {e}"));
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(foreign)?;
@@ -194,7 +194,7 @@ fn parts(bytes: &[u8]) -> Result<(String, Fields, SafeTensors<'_>)> {
     }
 }
 
-/// The error of a file that is not as we wrote it.
+/// Error for a file that was edited or damaged.
 fn changed(bytes: &[u8], how: &str) -> Error {
     match is_sealed(bytes) {
         true => broken(format!("damaged: {how}")),
@@ -204,7 +204,7 @@ fn changed(bytes: &[u8], how: &str) -> Error {
     }
 }
 
-/// An error about the content of a file; who knows its path puts it in.
+/// An error about the content of a file; the caller adds the path.
 pub(crate) fn broken(message: String) -> Error {
     Error::Format { path: "model file".into(), message }
 }

@@ -1,11 +1,11 @@
-//! Batches on their way to the device: a ring of slots that the host fills ahead of the steps that read them.
+//! Batch upload: a ring of slots that the host fills ahead of the steps that read them.
 
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu};
 use crate::ops::nn::batch::{Batch, BatchLayout};
 use crate::ops::nn::train_state::TrainState;
 
-/// A ring of batches and the state that says which slot is next.
+/// A ring of batches, and the state that holds the next slot's number.
 #[derive(Debug)]
 pub(crate) struct Feed {
     layout: BatchLayout,
@@ -15,7 +15,7 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// Fails if the ring would exceed what the device grants.
+    /// Fails if the ring exceeds the limits of the device.
     pub(crate) fn check(gpu: &Gpu, rows: u32, vocabulary: u32, slots: u32) -> Result<()> {
         let needed = 4 * u64::from(slots) * u64::from(BatchLayout { rows, vocabulary }.words());
         let granted = gpu.caps().limits.max_storage_buffer_binding_size;
@@ -32,7 +32,7 @@ impl Feed {
         })
     }
 
-    /// A ring of `slots` batches of `rows` = B T rows; `state` starts on the device as given.
+    /// A ring of `slots` batches of `rows` = B T rows; the device state starts as `state`.
     pub(crate) fn new(gpu: &Gpu, rows: u32, vocabulary: u32, slots: u32, state: TrainState) -> Result<Self> {
         let layout = BatchLayout { rows, vocabulary };
         let data = gpu.storage("batches", 4 * u64::from(slots) * u64::from(layout.words()))?;
@@ -40,12 +40,12 @@ impl Feed {
         Ok(Self { layout, slots, data, state })
     }
 
-    /// The operand of operations that read micro-batch `micro` of a step.
+    /// The batch operand for micro-batch `micro` of a step.
     pub(crate) fn batch(&self, micro: u32) -> Batch<'_> {
         Batch { layout: self.layout, data: &self.data, slots: self.slots, state: &self.state, micro }
     }
 
-    /// Writes a batch into slot `number` modulo the ring, ahead of the next submission.
+    /// Writes a batch into slot `number` modulo the ring size, before the next submission.
     pub(crate) fn fill(&self, gpu: &Gpu, number: u64, tokens: &[u32], targets: &[u32]) -> Result<()> {
         let words = self.layout.pack(tokens, targets)?;
         let slot = number % u64::from(self.slots);
@@ -57,7 +57,7 @@ impl Feed {
     }
 }
 
-/// B T as a u32.
+/// B T as a u32; fails if it is too large.
 pub(crate) fn rows(batch: u32, length: u32) -> Result<u32> {
     batch.checked_mul(length).filter(|&rows| rows <= 1 << 28).ok_or_else(|| Error::LimitExceeded {
         what: "batch x length".into(),

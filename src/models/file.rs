@@ -1,4 +1,4 @@
-//! A model in a file of its own, and what it shares with a checkpoint: the names and shapes of its tensors, and the header.
+//! Model files, and what they share with checkpoints: tensor names and shapes, and the header.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::models::container::{Container, Data, Tensor, broken, write};
 use crate::models::language::{Language, LanguageConfig};
 use crate::nn::Spec;
 
-/// What the names of tensors begin with that only a run in training needs.
+/// Prefix of the tensors that only training needs.
 pub(crate) const TRAINING: &str = "train.";
 
 /// The header of a model's file and of a checkpoint.
@@ -17,16 +17,16 @@ pub(crate) const TRAINING: &str = "train.";
 pub(crate) struct Header {
     /// The model.
     pub(crate) language: LanguageConfig,
-    /// In a checkpoint: the run, as [`crate::train`] describes it.
+    /// In a checkpoint, the run as [`crate::train`] defines it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) train: Option<serde_json::Value>,
 }
 
 impl Header {
-    /// The header of a file, with a model that makes sense.
+    /// Reads and validates the header of a file.
     pub(crate) fn read(file: &Container<'_>) -> Result<Self> {
         let header: Self = file.header()?;
-        // Before anything is made by that number: a small file must not ask for much memory.
+        // Checked before allocating by `layers`: a small file must not request much memory.
         let (layers, tensors) = (header.language.layers, file.names().len());
         if layers as usize > tensors {
             return Err(broken(format!("it says {layers} layers and has {tensors} tensors")));
@@ -40,7 +40,7 @@ impl Language {
     /// The model as bytes of a safetensors file.
     ///
     /// # Errors
-    /// [`crate::Error::DeviceLost`] if the device went away.
+    /// [`crate::Error::DeviceLost`].
     pub async fn save(&self, gpu: &Gpu) -> Result<Vec<u8>> {
         let values = self.parameters.read(gpu).await?;
         let tensors = self.parameters.specs().iter().zip(&values);
@@ -48,19 +48,19 @@ impl Language {
         write(&Header { language: self.config.clone(), train: None }, &tensors)
     }
 
-    /// The configuration in the bytes of a model's file or of a checkpoint.
+    /// Reads the configuration from the bytes of a model file or checkpoint.
     ///
     /// # Errors
-    /// [`crate::Error::Format`] if it is not a model of ours.
+    /// [`crate::Error::Format`] if it is not a model of this crate.
     pub fn read_config(bytes: &[u8]) -> Result<LanguageConfig> {
         Ok(Header::read(&Container::read(bytes)?)?.language)
     }
 
-    /// The model in the bytes of a file or of a checkpoint, for inference on `rows` = B T rows. Nothing is allocated on the
-    /// device before all tensors were found right.
+    /// Loads a model file or checkpoint from its bytes, for inference on `rows` = B T rows. All tensors are checked before
+    /// anything is allocated on the device.
     ///
     /// # Errors
-    /// [`crate::Error::Format`] if a tensor is missing, unknown, of another shape or type, or not finite.
+    /// [`crate::Error::Format`] if a tensor is missing, unknown, not finite, or of the wrong shape or type.
     pub async fn load(gpu: &Gpu, bytes: &[u8], rows: u32) -> Result<Self> {
         let (config, values) = weights(bytes)?;
         config.check_limits(gpu, rows)?;
@@ -73,8 +73,8 @@ impl Language {
     }
 }
 
-/// What a model is made of, and its weights, in the bytes of its file or of a checkpoint: of each tensor the values, unpadded, in
-/// the order of the model's parameters.
+/// Reads configuration and weights from the bytes of a model file or checkpoint. The tensors are unpadded, in the order of the
+/// model's parameters.
 pub(crate) fn weights(bytes: &[u8]) -> Result<(LanguageConfig, Vec<Vec<f32>>)> {
     let file = Container::read(bytes)?;
     let Header { language: config, train } = Header::read(&file)?;
@@ -84,7 +84,7 @@ pub(crate) fn weights(bytes: &[u8]) -> Result<(LanguageConfig, Vec<Vec<f32>>)> {
     Ok((config, values))
 }
 
-/// Fails on a tensor that does not belong to the model, nor to a run in training.
+/// Fails on a tensor that belongs neither to the model nor to training.
 pub(crate) fn refuse_unknown(file: &Container<'_>, specs: &[Spec], training: bool) -> Result<()> {
     let known = |name: &str| (training && name.starts_with(TRAINING)) || specs.iter().any(|spec| spec.name == name);
     match file.names().into_iter().find(|name| !known(name)) {
@@ -93,12 +93,12 @@ pub(crate) fn refuse_unknown(file: &Container<'_>, specs: &[Spec], training: boo
     }
 }
 
-/// A tensor of the shape that `spec` says, under its name with a prefix.
+/// A tensor with the shape of `spec`; its name gets `prefix`.
 pub(crate) fn tensor<'a>(spec: &Spec, prefix: &str, values: &'a [f32]) -> Tensor<'a> {
     Tensor { name: format!("{prefix}{}", spec.name), shape: shape(spec), data: Data::F32(values) }
 }
 
-/// A tensor's shape in the file: a vector has one axis.
+/// The shape of a tensor in the file: a vector has one axis.
 pub(crate) fn shape(spec: &Spec) -> Vec<usize> {
     let [rows, cols] = [spec.rows as usize, spec.cols as usize];
     if rows == 1 { vec![cols] } else { vec![rows, cols] }

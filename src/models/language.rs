@@ -1,4 +1,5 @@
-//! The byte-level language model of the paper's Enwik8 experiment: learned positions, pre-LN blocks, a head over 256 bytes.
+//! The byte-level language model of the paper's Enwik8 experiment: learned position embeddings, pre-LN blocks, and an output head
+//! over 256 bytes.
 //!
 //! ```
 //! use aft_wgpu::form::Form;
@@ -29,10 +30,10 @@ use crate::ops::nn::batch::Batch;
 use crate::ops::nn::{cross_entropy, embedding};
 use crate::ops::{Builder, aft};
 
-/// Bytes are the tokens.
+/// Number of tokens: one for each byte.
 pub const VOCABULARY: u32 = 256;
 
-/// What a language model is made of.
+/// Configuration of a language model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LanguageConfig {
@@ -42,30 +43,30 @@ pub struct LanguageConfig {
     pub layers: u32,
     /// Channels, D.
     pub dim: u32,
-    /// Heads, H, which divide the channels (conv, attention); 1 for the others, as in the paper.
+    /// Heads, H (conv, attention): a divisor of D. Other variants have 1, as in the paper.
     pub heads: u32,
-    /// Window, s (local), or size of the kernel (conv).
+    /// Window s (local), or kernel size (conv).
     pub window: u32,
     /// Rank of the biases, R (full, local).
     pub rank: u32,
     /// Positions, T.
     pub length: u32,
-    /// Width of a perceptron's hidden layer, in D.
+    /// Width of an MLP's hidden layer, in units of D.
     pub mlp_ratio: u32,
-    /// Whether AFT's output is projected.
+    /// Whether AFT's output has a linear projection.
     pub projection: bool,
-    /// The probability that an element of a branch or of the embedding is dropped in training.
+    /// Dropout probability in training, for branches and the embedding.
     pub dropout: f32,
-    /// eps of the normalisations.
+    /// Epsilon of layer normalisation.
     pub norm_eps: f32,
 }
 
 impl LanguageConfig {
-    /// How many layers there may be.
+    /// Allowed number of layers.
     pub const LAYERS: RangeInclusive<u32> = 1..=1024;
-    /// How many channels there may be.
+    /// Allowed number of channels.
     pub const DIM: RangeInclusive<u32> = 1..=1 << 16;
-    /// How many positions there may be.
+    /// Allowed number of positions.
     pub const LENGTH: RangeInclusive<u32> = 1..=131_072;
 
     /// AFT-local-32, 12 layers of 512 (paper, Table 4).
@@ -85,8 +86,8 @@ impl LanguageConfig {
         }
     }
 
-    /// The model that an adapter trains in about two minutes: many steps of a small one on a processor, a larger one on a GPU.
-    /// The paper's dropout is for hundreds of epochs; a run of a few goes without.
+    /// The model that an adapter trains in about two minutes: small with many steps on a CPU, larger on a GPU. Without dropout:
+    /// the paper's value is for hundreds of epochs, these runs have only a few.
     pub fn for_adapter(class: AdapterClass) -> Self {
         let paper = Self { dropout: 0.0, ..Self::paper_enwik8() };
         match class {
@@ -98,10 +99,10 @@ impl LanguageConfig {
         }
     }
 
-    /// Fails on sizes that make no model.
+    /// Fails on invalid sizes.
     ///
     /// # Errors
-    /// [`Error::Config`] with the field and what it may be.
+    /// [`Error::Config`] with the field and its allowed values.
     pub fn validate(&self) -> Result<()> {
         let fail = |text: String| Err(Error::Config(text));
         for (name, value, range) in [
@@ -129,7 +130,7 @@ impl LanguageConfig {
         self.variant.form().map(|form| form.sized(window, Bias::Factors(rank), length))
     }
 
-    /// How many of the last keys a row sees through biases.
+    /// Number of most recent keys that a row reads through biases.
     pub(crate) fn reach(&self) -> u32 {
         match self.variant {
             Mixer::Aft(Form::Simple) | Mixer::Attention => 0,
@@ -138,7 +139,7 @@ impl LanguageConfig {
         }
     }
 
-    /// Numbers in all parameters.
+    /// Number of parameters.
     ///
     /// # Errors
     /// As [`LanguageConfig::validate`].
@@ -146,7 +147,7 @@ impl LanguageConfig {
         Ok(self.specs()?.iter().map(|s| u64::from(s.rows) * u64::from(s.cols)).sum())
     }
 
-    /// The tensors of the model.
+    /// Names, shapes and initial values of the model's tensors.
     pub(crate) fn specs(&self) -> Result<Vec<Spec>> {
         let mut declared = Declarations::default();
         Layers::declare(&mut declared, self)?;
@@ -154,8 +155,8 @@ impl LanguageConfig {
     }
 
     fn block(&self) -> BlockConfig {
-        // Each block adds two branches to the residual stream; their output layers start smaller, so that its variance stays
-        // the same at any depth.
+        // Each block adds two branches to the residual stream. Their output layers start smaller, so that its variance does not
+        // grow with depth.
         let std = 0.02f32.max(0.5 / (self.dim as f32).sqrt());
         let std_out = std / (2.0 * self.layers as f32).sqrt();
         let &Self { variant, dim, length, heads, window, rank, projection, mlp_ratio, norm_eps, .. } = self;
@@ -164,7 +165,7 @@ impl LanguageConfig {
     }
 }
 
-/// The layers of a model, by the ids of their parameters.
+/// The layers of a model, by parameter ids.
 #[derive(Debug)]
 pub(super) struct Layers {
     pub(super) token: ParameterId,
@@ -187,7 +188,7 @@ impl Layers {
             to.together([table("embedding.token", VOCABULARY), table("embedding.position", config.length)]);
         let blocks = (0..config.layers).map(|n| Block::declare(to, n, config.block())).collect::<Result<_>>()?;
         let norm = LayerNorm::declare(to, "norm", config.dim, config.norm_eps);
-        // Logits start small: the first loss is that of a uniform guess.
+        // Small initial logits: the first loss is that of a uniform guess.
         let head = Linear::declare(to, "head", config.dim, VOCABULARY, 0.02);
         Ok(Self { token, position, blocks, norm, head })
     }
@@ -198,26 +199,26 @@ const EMBEDDING_STD: f32 = 0.1;
 /// A language model on a device.
 #[derive(Debug)]
 pub struct Language {
-    /// What it is made of.
+    /// Configuration of the model.
     pub config: LanguageConfig,
     /// Its parameters.
     pub parameters: Parameters,
-    /// Where its planes live.
+    /// Storage of its planes: buffers or textures.
     pub placement: Placement,
     pub(super) layers: Layers,
 }
 
-/// Where the losses of a pass go.
+/// Destination of the losses of a pass.
 pub struct Losses<'a> {
     /// The loss of each row in nats, [B T] floats.
     pub rows: &'a Buffer,
-    /// Add to them instead of overwriting them.
+    /// Whether to add to them instead of overwriting.
     pub accumulate: bool,
 }
 
 impl Language {
-    /// A model whose parameters start from `seed`, or at 0; with `training` it has gradients and moments as well. `rows` = B T
-    /// decides where its planes live.
+    /// Creates a model with parameters initialised from `seed`, or 0 without one. With `training` it also has gradients and
+    /// moments. `rows` = B T decides the storage of planes.
     ///
     /// # Errors
     /// As [`LanguageConfig::validate`]; [`Error::LimitExceeded`].
@@ -230,8 +231,8 @@ impl Language {
         Ok(Self { config: config.clone(), parameters, placement, layers })
     }
 
-    /// Adds the forward pass and the losses of a batch; with `pass.keep` the backward pass, too. `scale` is what a row's loss
-    /// counts in the mean.
+    /// Records the forward pass and the losses of a batch; with `pass.keep` also the backward pass. `scale` is the weight of a
+    /// row's loss in the mean.
     ///
     /// # Errors
     /// As the operations.
@@ -249,7 +250,7 @@ impl Language {
         saved.zip(dlogits).map_or(Ok(()), |(saved, dlogits)| self.backward(pass, batch, saved, dlogits))
     }
 
-    /// Adds the forward pass and returns the logits [B T, 256].
+    /// Records the forward pass and returns the logits [B T, 256].
     ///
     /// # Errors
     /// As the operations.
@@ -276,7 +277,7 @@ impl Language {
         Ok((logits, head.map(|(norm, normal)| Saved { blocks: saved_blocks, norm, normal })))
     }
 
-    /// The logits of what the last block gives, and what the backward pass needs. Takes x.
+    /// The logits from the last block's output `x`, and the values saved for the backward pass.
     pub(super) fn head(&self, pass: &mut Pass<'_>, x: Plane) -> Result<(Plane, Option<SavedHead>)> {
         let Layers { norm, head, .. } = &self.layers;
         let (normal, saved) = norm.forward(pass, &x)?;
@@ -303,10 +304,10 @@ impl Language {
     }
 }
 
-/// What the backward pass of the head needs: of the norm before it, and what that gives.
+/// Values saved for the head's backward pass: those of the last norm, and its output.
 type SavedHead = (crate::nn::layer_norm::Saved, Plane);
 
-/// What the backward pass needs.
+/// Values saved for the backward pass.
 struct Saved {
     blocks: Vec<crate::nn::block::Saved>,
     norm: crate::nn::layer_norm::Saved,
@@ -319,8 +320,8 @@ impl LanguageConfig {
         gpu.placement(rows.max(self.length).max(widest))
     }
 
-    /// Fails if a plane of `rows` = B T rows, or a parameter, exceeds what a device grants, or no plan of AFT serves the
-    /// sizes; nothing is allocated.
+    /// Fails if a plane of `rows` = B T rows or a parameter exceeds the device's limits, or if no plan of AFT supports the sizes.
+    /// Allocates nothing.
     ///
     /// # Errors
     /// [`Error::LimitExceeded`] with the numbers.
@@ -333,7 +334,7 @@ impl LanguageConfig {
         let weight = 4 * u64::from(self.dim) * widest.max(VOCABULARY.into());
         let tables = 4 * u64::from(self.dim) * (u64::from(VOCABULARY) + u64::from(self.length));
         let (length, factors) = (u64::from(self.length), 8 * u64::from(self.length) * u64::from(self.rank));
-        // Of AFT-full a panel of rows is at hand at a time.
+        // AFT-full holds one panel of rows at a time.
         let (factors, band) = match self.variant {
             Mixer::Aft(Form::Simple | Form::Conv1d | Form::Conv2d) | Mixer::Attention => (0, 0),
             Mixer::Aft(Form::Local) if self.window < self.length => {

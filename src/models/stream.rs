@@ -1,5 +1,5 @@
-//! The language model over a stream of tokens: what it keeps between passes does not grow with what it has read, except for attention,
-//! whose keys and values have room for every position.
+//! Streaming inference of the language model. State between passes has a fixed size; only attention has a key-value cache for
+//! every position.
 
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Plane};
@@ -9,35 +9,35 @@ use crate::ops::Builder;
 use crate::ops::nn::cursor::{self, Cursor};
 use crate::ops::nn::stream_embedding::{self, TokenRing};
 
-/// What a stream keeps on the device: where it is, its latest tokens, and the state of each layer.
+/// Device state of a stream: its position, its latest tokens, and the state of each layer.
 #[derive(Debug)]
 pub struct LanguageStream {
     /// The [`Cursor`].
     pub cursor: Buffer,
-    /// The tokens from the origin on, with room for more than T.
+    /// Ring buffer of the tokens from the origin on, larger than T.
     pub tokens: TokenRing,
-    /// What each block keeps.
+    /// State of each block.
     pub blocks: Vec<BlockStream>,
 }
 
-/// A pass over the next tokens of a stream.
+/// Sizes of a pass over the next tokens of a stream.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamPass {
-    /// The most tokens of each sequence that it reads, C.
+    /// Maximum number of tokens read from each sequence, C.
     pub chunk: u32,
-    /// Tokens that it leaves to the next pass.
+    /// Number of tokens left for the next pass.
     pub leave: u32,
-    /// Tokens of each sequence that it makes.
+    /// Number of tokens generated for each sequence.
     pub made: u32,
 }
 
 impl Language {
-    /// What a stream of `sequences` keeps, at its start; the ring of tokens holds `ahead` more than the model has positions.
-    /// The builder's program, which is to run once before any pass, takes the biases from the weights: they must not change
-    /// while the stream lasts.
+    /// Creates the state of a stream of `sequences`, at its start. The token ring holds `ahead` tokens more than the model has
+    /// positions. Run the builder's program once before any pass: it copies biases from the weights, which must not change while
+    /// the stream is in use.
     ///
     /// # Errors
-    /// [`Error::Config`] for no sequence; [`Error::LimitExceeded`].
+    /// [`Error::Config`] if `sequences` is 0; [`Error::LimitExceeded`].
     pub fn open(&self, b: &mut Builder, sequences: u32, ahead: u32) -> Result<LanguageStream> {
         if sequences == 0 {
             return Err(Error::Config("a stream has at least one sequence".into()));
@@ -50,12 +50,12 @@ impl Language {
         Ok(LanguageStream { cursor, tokens: TokenRing { buffer, slots, sequences }, blocks })
     }
 
-    /// How many tokens are read again when the model's positions are full: T/2, and at least the last one.
+    /// Number of tokens read again when all positions are used: T/2, but at least 1.
     pub fn kept(&self) -> u32 {
         (self.config.length / 2).max(1)
     }
 
-    /// Adds a pass over the next tokens of a stream, and returns what the last block gives for them [N C, D].
+    /// Records a pass over the next tokens of a stream and returns the last block's output [N C, D].
     ///
     /// # Errors
     /// As the operations.
@@ -75,7 +75,7 @@ impl Language {
         Ok(x)
     }
 
-    /// Adds the logits [N C, 256] of what [`Language::stream`] returns. Takes x.
+    /// Records the logits [N C, 256] from the output `x` of [`Language::stream`].
     ///
     /// # Errors
     /// As the operations.
