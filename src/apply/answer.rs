@@ -1,4 +1,4 @@
-//! What a layer gives, as a safetensors file.
+//! Writes the results of a layer as a safetensors file.
 
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -9,11 +9,11 @@ use crate::error::{Error, Result};
 use crate::form::{Bias, SizedForm};
 
 impl Input {
-    /// The bytes of a file of `y` and, if dy was given, `dq`, `dk`, `dv` and `dw` or `dw_u` and `dw_v`: f32, each in the shape of
-    /// what it is of. There is no `dq` where there were no queries.
+    /// The bytes of a file with `y` and, if dy was given, `dq`, `dk`, `dv` and `dw` or `dw_u` and `dw_v`. All are f32, each in
+    /// the shape of the input that it belongs to. Without queries, there is no `dq`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the outcome is one of another layer.
+    /// [`Error::Shape`] if the outcome belongs to another layer.
     pub fn answer(&self, outcome: &Outcome<f32>) -> Result<Vec<u8>> {
         let problem = &self.problem;
         let (dims, keys) = (problem.dims, problem.key_dims());

@@ -1,4 +1,4 @@
-//! The biases of a layer on a device.
+//! Position biases of a layer on a device.
 
 use super::Problem;
 use crate::error::{Error, Result};
@@ -9,7 +9,7 @@ use crate::ops::aft::biases::{BiasGradient, Biases};
 use crate::ops::aft::dense::Rowed;
 use crate::ops::aft::taps::Taps;
 
-/// The biases of a problem on the device, and, where it is wanted, the place of their gradient.
+/// The biases of a problem on the device, with room for their gradients if needed.
 pub(crate) enum DeviceBias {
     None,
     Factors { factors: Box<[Weights; 2]>, gradients: Option<(Buffer, Gradient)> },
@@ -18,7 +18,7 @@ pub(crate) enum DeviceBias {
 }
 
 impl DeviceBias {
-    /// The parameters on the device, and room for their gradients if these are `wanted`.
+    /// Uploads the parameters; allocates their gradients if `wanted`.
     pub(crate) fn new(problem: &Problem, gpu: &Gpu, placement: Placement, wanted: bool) -> Result<Self> {
         let [shape, _] = problem.bias_shapes();
         let [rows, cols] = shape.map(|n| n as u32);
@@ -40,7 +40,7 @@ impl DeviceBias {
                 Ok(Self::Factors { gradients: gradients.transpose()?, factors: Box::new([u, v]) })
             }
             SizedForm::Full(_) | SizedForm::Local(..) => {
-                // Kernels read and write some rows at a time.
+                // Kernels access the matrix in slices of rows.
                 let w = gpu.sliced("biases", 4 * u64::from(rows) * u64::from(cols))?;
                 gpu.write(&w, 0, bytemuck::cast_slice(&problem.w[0]))?;
                 let gradients = wanted.then(|| nan(gpu, gpu.sliced(GRADIENT, w.size())?)).transpose()?;
@@ -63,7 +63,7 @@ impl DeviceBias {
         }
     }
 
-    /// The biases, as kernels take them.
+    /// The biases as an operand of kernels.
     pub(crate) fn biases<'a>(&'a self, problem: &Problem) -> Biases<'a> {
         match (self, problem.form) {
             (Self::Factors { factors, .. }, form) => {
@@ -86,7 +86,7 @@ impl DeviceBias {
         }
     }
 
-    /// The command that brings what kernels read up to date with what was written; none if that is the same.
+    /// The command that updates the kernels' copy after a write; none if there is no copy.
     pub(crate) fn refresh(&self) -> Option<Command> {
         match self {
             Self::Factors { factors, .. } => factors[0].refresh(),
@@ -117,7 +117,7 @@ impl DeviceBias {
         }
     }
 
-    /// Where kernels put the gradients, if there is room for them.
+    /// Where kernels store the gradients, if they are allocated.
     pub(crate) fn target(&self) -> Option<BiasGradient<'_>> {
         match self {
             Self::None => None,
@@ -129,7 +129,7 @@ impl DeviceBias {
         }
     }
 
-    /// The gradients that kernels have put there, as both parts of the problem's `w`.
+    /// Reads back the gradients, as both parts of the problem's `w`.
     pub(crate) async fn gradients(&self, problem: &Problem, gpu: &Gpu) -> Result<[Vec<f32>; 2]> {
         let shapes = problem.bias_shapes();
         let read = async |buffer: &Buffer, from: u64, bytes: u64| gpu.read::<f32>(buffer, from, bytes).await;
@@ -164,10 +164,10 @@ fn rowed(buffer: &Buffer, columns: u32) -> Rowed<'_> {
     Rowed { buffer, offset_bytes: 0, columns, stride: columns }
 }
 
-/// What the buffers of the gradients of biases are called in errors.
+/// Name of the gradient buffers in errors.
 const GRADIENT: &str = "gradient of the biases";
 
-/// The buffer, filled with NaN.
+/// Fills a buffer with NaN.
 fn nan(gpu: &Gpu, buffer: Buffer) -> Result<Buffer> {
     let words =
         usize::try_from(buffer.size() / 4).map_err(|_| Error::Config("biases beyond the address space".into()))?;

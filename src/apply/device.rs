@@ -1,4 +1,4 @@
-//! A layer on a device.
+//! Runs a layer on a device.
 
 use super::bias::DeviceBias;
 use super::{Gradients, Outcome, Problem};
@@ -11,9 +11,9 @@ use crate::ops::aft::{heads, qkv_cols};
 use crate::reference::Dims;
 
 impl Problem {
-    /// Where the planes of a layer are best kept that runs alone: as [`Gpu::placement`] says, but AFT-simple loads each element so
-    /// few times that Mesa's llvmpipe loses more by copies to textures than it gains. (SwiftShader gains; so does a model, whose
-    /// linear layers load the same planes.)
+    /// The best storage of planes for a layer that runs alone. This is [`Gpu::placement`], except for AFT-simple, which loads
+    /// each element so few times that on Mesa's llvmpipe copies to textures cost more than they gain. (On SwiftShader they pay
+    /// off, as they do in a model, whose linear layers load the same planes.)
     pub fn placement(&self, gpu: &Gpu) -> Placement {
         if self.form == SizedForm::Simple && gpu.caps().adapter.name.starts_with("llvmpipe") {
             return Placement::Buffer;
@@ -22,7 +22,7 @@ impl Problem {
         gpu.placement((b * t).max(qkv_cols(d as u32) as usize / 4) as u32)
     }
 
-    /// What the layer gives on a device, with planes where `placement` says. Outputs are NaN before the kernels store them.
+    /// Runs the layer on a device with planes in `placement`. Outputs are filled with NaN before kernels store them.
     ///
     /// # Errors
     /// As [`Problem::check`] and [`mix::forward`].
@@ -36,11 +36,11 @@ impl Problem {
     }
 }
 
-/// The planes of a problem, and the program that computes it.
+/// The planes of a problem and the program that computes it.
 struct Layer {
     program: crate::gpu::Program,
     out: Mixed,
-    /// The gradient of the projection: dq, dv and dk by heads, or of the plane qkv.
+    /// Gradient of the projection: dq, dv and dk by heads, or of the packed plane qkv.
     dx: Option<Plane>,
     bias: DeviceBias,
 }
@@ -96,7 +96,7 @@ impl Layer {
         Ok(Self { program: b.take_program(), out, dx, bias })
     }
 
-    /// Fails, with the output's name, where padding is not the 0 that later kernels read it as.
+    /// Reads the outputs. Fails, with the output's name, if padding is not 0, because later kernels rely on it.
     async fn read(&self, problem: &Problem, gpu: &Gpu) -> Result<Outcome<f32>> {
         let d = problem.dims.d;
         let [y] = unpadded(&self.out.y.read_padded(gpu).await?, [("y", d, d.next_multiple_of(4))])?;
@@ -111,7 +111,7 @@ impl Layer {
     }
 }
 
-/// Tensors that lie side by side in rows, without their padding; of each its name, its columns, and those with padding.
+/// Splits rows of side-by-side tensors and removes the padding. `parts` gives each name, its columns, and its padded columns.
 fn unpadded<const N: usize>(rows: &[f32], parts: [(&str, usize, usize); N]) -> Result<[Vec<f32>; N]> {
     let width: usize = parts.iter().map(|(.., padded)| padded).sum();
     let mut tensors = [const { Vec::new() }; N];
@@ -129,7 +129,7 @@ fn unpadded<const N: usize>(rows: &[f32], parts: [(&str, usize, usize); N]) -> R
     Ok(tensors)
 }
 
-/// A plane of NaN: what a kernel forgets shows.
+/// A plane of NaN, so that elements that a kernel does not store are noticed.
 pub(super) fn unwritten(gpu: &Gpu, rows: u32, cols: u32, placement: Placement) -> Result<Plane> {
     let plane = Plane::new(gpu, "output", rows, cols, placement)?;
     plane.fill(gpu, f32::NAN)?;
@@ -137,7 +137,7 @@ pub(super) fn unwritten(gpu: &Gpu, rows: u32, cols: u32, placement: Placement) -
 }
 
 impl Problem {
-    /// q, k and v side by side, each from a whole vec4 on: of AFT-conv in the order q, v, k.
+    /// q, k and v side by side in each row, each aligned to a vec4; for AFT-conv in the order q, v, k.
     pub(super) fn packed(&self) -> Vec<f32> {
         let mut packed = Vec::new();
         for row in 0..self.dims.b * self.dims.t {
@@ -149,7 +149,7 @@ impl Problem {
         packed
     }
 
-    /// dq, dk, dv out of the rows of a plane that is laid out so, with its padding.
+    /// dq, dk, dv from the padded rows of a plane with this layout.
     fn unpacked(&self, rows: &[f32]) -> Result<[Vec<f32>; 3]> {
         let names = if self.form.is_conv() { ["dq", "dv", "dk"] } else { ["dq", "dk", "dv"] };
         let mut parts = self.parts([&[]; 3]).map(|(_, cols, padded)| ("", cols, padded.next_multiple_of(4)));
@@ -161,7 +161,7 @@ impl Problem {
         Ok(gradients)
     }
 
-    /// Tensors in the order in which they lie side by side, with their columns, and those with padding.
+    /// The tensors in their order within a row, with their columns and padded columns.
     fn parts<'a>(&self, [q, k, v]: [&'a [f32]; 3]) -> [(&'a [f32], usize, usize); 3] {
         let (d, padded) = (self.dims.d, self.dims.d.next_multiple_of(4));
         if self.form.is_conv() {

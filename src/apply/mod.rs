@@ -1,7 +1,6 @@
-//! One layer of AFT on host data, in every form: on a device, and by the reference, to compare them with each other and with
-//! other frameworks.
+//! Applies one AFT layer of any form to host data, on a device and by the reference, to compare the two or another framework.
 //!
-//! A layer of AFT-local whose tensors lie in a file:
+//! Example: an AFT-local layer whose tensors are in a file:
 //!
 //! ```no_run
 //! use aft_wgpu::apply::Request;
@@ -33,19 +32,19 @@ use crate::error::{Error, Result, expect_count};
 use crate::form::{Bias, SizedForm};
 use crate::reference::Dims;
 
-/// The largest count of rows, channels or taps: columns of four planes side by side still fit into 32 bits.
+/// Maximum number of rows, channels or taps, so that the columns of four planes side by side fit into 32 bits.
 const LARGEST: usize = 1 << 28;
 
-/// A layer with its inputs, row-major.
+/// A layer and its inputs, row-major.
 #[derive(Debug, Clone)]
 pub struct Problem {
     /// B, T, D.
     pub dims: Dims,
-    /// Heads H of AFT-conv, which divide D. Other forms have one.
+    /// Heads H of AFT-conv, a divisor of D. Other forms have one.
     pub heads: usize,
     /// The form and its sizes.
     pub form: SizedForm,
-    /// Whether the sums end at t' = t.
+    /// Whether row t reads only keys t' <= t.
     pub causal: bool,
     /// Whether the output is gated by sigmoid(q).
     pub gated: bool,
@@ -55,33 +54,33 @@ pub struct Problem {
     pub k: Vec<f32>,
     /// Values [B, T, D].
     pub v: Vec<f32>,
-    /// The biases, of AFT-conv the kernel [H, S] or [H, S, S]; or both factors. What there is none of is empty.
+    /// The biases, or the kernel [H, S] or [H, S, S] of AFT-conv; or both factors. Unused parts are empty.
     pub w: [Vec<f32>; 2],
-    /// Which keys there are [B, T].
+    /// Mask [B, T]: true where there is a key.
     pub mask: Option<Vec<bool>>,
     /// The gradient of y [B, T, D], if gradients are wanted.
     pub dy: Option<Vec<f32>>,
 }
 
-/// What a layer gives.
+/// Outputs of a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome<T> {
-    /// [B, T, D].
+    /// Output [B, T, D].
     pub y: Vec<T>,
-    /// If dy was given.
+    /// Gradients, if dy was given.
     pub gradients: Option<Gradients<T>>,
 }
 
-/// Gradients, each in the shape of what it is of.
+/// Gradients, each in the shape of its input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gradients<T> {
-    /// Of the queries.
+    /// Gradient of the queries.
     pub dq: Vec<T>,
-    /// Of the keys.
+    /// Gradient of the keys.
     pub dk: Vec<T>,
-    /// Of the values.
+    /// Gradient of the values.
     pub dv: Vec<T>,
-    /// Of the biases, summed over B and 0 where they are not read.
+    /// Gradient of the biases, summed over B; 0 for biases that are not read.
     pub dw: [Vec<T>; 2],
 }
 
@@ -96,7 +95,7 @@ impl Problem {
         self.form.bias_shapes(self.dims.t, self.heads, self.causal)
     }
 
-    /// Fails where a size is beyond what kernels count with.
+    /// Fails if a size exceeds what kernels can count.
     fn check_range(&self) -> Result<()> {
         let Dims { b, t, d } = self.dims;
         let reach = self.form.window().unwrap_or(0);
@@ -113,7 +112,7 @@ impl Problem {
         }
     }
 
-    /// Fails unless every tensor has its shape and the sizes make a layer.
+    /// Fails unless every tensor has the right shape and the sizes are valid.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Config`], [`Error::LimitExceeded`].

@@ -1,10 +1,10 @@
-//! A layer as the equations are written, in f32: what the care for overflow and for long sums is held beside.
+//! The equations evaluated directly in f32, without protection against overflow and rounding. A baseline for the kernels.
 
 use super::Problem;
 use crate::reference::Dims;
 
 impl Problem {
-    /// y in f32 on the host: e^(k + w) and its sums as they stand, one term after the other.
+    /// y in f32 on the host: computes e^(k + w) and its sums directly, one term after the other.
     pub fn plain(&self) -> Vec<f32> {
         let Dims { b, t, d } = self.dims;
         let (layout, keys) = (self.layout(), self.key_dims());
@@ -30,7 +30,7 @@ impl Problem {
         y
     }
 
-    /// The entries of w, of factors their products.
+    /// The entries of w; if given as factors, their product.
     fn plain_biases(&self) -> Vec<f32> {
         let [first, second] = &self.w;
         let Some(rank) = self.rank() else { return first.clone() };

@@ -1,4 +1,4 @@
-//! A layer whose tensors lie in a safetensors file: which tensors there must be, and their shapes.
+//! Reads a layer from a safetensors file: checks which tensors it has, and their shapes.
 
 use super::Problem;
 use super::tensors::{Tensors, broken};
@@ -6,33 +6,33 @@ use crate::error::{Error, Result};
 use crate::form::{Bias, Form, SizedForm};
 use crate::reference::Dims;
 
-/// What the tensors of a file do not say about the layer.
+/// Settings of a layer that are not in its tensors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
     /// The form of AFT.
     pub variant: Form,
-    /// Whether the sums end at t' = t.
+    /// Whether row t reads only keys t' <= t.
     pub causal: bool,
-    /// The window s of AFT-local; T or more is the whole.
+    /// The window s of AFT-local; T or more covers everything.
     pub window: Option<usize>,
-    /// Rows and columns of the grid of AFT-conv in two dimensions.
+    /// Rows and columns of the image grid of 2-D AFT-conv.
     pub grid: Option<[usize; 2]>,
     /// Whether the output is gated by sigmoid(q).
     pub gated: bool,
 }
 
-/// A layer that was read from a file.
+/// A layer read from a file.
 #[derive(Debug, Clone)]
 pub struct Input {
     /// The layer.
     pub problem: Problem,
-    /// Whether the file has queries, which a layer without a gate does not need.
+    /// Whether the file has queries. A layer without a gate does not need them.
     pub(super) queries: bool,
-    /// The shape of `w` in the file, if it has one.
+    /// Shape of `w` in the file, if it is there.
     pub(super) w: Option<Vec<usize>>,
 }
 
-/// The tensors that a form may read.
+/// Names of the tensors that a form may read.
 fn reads(form: Form) -> &'static [&'static str] {
     match form {
         Form::Simple => &["q", "k", "v", "mask", "dy"],
@@ -42,7 +42,7 @@ fn reads(form: Form) -> &'static [&'static str] {
 }
 
 impl Request {
-    /// Fails unless the settings fit the variant.
+    /// Fails if the settings do not fit the form.
     ///
     /// # Errors
     /// [`Error::Config`].
@@ -71,11 +71,11 @@ impl Request {
         }
     }
 
-    /// The layer in the bytes of a file. What tensors hold is taken as it is: NaN and infinity too.
+    /// Reads the layer from the bytes of a file. Values are not checked: NaN and infinity are allowed.
     ///
     /// # Errors
-    /// As [`Request::check`]; [`Error::Format`] if a tensor is missing, unknown or has another type or shape than the others ask
-    /// for.
+    /// As [`Request::check`]; [`Error::Format`] if a tensor is missing, unknown, or has a type or shape that does not fit the
+    /// others.
     pub fn read(&self, bytes: &[u8]) -> Result<Input> {
         self.check()?;
         let tensors = Tensors::read(bytes)?;
@@ -155,7 +155,7 @@ struct Biases {
 }
 
 impl Problem {
-    /// The entries of a matrix [T, T] that a band reads, as that band. What lies before or behind the sequence is 0.
+    /// The band of a [T, T] matrix that AFT-local reads. Entries outside of the sequence are 0.
     fn band(&self, matrix: &[f32]) -> Vec<f32> {
         let layout = self.layout();
         let mut band = vec![0.0; layout.size()];
@@ -163,7 +163,7 @@ impl Problem {
         band
     }
 
-    /// The inverse: a matrix [T, T] that is 0 where the band does not reach.
+    /// The inverse: a [T, T] matrix that is 0 outside of the band.
     pub(super) fn matrix(&self, band: &[f32]) -> Vec<f32> {
         let mut matrix = vec![0.0; self.dims.t * self.dims.t];
         for_band(self, |entry, pair| matrix[pair] = band[entry]);
@@ -171,7 +171,7 @@ impl Problem {
     }
 }
 
-/// Calls `each` with an entry of the band and where it lies in a matrix [T, T], for all that lie in it.
+/// Calls `each` with the index of every band entry inside the matrix, and its index in the [T, T] matrix.
 fn for_band(problem: &Problem, mut each: impl FnMut(usize, usize)) {
     let (layout, t_count) = (problem.layout(), problem.dims.t);
     let (before, after) = layout.reach();

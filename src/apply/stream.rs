@@ -1,4 +1,4 @@
-//! A layer on a device that reads its tokens some at a time.
+//! Runs a layer on a device as a stream: a few tokens at a time.
 
 use super::Problem;
 use super::bias::DeviceBias;
@@ -12,7 +12,8 @@ use crate::ops::aft::{heads, local_stream, qkv_cols, simple_stream, stream};
 use crate::ops::nn::cursor::Cursor;
 
 impl Problem {
-    /// y [B, T, D] of the layer when it reads `chunk` tokens of each sequence at a time, the last time what is left. Nothing of dy.
+    /// y [B, T, D] of the layer, reading `chunk` tokens of each sequence at a time; the last chunk may be shorter. dy is not
+    /// used.
     ///
     /// # Errors
     /// [`Error::Config`] for a layer that is not causal, has a mask, no gate or a grid; as [`Problem::check`],
@@ -33,7 +34,7 @@ impl Problem {
         let mut all = vec![f32::NAN; self.dims.size()];
         for first in (0..time).step_by(chunk) {
             let count = chunk.min(time - first);
-            // What a pass does not read is NaN, and so is what it forgets to write.
+            // Unread inputs and outputs that are not stored stay NaN.
             let mut x = vec![f32::NAN; sequences * chunk * cols];
             for (n, to) in x.chunks_mut(chunk * cols).enumerate() {
                 to[..count * cols].copy_from_slice(&packed[(n * time + first) * cols..][..count * cols]);
@@ -53,11 +54,11 @@ impl Problem {
     }
 }
 
-/// A pass over the next tokens, and what it reads and writes.
+/// The program for the next tokens, and its inputs and outputs.
 struct Pass {
-    /// Makes the biases, once.
+    /// Prepares the biases; run once.
     biases: Program,
-    /// Reads the tokens of the cursor.
+    /// Processes the tokens at the cursor.
     program: Program,
     x: Plane,
     y: Plane,
@@ -85,7 +86,7 @@ impl Pass {
         }
         let y = unwritten(gpu, rows, channels, b.placement)?;
         let cursor = gpu.upload("cursor", &[Cursor::default()])?;
-        // What another stream has left must not matter.
+        // Filled with arbitrary values, because the state of an earlier stream must not matter.
         let left = |label, bytes: u64| gpu.upload(label, &vec![3e3f32; bytes as usize / 4]);
         let sums = &left("sums", stream::sums_bytes(sequences, channels))?;
         match &bias {

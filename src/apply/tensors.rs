@@ -1,16 +1,16 @@
-//! The tensors of a file by name, with errors that name what is missing, misshapen or unknown.
+//! Access to the tensors of a file by name. Errors name the tensor that is missing, misshapen or unknown.
 
 use safetensors::{Dtype, SafeTensors};
 
 use crate::error::{Error, Result};
 use crate::reference::Dims;
 
-/// The tensors of a file, by their names.
+/// The tensors of a file by name.
 pub(super) struct Tensors<'a> {
     file: SafeTensors<'a>,
 }
 
-/// The sizes of a shape with their letters.
+/// The axes of a shape: letter and size.
 pub(super) type Shape<'a> = [(&'a str, usize)];
 
 impl<'a> Tensors<'a> {
@@ -24,7 +24,7 @@ impl<'a> Tensors<'a> {
     }
 
     /// # Errors
-    /// A tensor that is not among those that `variant` reads.
+    /// [`Error::Format`] for a tensor that `variant` does not read.
     pub(super) fn check_names(&self, variant: &str, reads: &[&str]) -> Result<()> {
         let mut names = self.file.names();
         names.sort_unstable();
@@ -47,7 +47,7 @@ impl<'a> Tensors<'a> {
         })
     }
 
-    /// The shape of a tensor of f32 with N dimensions.
+    /// The shape of an f32 tensor with N dimensions.
     pub(super) fn shape<const N: usize>(&self, name: &str, letters: &str) -> Result<[usize; N]> {
         let expected = format!("F32 {letters}");
         let view = self.view(name, &expected)?;
@@ -57,7 +57,7 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    /// H, from the keys [B, T, H].
+    /// H, taken from the keys [B, T, H].
     pub(super) fn heads(&self, dims: Dims) -> Result<usize> {
         let [_, _, heads] = self.shape("k", "[B, T, H]")?;
         if heads == 0 || !dims.d.is_multiple_of(heads) {
@@ -67,12 +67,12 @@ impl<'a> Tensors<'a> {
         Ok(heads)
     }
 
-    /// A tensor of f32.
+    /// Values of an f32 tensor.
     pub(super) fn floats(&self, name: &str, shape: &Shape<'_>) -> Result<Vec<f32>> {
         self.data(name, &[Dtype::F32], shape).map(bytemuck::pod_collect_to_vec)
     }
 
-    /// Which keys there are.
+    /// The mask: true where there is a key.
     pub(super) fn mask(&self, b: usize, t: usize) -> Result<Vec<bool>> {
         let words = self.data("mask", &[Dtype::U8, Dtype::BOOL], &[("B", b), ("T", t)])?;
         match words.iter().position(|word| *word > 1) {
@@ -81,7 +81,7 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    /// The bytes of a tensor; the first of its possible types is the one that errors name.
+    /// The bytes of a tensor of one of `types`; errors name the first type.
     fn data(&self, name: &str, types: &[Dtype], shape: &Shape<'_>) -> Result<&[u8]> {
         let letters: Vec<_> = shape.iter().map(|(letter, size)| format!("{letter} = {size}")).collect();
         let expected = format!("{:?} [{}]", types[0], letters.join(", "));
@@ -95,7 +95,7 @@ fn misshapen(name: &str, expected: &str, dtype: Dtype, shape: &[usize]) -> Error
     broken(format!("the tensor {name} is {dtype:?} {shape:?}, expected {expected}"))
 }
 
-/// An error about the content of a file; who knows its path puts it in.
+/// An error about the content of a file; the caller adds the path.
 pub(super) fn broken(message: String) -> Error {
     Error::Format { path: "input".into(), message }
 }

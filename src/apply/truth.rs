@@ -1,11 +1,11 @@
-//! A layer by the reference, in f64.
+//! The reference result of a layer, in f64.
 
 use super::{Gradients, Outcome, Problem};
 use crate::form::SizedForm;
 use crate::reference::aft::{Inputs, Layout, band::Band, conv, factors, full::Dense, mix, simple::NoBias};
 
 impl Problem {
-    /// What the layer gives, by the reference.
+    /// Outputs and gradients by the reference.
     pub fn truth(&self) -> Outcome<f64> {
         let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
         let (q, k, v) = (wide(&self.q), wide(&self.k), wide(&self.v));
@@ -40,18 +40,18 @@ impl Problem {
         Outcome { y, gradients }
     }
 
-    /// The rank of the factors, if the biases are given as such.
+    /// Rank of the factorised biases, if any.
     pub fn rank(&self) -> Option<usize> {
         self.form.rank()
     }
 
-    /// Where the biases lie in the reference.
+    /// Layout of the biases in the reference.
     pub fn layout(&self) -> Box<dyn Layout> {
         layout(self.form, self.dims.t, self.heads, self.causal)
     }
 }
 
-/// Where the biases of a form lie in the reference.
+/// Layout of a form's biases in the reference.
 pub(crate) fn layout(form: SizedForm, t: usize, heads: usize, causal: bool) -> Box<dyn Layout> {
     match form {
         SizedForm::Simple => Box::new(NoBias),
