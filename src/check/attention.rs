@@ -1,4 +1,4 @@
-//! Problems of multi-head softmax attention, and their answers in units of the tolerance.
+//! Test problems of multi-head softmax attention, and errors of their results in units of the tolerance.
 
 use super::cases::{Values, normal};
 use super::exp::ExpError;
@@ -12,14 +12,14 @@ use crate::reference::Dims;
 use crate::reference::compare::widen;
 use crate::reference::nn::attention as reference;
 
-/// Attention on host data, with gradients.
+/// An attention layer with gradients, on host data.
 #[derive(Debug, Clone)]
 pub struct AttentionProblem {
     /// B, T and D.
     pub dims: Dims,
     /// Heads, H.
     pub heads: usize,
-    /// Whether a row sees keys up to its own only.
+    /// Whether a row reads only keys up to its own position.
     pub causal: bool,
     /// Queries [B, T, D].
     pub q: Vec<f32>,
@@ -29,7 +29,7 @@ pub struct AttentionProblem {
     pub v: Vec<f32>,
     /// Gradient of y [B, T, D].
     pub dy: Vec<f32>,
-    /// Which keys there are [B, T].
+    /// Mask [B, T]: true where there is a key.
     pub mask: Option<Vec<bool>>,
 }
 
@@ -37,13 +37,13 @@ pub struct AttentionProblem {
 pub type AttentionOutcome<F> = [Vec<F>; 4];
 
 impl AttentionProblem {
-    /// Standard normal values.
+    /// A problem with standard normal values.
     pub fn normal(dims: Dims, heads: usize, causal: bool) -> Self {
         let [q, k, v, dy] = [1, 2, 3, 4].map(|stream| normal(stream, dims.size()));
         Self { dims, heads, causal, q, k, v, dy, mask: None }
     }
 
-    /// The problem with values of a family, where scores take the part that keys and biases have in AFT: up to 1e4.
+    /// Replaces the values by those of a family. Scores, up to 1e4, take the role of AFT's keys and biases.
     pub fn with(mut self, values: Values) -> Self {
         let Dims { t, d, .. } = self.dims;
         let root = (d as f32 / self.heads as f32).sqrt();
@@ -76,7 +76,7 @@ impl AttentionProblem {
         self
     }
 
-    /// The problem with every third key masked, and the first of all, and what those hold made poison.
+    /// Masks the first and every third key, and fills the masked keys and values with poison.
     pub fn masked(mut self) -> Self {
         let Dims { b, t, d } = self.dims;
         let mask: Vec<bool> = (0..b * t).map(|i| i % 3 != 0).collect();
@@ -91,7 +91,7 @@ impl AttentionProblem {
         reference::Attention { dims: self.dims, heads: self.heads, causal: self.causal, mask: self.mask.as_deref() }
     }
 
-    /// What is true.
+    /// The reference result.
     pub fn truth(&self) -> AttentionOutcome<f64> {
         let [q, k, v, dy] = [&self.q, &self.k, &self.v, &self.dy].map(|values| widen(values));
         let y = reference::forward(&self.reference(), &q, &k, &v).y;
@@ -99,7 +99,7 @@ impl AttentionProblem {
         [y, dq, dk, dv]
     }
 
-    /// What a device gives.
+    /// Runs the problem on a device.
     ///
     /// # Errors
     /// As the operation.
@@ -135,7 +135,7 @@ impl AttentionProblem {
         self.dims.d.next_multiple_of(4)
     }
 
-    /// q, k and v of each row side by side, each from a whole vec4 on.
+    /// q, k and v side by side in each row, each aligned to a vec4.
     pub(crate) fn packed(&self) -> Vec<f32> {
         let mut packed = Vec::new();
         for row in 0..self.dims.b * self.dims.t {
@@ -147,7 +147,7 @@ impl AttentionProblem {
         packed
     }
 
-    /// q, k and v of rows; infinite where padding is not zero.
+    /// Splits packed rows into q, k and v. Values become infinite if padding is not zero.
     pub(crate) fn unpacked(&self, packed: &[f32]) -> [Vec<f32>; 3] {
         let mut parts: [Vec<f32>; 3] = Default::default();
         for row in packed.chunks(3 * self.third()) {
@@ -159,7 +159,7 @@ impl AttentionProblem {
         parts
     }
 
-    /// Holds what a device gave against the truth.
+    /// Compares a device's result with the reference.
     pub fn judge(&self, truth: &AttentionOutcome<f64>, outcome: &AttentionOutcome<f32>, exp: ExpError) -> Vec<Verdict> {
         let sizes = Sizes::of(self);
         let unit = sizes.allowed(self.reference().head_channels(), exp);
@@ -175,15 +175,15 @@ impl AttentionProblem {
     }
 }
 
-/// What errors are relative to: sums of magnitudes, where the results themselves may cancel.
+/// Scales for errors: sums of magnitudes, because the results themselves may cancel.
 struct Sizes {
-    /// Of y: the largest |v| of the channel and sequence. Of dq: the sum of p A |k| over the keys, where A, the sum of |dy| (|v| +
-    /// the largest |v|) over a head, is what p is multiplied by. Of dk and dv: the largest sum of p A |q|, and of p |dy|, over the
-    /// keys of a channel and sequence.
+    /// For y: the largest |v| of the channel and sequence. For dq: the sum of p A |k| over the keys, where A is the sum of |dy|
+    /// (|v| + the largest |v|) over a head. For dk and dv: the largest sum of p A |q| and of p |dy| over the keys of a channel
+    /// and sequence.
     parts: AttentionOutcome<f64>,
-    /// X: the largest sum of |q k| that a score is made of.
+    /// X: the largest sum of |q k| in a score.
     exponent: f64,
-    /// What a few hundred products below the smallest normal number may lose.
+    /// Absolute error that a few hundred underflowing products may cause.
     floor: f64,
 }
 
@@ -191,7 +191,7 @@ impl Sizes {
     fn of(problem: &AttentionProblem) -> Self {
         let reference = problem.reference();
         let dims = problem.dims;
-        // What is masked may be no number, and counts for nothing.
+        // Masked values may be NaN and count as 0.
         let magnitudes = |values: &[f32]| -> Vec<f64> {
             values.iter().map(|v| f64::from(v.abs())).map(|v| if v.is_finite() { v } else { 0.0 }).collect()
         };
@@ -223,17 +223,17 @@ impl Sizes {
         Self { parts, exponent, floor }
     }
 
-    /// The relative error allowed of a sum of weighted values. 32 roundings, and those of sums in blocks of 256, as for AFT. A score
-    /// of `channels` products is off by the rounding of its sum, at most (4 + channels / 16) eps X, in the forward pass and again in
-    /// the gradient's, whose exponents have L's as well; a weight is off by as much, relatively, and a mean by twice that. Weights of
-    /// exponents below -88 are 0.
+    /// Allowed relative error of a sum of weighted values: 32 roundings, plus those of sums in blocks of 256, as for AFT. The
+    /// rounding of a score, a sum of `channels` products, is at most (4 + channels / 16) eps X. It occurs in the forward pass and
+    /// again in the gradient, whose exponents also contain that of L. A weight has the same relative error, and a mean twice
+    /// that. Weights with exponents below -88 are 0.
     fn allowed(&self, channels: usize, exp: ExpError) -> f64 {
         let score = (4.0 + channels as f64 / 16.0) * self.exponent;
         f64::from(f32::EPSILON) * (96.0 + 2.0 * score) + 2.0 * exp.excused().at(self.exponent.min(88.0))
     }
 }
 
-/// For every element the largest value of its channel and sequence.
+/// For every element, the largest value of its channel and sequence.
 fn largest_over_time(dims: Dims, values: &[f64]) -> Vec<f64> {
     let chain = |i: usize| i / (dims.t * dims.d) * dims.d + i % dims.d;
     let mut largest = vec![0.0f64; dims.b * dims.d];

@@ -1,4 +1,4 @@
-//! Problems to check a device by: every form, with values from harmless to hostile.
+//! Test problems for checking a device: every form, with values from harmless to hostile.
 
 use crate::apply::Problem;
 use crate::form::{Bias, SizedForm};
@@ -14,13 +14,13 @@ pub enum Values {
     Wide,
     /// Keys that rise by 2 a position.
     Ramp,
-    /// One key of 1e4 in the middle, and every third bias -1e4 (of factors, every third entry of both).
+    /// One key of 1e4 in the middle; every third bias -1e4 (for factors, every third entry of both).
     Huge,
-    /// Keys and biases of 1e4 against each other.
+    /// Keys and biases of 1e4 with opposite signs.
     Opposed,
-    /// Values that are 1,000 + N(0, 1).
+    /// Values 1,000 + N(0, 1).
     Offset,
-    /// All the same.
+    /// All values equal.
     Constant,
     /// Denormals and zeros of both signs.
     Tiny,
@@ -38,19 +38,19 @@ pub const VALUES: [Values; 8] = [
     Values::Tiny,
 ];
 
-/// `len` standard normal numbers of a stream.
+/// `len` standard normal numbers from random stream `stream`.
 pub(crate) fn normal(stream: u32, len: usize) -> Vec<f32> {
     (0..len).map(|i| normal_pair([stream, 0x6368_6563, i as u32 / 2, 0])[i % 2] as f32).collect()
 }
 
-/// A problem of a form with standard normal values, gated, with gradients.
+/// A gated problem with standard normal values and gradients.
 pub fn problem(form: SizedForm, dims: Dims, heads: usize, causal: bool) -> Problem {
     let keys = if form.is_conv() { Dims { d: heads, ..dims } } else { dims };
     let [q, v, dy] = [1, 3, 4].map(|stream| normal(stream, dims.size()));
     let [first, second] = form.bias_shapes(dims.t, heads, causal);
     let mut w = [normal(5, first[0] * first[1]), normal(6, second[0] * second[1])];
     if let Some(rank) = form.rank() {
-        // Products of standard deviation 1.
+        // Scaled so that the products have standard deviation 1.
         let scale = (rank as f32).powf(-0.25);
         w.iter_mut().flatten().for_each(|w| *w *= scale);
     }
@@ -58,13 +58,13 @@ pub fn problem(form: SizedForm, dims: Dims, heads: usize, causal: bool) -> Probl
     Problem { dims, heads, form, causal, gated: true, q, k, v, w, mask: None, dy: Some(dy) }
 }
 
-/// The problem with values of a family.
+/// Replaces the values of a problem by those of a family.
 pub fn with(mut problem: Problem, values: Values) -> Problem {
     let keys = problem.key_dims();
     let position = |i: usize| i / keys.d % keys.t;
     let middle = keys.t / 2;
     let factors = problem.rank().is_some();
-    // Biases that are factors multiply: their roots are scaled.
+    // Factors are multiplied, so each gets the square root of the scale.
     let bias = |scale: f32| if factors { scale.sqrt() } else { scale };
     match values {
         Values::Normal => {}
@@ -101,7 +101,7 @@ pub fn with(mut problem: Problem, values: Values) -> Problem {
     problem
 }
 
-/// The problem with every third key masked, and what those hold made poison.
+/// Masks every third key, and fills the masked keys and values with poison.
 pub fn masked(mut problem: Problem) -> Problem {
     let dims = problem.dims;
     let mask: Vec<bool> = (0..dims.b * dims.t).map(|i| i % 3 != 0).collect();
@@ -113,11 +113,11 @@ pub fn masked(mut problem: Problem) -> Problem {
     problem
 }
 
-/// Every form, each line of the table of forms at least once: small sizes, odd where they may be.
+/// Every form, each row of the table of forms at least once, in small and often odd sizes.
 pub fn forms() -> Vec<(SizedForm, Dims, usize, bool)> {
     let dims = Dims { b: 2, t: 37, d: 6 };
     let grid = Dims { b: 2, t: 35, d: 6 };
-    // Several chunks of time; on a CPU a thread has several vec4s, of which some are beyond the last column.
+    // Several chunks of time. On a CPU, a thread has several vec4s, some of them past the last column.
     let wide = Dims { b: 1, t: 132, d: 100 };
     let mut all = Vec::new();
     for causal in [true, false] {

@@ -1,4 +1,5 @@
-//! How exact an adapter's exponential is (`shaders/check/exp.wgsl`). Every kernel of AFT rests on it, and drivers differ.
+//! Measures the accuracy of an adapter's exponential (`shaders/check/exp.wgsl`). Every AFT kernel depends on it, and drivers
+//! differ.
 
 use serde::Serialize;
 
@@ -18,43 +19,43 @@ kernel! {
     },
 }
 
-/// By how much an adapter's exp may be off: relative error base + slope |x|.
+/// Error bound of an adapter's exp: relative error base + slope |x|.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ExpError {
-    /// At 0.
+    /// Relative error at 0.
     pub base: f64,
-    /// For each nat of |x|.
+    /// Additional relative error for each nat of |x|.
     pub slope: f64,
 }
 
 impl ExpError {
-    /// What Vulkan allows, (3 + 2 |x|) ulp.
+    /// The bound that Vulkan requires, (3 + 2 |x|) ulp.
     pub const VULKAN: Self = Self { base: 3.0 * f32::EPSILON as f64, slope: 2.0 * f32::EPSILON as f64 };
 
-    /// Relative error at `x`.
+    /// Relative error bound at `x`.
     pub fn at(self, x: f64) -> f64 {
         self.base + self.slope * x.abs()
     }
 
-    /// The same, but no more than Vulkan allows: by an exponential that is none, nothing is excused.
+    /// The bound, limited to Vulkan's: a worse exponential is no excuse.
     pub fn excused(self) -> Self {
         Self { base: self.base.min(Self::VULKAN.base), slope: self.slope.min(Self::VULKAN.slope) }
     }
 }
 
-/// What was measured.
+/// Result of the measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Exponential {
-    /// A bound of the errors that were seen.
+    /// Bound on the measured errors.
     #[serde(flatten)]
     pub error: ExpError,
-    /// The largest error in units of what Vulkan allows, (3 + 2 |x|) ulp.
+    /// The largest error in units of Vulkan's bound, (3 + 2 |x|) ulp.
     pub of_vulkan: f64,
-    /// Where that was.
+    /// The argument with that error.
     pub at: f32,
 }
 
-/// Arguments that are tried, in [-80, 0]: multiples of 1/64, and as many between them.
+/// Number of tested arguments in [-80, 0]: multiples of 1/64, and one between each two.
 const SAMPLES: usize = 2 * 80 * 64;
 
 impl Exponential {
@@ -86,12 +87,12 @@ impl Exponential {
         Ok(Self::of(&x, &y))
     }
 
-    /// The bound of what was computed as the exponentials of `x`.
+    /// Fits the bound to `y`, the computed exponentials of `x`.
     fn of(x: &[f32], y: &[f32]) -> Self {
         let errors = x.iter().zip(y).map(|(&x, &y)| {
             let truth = f64::from(x).exp();
             let error = ((f64::from(y) - truth) / truth).abs();
-            // What is no number is infinitely wrong.
+            // NaN counts as an infinite error.
             (f64::from(x).abs(), if error.is_nan() { f64::INFINITY } else { error })
         });
         let mut this = Self { error: ExpError { base: 0.0, slope: 0.0 }, of_vulkan: 0.0, at: 0.0 };
@@ -110,13 +111,13 @@ impl Exponential {
         this
     }
 
-    /// Whether Vulkan, and WebGPU with it, would call it an exponential.
+    /// Whether the error is within Vulkan's bound, which WebGPU shares.
     pub fn conforms(&self) -> bool {
         self.of_vulkan <= 1.0
     }
 }
 
-/// The kernel, for the tests that compile them all.
+/// The kernel, for the tests that compile all kernels.
 pub(crate) fn catalogue() -> Vec<(&'static Kernel, Specialization)> {
     vec![(ExpKernel::KERNEL, Specialization::new(Placement::Buffer))]
 }

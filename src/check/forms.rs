@@ -1,4 +1,4 @@
-//! The table of forms: each with its gradients, over families of values, windows, sizes, masks and without a gate.
+//! Checks of all forms with gradients: families of values, windows, sizes, masks, with and without a gate.
 
 use super::cases::{VALUES, Values, masked, problem, with};
 use super::exp::ExpError;
@@ -11,19 +11,19 @@ use crate::form::{Bias, SizedForm};
 use crate::gpu::Gpu;
 use crate::reference::Dims;
 
-/// A line of the table: a form of AFT, causal or not, in the shapes that it may have.
+/// A row of the table: a form of AFT, causal or not, in several shapes.
 pub(super) struct Row {
-    /// The first of them is gone through with every family of values.
+    /// Shapes to check. The first is checked with every family of values.
     shapes: Vec<(SizedForm, Dims, usize)>,
     causal: bool,
 }
 
-/// Small and odd.
+/// Small and odd sizes.
 const SMALL: Dims = Dims { b: 2, t: 37, d: 6 };
-/// Several tiles and blocks of time.
+/// Several tiles and blocks along time.
 const LONG: Dims = Dims { b: 1, t: 300, d: 8 };
 
-/// Every line.
+/// All rows.
 pub(super) fn table() -> Vec<Row> {
     let mut rows = Vec::new();
     for causal in [true, false] {
@@ -52,7 +52,7 @@ pub(super) fn table() -> Vec<Row> {
 }
 
 impl Row {
-    /// Its form, as AFT-local, factorised, causal.
+    /// Name of the form, such as "AFT-local, factorised, causal".
     fn name(&self) -> String {
         let form = self.shapes[0].0;
         let how = if form.rank().is_some() { ", factorised" } else { "" };
@@ -60,7 +60,7 @@ impl Row {
         format!("{}{how}{end}", form.form().title())
     }
 
-    /// Goes through all of it.
+    /// Checks all shapes of the row.
     pub(super) async fn check(&self, gpu: &Gpu, exp: ExpError) -> Result<Line> {
         let mut line = Line::new(self.name());
         for (i, &(form, dims, heads)) in self.shapes.iter().enumerate() {
@@ -102,7 +102,8 @@ impl Row {
 }
 
 impl Plain {
-    /// Holds the plain evaluation of a family's problem against the truth, with nothing excused for exp: libm's is exact to rounding.
+    /// Compares the direct f32 evaluation of a problem with the reference. No error of exp is allowed: libm's is exact to
+    /// rounding.
     fn hold(&mut self, problem: &Problem, values: Values) {
         let problem = Problem { dy: None, ..problem.clone() };
         let outcome = Outcome { y: problem.plain(), gradients: None };

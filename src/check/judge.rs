@@ -1,33 +1,33 @@
-//! An outcome against the truth, in units of the tolerance.
+//! Compares a result with the reference, in units of the tolerance.
 
 use super::exp::ExpError;
 use super::sizes::Sizes;
 use crate::apply::{Outcome, Problem};
 use crate::reference::compare::worst;
 
-/// How far off an output is.
+/// Error of one output.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// y, dq, dk, dv, dw; of factors dw_u and dw_v.
+    /// y, dq, dk, dv or dw; for factors dw_u or dw_v.
     pub output: &'static str,
     /// The largest error in units of its tolerance; infinite if anything is not finite.
     pub ratio: f64,
-    /// The largest error relative to the largest sum of magnitudes that an element of the output is made of.
+    /// The largest error relative to the largest sum of magnitudes in an element.
     pub relative: f64,
 }
 
-/// Terms that a sum adds in one level.
+/// Terms in one block of a sum.
 const BLOCK: f64 = 256.0;
 
-/// The relative error allowed of a sum: rounding of sums of [`BLOCK`] terms, of K + w, of its exponential, and what the adapter's
-/// exp adds to that.
+/// Allowed relative error of a sum: rounding of sums of [`BLOCK`] terms, of K + w and of its exponential, plus the error of the
+/// adapter's exp.
 fn allowed(exponent: f64, exp: ExpError) -> f64 {
     f64::from(f32::EPSILON) * (32.0 + exponent + BLOCK / 4.0) + 2.0 * exp.excused().at(exponent)
 }
 
 impl Verdict {
-    /// Holds what a device gave against the truth, whose size is `size`; `tolerance(i)` is the absolute error that element i may
-    /// have.
+    /// Compares an output with the reference, whose magnitude is `size`. `tolerance(i)` is the allowed absolute error of element
+    /// i.
     pub fn of(output: &'static str, got: &[f32], truth: &[f64], size: f64, tolerance: impl Fn(usize) -> f64) -> Self {
         let error = got.iter().zip(truth).fold(0.0f64, |m, (got, truth)| m.max((f64::from(*got) - truth).abs()));
         let finite = got.len() == truth.len() && got.iter().all(|v| v.is_finite());
@@ -36,7 +36,7 @@ impl Verdict {
     }
 }
 
-/// Holds what a device gave against the truth.
+/// Compares all outputs of a problem with the reference.
 pub fn judge(problem: &Problem, truth: &Outcome<f64>, outcome: &Outcome<f32>, exp: ExpError) -> Vec<Verdict> {
     let sizes = Sizes::of(problem, truth);
     let (unit, floor) = (allowed(sizes.exponent, exp), sizes.floor);

@@ -4,47 +4,47 @@ use serde::Serialize;
 
 use super::judge::Verdict;
 
-/// The result for one form of AFT, or one operation of a model.
+/// The check result of one form of AFT or one other operation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
-    /// What was checked.
+    /// Name of the form or operation.
     pub name: String,
     /// The largest error in units of its tolerance: at most 1 passes. Infinite (JSON: null) if a result is not finite.
     pub ratio: f64,
-    /// Where values are normal, the largest error relative to the magnitudes that an output is a sum of.
+    /// For normal values, the largest error relative to the sum of magnitudes in an output.
     pub relative: f64,
     /// The output and the case that gave `ratio`.
     pub worst: String,
-    /// How many outputs were compared.
+    /// Number of outputs compared.
     pub outputs: usize,
-    /// The plain evaluation of y in f32; for forms of AFT over whole sequences.
+    /// The direct f32 evaluation of y, for forms of AFT over whole sequences.
     pub plain: Option<Plain>,
 }
 
-/// The equations evaluated as they are written, in f32 ([`crate::apply::Problem::plain`]).
+/// Accuracy of the equations evaluated directly in f32 ([`crate::apply::Problem::plain`]).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Plain {
-    /// The error of y for normal values, as [`Line::relative`].
+    /// The error of y for normal values, defined as [`Line::relative`].
     pub relative: f64,
-    /// Families of values for which y is beyond the tolerance, or not finite.
+    /// Number of value families for which y exceeds the tolerance or is not finite.
     pub wrong: usize,
-    /// Of so many.
+    /// Number of value families tried.
     pub families: usize,
 }
 
 impl Line {
-    /// A line without outputs.
+    /// A line without results.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), ratio: 0.0, relative: 0.0, worst: String::new(), outputs: 0, plain: None }
     }
 
-    /// Adds the verdicts on a case of normal values.
+    /// Adds the verdicts of a case with normal values.
     pub fn add(&mut self, case: &str, verdicts: &[Verdict]) {
         self.add_hostile(case, verdicts);
         self.relative = verdicts.iter().fold(self.relative, |m, verdict| m.max(verdict.relative));
     }
 
-    /// Adds the verdicts on a case whose values make f32 itself inexact.
+    /// Adds the verdicts of a case whose values make f32 itself inexact.
     pub fn add_hostile(&mut self, case: &str, verdicts: &[Verdict]) {
         for Verdict { output, ratio, .. } in verdicts {
             let ratio = if ratio.is_nan() { f64::INFINITY } else { *ratio };
@@ -56,7 +56,7 @@ impl Line {
         }
     }
 
-    /// Whether there was something to compare, and all of it was within its tolerance.
+    /// Whether there are results, and all are within their tolerance.
     pub fn passes(&self) -> bool {
         self.outputs > 0 && self.ratio <= 1.0
     }

@@ -1,5 +1,5 @@
-//! Whether a device computes AFT as it should: every kernel against its reference, in units of a tolerance that is made from the
-//! adapter's own exponential.
+//! Checks whether a device computes AFT correctly: every kernel against its reference, with tolerances that include the error of
+//! the adapter's own exponential.
 //!
 //! ```no_run
 //! use aft_wgpu::check::{Exponential, check};

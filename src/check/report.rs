@@ -1,4 +1,4 @@
-//! Every check of a device, one line each.
+//! The full check of a device, one line for each form or operation.
 
 use serde::Serialize;
 
@@ -8,24 +8,25 @@ use super::{forms, nn, streams};
 use crate::error::Result;
 use crate::gpu::Gpu;
 
-/// The results for a device.
+/// Check results of a device.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     /// The adapter.
     pub adapter: String,
-    /// Its exponential.
+    /// Accuracy of its exponential.
     pub exp: Exponential,
-    /// Every form of AFT, the causal ones over streams as well, attention, and the other operations of a model.
+    /// Results for every form of AFT, causal forms as streams, attention, and the other operations of a model.
     pub forms: Vec<Line>,
-    /// Whether all of them passed.
+    /// Whether all lines passed.
     pub passed: bool,
 }
 
-/// Checks a device: every form of AFT with its gradients, the causal ones over streams, attention, then the other operations of a
-/// model. `each` is called with every line as soon as it is there.
+/// Checks a device: every form of AFT with gradients, causal forms as streams, attention, then the other operations of a model.
+/// `each` is called with every line as soon as it is ready.
 ///
 /// # Errors
-/// [`crate::Error::DeviceLost`], [`crate::Error::OutOfMemory`], [`crate::Error::Rejected`]. A wrong result is no error: its line does not pass.
+/// [`crate::Error::DeviceLost`], [`crate::Error::OutOfMemory`], [`crate::Error::Rejected`]. A wrong result is not an error: its
+/// line does not pass.
 pub async fn check(gpu: &Gpu, exp: Exponential, mut each: impl FnMut(&Line)) -> Result<Report> {
     let mut lines = Vec::new();
     for form in forms::table() {

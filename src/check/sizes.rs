@@ -1,21 +1,21 @@
-//! What errors are relative to: sums of magnitudes, where the results themselves may cancel.
+//! Scales for errors: sums of magnitudes, because the results themselves may cancel.
 
 use crate::apply::{Outcome, Problem};
 use crate::reference::aft::{Inputs, factors, mix, sigmoid};
 
-/// For each output its allowed error, in units of the relative error of a sum.
+/// For each output, the absolute error that corresponds to a relative error of 1 in its sum.
 pub(super) struct Sizes {
-    /// The largest |v| of the channel and sequence: y is at most that.
+    /// The largest |v| of the channel and sequence, which bounds y.
     pub(super) y: Vec<f64>,
-    /// |dy| g (1 - g) times the same.
+    /// |dy| g (1 - g) times the largest |v|.
     pub(super) dq: Vec<f64>,
     /// The largest sum of p |G| (|v| + |R|) over the keys of a head and sequence.
     pub(super) dk: Vec<f64>,
     /// The largest sum of p |G| over the keys of a channel and sequence.
     pub(super) dv: Vec<f64>,
-    /// The sum of p |G| (|v| + |R|) over what an entry of the biases is summed over.
+    /// The sum of p |G| (|v| + |R|) over all terms of an entry of dw.
     pub(super) dw: [Vec<f64>; 2],
-    /// What underflow may cost anywhere: a gate of e^-87 stands for all smaller ones, times a value and dy.
+    /// Absolute error that underflow may cause: all smaller gates count as e^-87, times a value and dy.
     pub(super) floor: f64,
     /// X: the largest exponent, |K| + |w|.
     pub(super) exponent: f64,
@@ -30,7 +30,7 @@ fn largest(values: &[f64]) -> f64 {
 }
 
 impl Sizes {
-    /// In time O(B T T D).
+    /// Takes time O(B T T D).
     pub(super) fn of(problem: &Problem, truth: &Outcome<f64>) -> Self {
         let dims = problem.dims;
         let (q, k, v) = (wide(&problem.q), wide(&problem.k), wide(&problem.v));

@@ -1,4 +1,4 @@
-//! The causal forms over streams of tokens: read in pieces of odd sizes, they give what the whole sequence gives.
+//! Checks of the causal forms as streams: read in chunks of odd sizes, they must give the result of the whole sequence.
 
 use super::cases::{VALUES, Values, problem, with};
 use super::exp::ExpError;
@@ -11,17 +11,17 @@ use crate::form::{Bias, SizedForm};
 use crate::gpu::Gpu;
 use crate::reference::Dims;
 
-/// A form over a stream, in the shapes that it may have.
+/// A form, in several shapes.
 pub(super) struct Stream {
     forms: Vec<SizedForm>,
 }
 
-/// Small and odd, 5 tokens at a time.
+/// Small and odd sizes, 5 tokens at a time.
 const SMALL: (Dims, usize) = (Dims { b: 2, t: 37, d: 6 }, 5);
-/// Several spans of sums, 77 tokens at a time.
+/// Several spans of prefix sums, 77 tokens at a time.
 const LONG: (Dims, usize) = (Dims { b: 1, t: 300, d: 8 }, 77);
 
-/// Every line.
+/// All rows.
 pub(super) fn table() -> Vec<Stream> {
     let local = [(7, Bias::Factors(5)), (1, Bias::Dense), (36, Bias::Dense), (60, Bias::Dense)];
     let line = |forms| Stream { forms };
@@ -34,14 +34,14 @@ pub(super) fn table() -> Vec<Stream> {
 }
 
 impl Stream {
-    /// Goes through all of it.
+    /// Checks all shapes.
     pub(super) async fn check(&self, gpu: &Gpu, exp: ExpError) -> Result<Line> {
         let mut line = Line::new(format!("{}, stream", self.forms[0].form().title()));
         for (i, &form) in self.forms.iter().enumerate() {
             for (dims, chunk) in [SMALL, LONG] {
                 let heads = if form.is_conv() { 2 } else { 1 };
                 let plain = Problem { dy: None, ..problem(form, dims, heads, true) };
-                // The first of them is gone through with every family of values.
+                // The first shape is checked with every family of values.
                 let families = if i == 0 && dims == SMALL.0 { &VALUES[..] } else { &[Values::Normal] };
                 for &values in families {
                     hold(&mut line, gpu, exp, values, &with(plain.clone(), values), chunk).await?;

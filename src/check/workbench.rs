@@ -1,4 +1,4 @@
-//! Where a single kernel is tried: planes, parameters and gradients of one placement, and a program over them.
+//! Test bench for a single kernel: planes, parameters and gradients in one placement, and a program over them.
 
 use super::exp::ExpError;
 use crate::error::Result;
@@ -7,7 +7,7 @@ use crate::ops::nn::batch::{Batch, BatchLayout};
 use crate::ops::nn::train_state::TrainState;
 use crate::ops::{Builder, Gradient};
 
-/// Both storages of planes, the one that the device's tuning prefers first.
+/// Both placements of planes; the one that the device's tuning prefers comes first.
 pub(super) fn placements(gpu: &Gpu) -> [Placement; 2] {
     if gpu.tuning().textures {
         [Placement::Texture, Placement::Buffer]
@@ -16,30 +16,30 @@ pub(super) fn placements(gpu: &Gpu) -> [Placement; 2] {
     }
 }
 
-/// What kernels are tried with.
+/// Test bench for kernels.
 pub(crate) struct Bench {
-    /// Collects the kernels.
+    /// Records the kernels.
     pub(crate) b: Builder,
     /// The adapter's exponential.
     pub(crate) exp: ExpError,
 }
 
-/// The gradients of two parameters in one page.
+/// Gradients of two parameters in one page.
 pub(crate) struct Gradients {
-    /// For the kernel.
+    /// The gradients as an operand.
     pub(crate) target: Gradient,
     page: Page,
     parts: [Weights; 2],
 }
 
-/// A ring of two slots of which the second is the one in use; the first holds another batch.
+/// A ring of two slots. The second is in use; the first holds another batch.
 pub(crate) struct Ring {
     layout: BatchLayout,
     data: Buffer,
     state: Buffer,
 }
 
-/// The distance of tensors in a page: what an offset of a binding is a multiple of.
+/// Alignment of tensors in a page: that of binding offsets.
 const ALIGN: u64 = crate::gpu::ALIGN_BYTES;
 
 impl Bench {
@@ -52,19 +52,19 @@ impl Bench {
         Plane::upload(&self.b.gpu, "check", rows as u32, cols as u32, data, self.b.placement)
     }
 
-    /// A plane of NaN: what a kernel forgets shows.
+    /// A plane of NaN, so that elements that a kernel does not store are noticed.
     pub(crate) fn unwritten(&self, rows: usize, cols: usize) -> Result<Plane> {
         let plane = Plane::new(&self.b.gpu, "check", rows as u32, cols as u32, self.b.placement)?;
         plane.fill(&self.b.gpu, f32::NAN)?;
         Ok(plane)
     }
 
-    /// A parameter that holds `data` [rows, cols].
+    /// A parameter with `data` [rows, cols].
     pub(crate) fn weights(&self, rows: usize, cols: usize, data: &[f32]) -> Result<Weights> {
         Weights::upload(&self.b.gpu, "check", rows as u32, cols as u32, data, self.b.placement)
     }
 
-    /// Parameters of the shapes given, side by side in one page.
+    /// Parameters with the given shapes, in one page.
     pub(crate) fn page<const N: usize>(&self, parts: [([usize; 2], &[f32]); N]) -> Result<[Weights; N]> {
         let mut at = 0;
         let offsets = parts.map(|([rows, cols], _)| {
@@ -82,7 +82,7 @@ impl Bench {
         Ok(tensors)
     }
 
-    /// Room for the gradients of two parameters, NaN so far.
+    /// Gradients of two parameters, filled with NaN.
     pub(crate) fn gradients(&self, first: [usize; 2], second: [usize; 2]) -> Result<Gradients> {
         let bytes = |[rows, cols]: [usize; 2]| Weights::padded_bytes(rows as u32, cols as u32).next_multiple_of(ALIGN);
         let page = Page::new(&self.b.gpu, "gradients", bytes(first) + bytes(second), Placement::Buffer)?;
@@ -109,24 +109,24 @@ impl Bench {
         Ok(Ring { layout, data: gpu.upload("ring", &words)?, state: gpu.upload("state", &[state])? })
     }
 
-    /// Runs what was collected, and waits for it.
+    /// Runs the recorded kernels and waits for them.
     pub(crate) async fn run(&mut self) -> Result<()> {
         let mut recorder = Recorder::new(&self.b.gpu);
         recorder.run(&self.b.take_program()).await?;
         recorder.finish().await
     }
 
-    /// What a plane holds, without padding.
+    /// Reads a plane, without padding.
     pub(crate) async fn read(&self, plane: &Plane) -> Result<Vec<f32>> {
         plane.read(&self.b.gpu).await
     }
 
-    /// The first `len` floats of a buffer.
+    /// Reads the first `len` floats of a buffer.
     pub(crate) async fn floats(&self, buffer: &Buffer, len: usize) -> Result<Vec<f32>> {
         self.b.gpu.read(buffer, 0, 4 * len as u64).await
     }
 
-    /// What both gradients hold, without padding.
+    /// Reads both gradients, without padding.
     pub(crate) async fn read_gradients(&self, gradients: &Gradients) -> Result<[Vec<f32>; 2]> {
         let all = self.floats(&gradients.page.buffer, gradients.page.buffer.size() as usize / 4).await?;
         Ok(gradients.parts.each_ref().map(|w| {

@@ -1,4 +1,4 @@
-//! Updates of a page of parameters.
+//! AdamW updates of a page of parameters.
 
 use super::compare::{Case, EPS, largest, verdict, wide};
 use crate::check::cases::normal;
@@ -47,7 +47,8 @@ pub(super) async fn cases(bench: &mut Bench) -> Result<Vec<Case>> {
         let reference::Update { param, m, v } = &truth;
         truth = reference::step(&hyper, step, CLIP.into(), param, &wide(&values), m, v);
     }
-    // Moments forget: 1 / (1 - beta) roundings of their largest value. A step rounds the parameter and a move of lr.
+    // Rounding errors decay: a moment has 1 / (1 - beta) roundings of its largest value. A step rounds the parameter and a move
+    // of lr.
     let param_tolerance = f64::from(STEPS) * EPS * (2.5 + 16.0 * f64::from(LR));
     Ok(vec![(
         format!("{STEPS} steps of {vec4s} vec4s"),

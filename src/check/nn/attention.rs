@@ -1,4 +1,4 @@
-//! Multi-head softmax attention, causal or not, with its gradients: families of values, masks, heads of odd sizes.
+//! Multi-head softmax attention, causal or not, with gradients: families of values, masks, odd head sizes.
 
 use crate::check::attention::AttentionProblem;
 use crate::check::cases::{VALUES, Values};
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::reference::Dims;
 
-/// Goes through all of it.
+/// Checks all cases.
 pub(in crate::check) async fn check(gpu: &Gpu, exp: ExpError, causal: bool) -> Result<Line> {
     let mut line = Line::new(if causal { "attention, causal" } else { "attention" });
     let small = AttentionProblem::normal(Dims { b: 2, t: 37, d: 16 }, 2, causal);
@@ -17,10 +17,10 @@ pub(in crate::check) async fn check(gpu: &Gpu, exp: ExpError, causal: bool) -> R
         hold(&mut line, gpu, exp, &small.clone().with(values), values).await?;
     }
     hold(&mut line, gpu, exp, &small.masked(), Values::Normal).await?;
-    // Heads that begin within a vec4.
+    // Heads that start in the middle of a vec4.
     let odd = AttentionProblem::normal(Dims { b: 2, t: 37, d: 6 }, 3, causal);
     hold(&mut line, gpu, exp, &odd, Values::Normal).await?;
-    // Several strips of rows and panels of keys in every plan, with a maximum that stays and one that runs.
+    // Several chunks of rows and panels of keys under every plan, with a constant and with a changing maximum.
     let long = AttentionProblem::normal(Dims { b: 1, t: 1_100, d: 4 }, 1, causal);
     for values in [Values::Normal, Values::Ramp] {
         hold(&mut line, gpu, exp, &long.clone().with(values), values).await?;

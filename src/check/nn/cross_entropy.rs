@@ -1,4 +1,4 @@
-//! The loss of a row of logits, and its gradient.
+//! Cross-entropy loss of rows of logits, and its gradient.
 
 use super::compare::{Case, EPS, largest, verdict, whole, wide};
 use crate::check::cases::normal;
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::ops::nn::cross_entropy::{Gradient, Loss, forward};
 use crate::reference::nn::cross_entropy as reference;
 
-/// By what the gradient is multiplied.
+/// Factor of the gradient.
 const SCALE: f32 = 0.25;
 
 pub(super) async fn cases(bench: &mut Bench) -> Result<Vec<Case>> {
@@ -35,7 +35,7 @@ async fn case(bench: &mut Bench, m: usize, v: usize, size: f32) -> Result<Case> 
     forward(&mut bench.b, &args)?;
     bench.run().await?;
 
-    // Rounding of differences of logits, of the sum and of its logarithm; what counts has an exponent below log V and some.
+    // Rounding of logit differences, of the sum and of its logarithm. Terms that matter have exponents below about log V.
     let counts = (v as f64).ln() + 8.0;
     let exp = 2.0 * bench.exp.at(counts);
     let loss_unit = EPS * (16.0 + 2.0 * (v as f64).ln()) + exp;

@@ -1,4 +1,4 @@
-//! Where a stream is, pass by pass: a prompt, its continuation, and the start over when all positions are full.
+//! The position of a stream after each pass: a prompt, its continuation, and the restart when all positions are used.
 
 use super::compare::{Case, verdict};
 use crate::check::workbench::Bench;
@@ -18,7 +18,7 @@ pub(super) async fn cases(bench: &mut Bench) -> Result<Vec<Case>> {
     let (mut got, mut expected) = (Vec::new(), Vec::new());
     for pass in 0..PASSES {
         let random = |site, bound: u64| below([pass, site, 0x6375_7273, 0], bound) as u32;
-        // There is a token to read at each pass.
+        // Each pass has at least one token to read.
         let more = 1 + random(0, 3);
         (truth.end, here.end) = (truth.end + u64::from(more), here.end + more);
         let (chunk, leave, made) = (1 + random(1, 5), random(2, 2), random(3, 2));
@@ -33,6 +33,6 @@ pub(super) async fn cases(bench: &mut Bench) -> Result<Vec<Case>> {
         }
         expected.extend([truth.origin, position, rows, truth.end].map(|word| word as f64));
     }
-    // Words below 2^24 are numbers of both kinds.
+    // Words below 2^24 are exact in f32.
     Ok(vec![(format!("{PASSES} passes"), vec![verdict("cursor", &got, &expected, 0.5)])])
 }

@@ -1,4 +1,4 @@
-//! Dropout: which elements are kept is bit for bit that of the reference.
+//! Dropout: the kept elements are exactly those of the reference.
 
 use super::compare::{Case, EPS, largest, wide};
 use crate::check::cases::normal;
@@ -20,7 +20,7 @@ pub(super) async fn cases(bench: &mut Bench) -> Result<Vec<Case>> {
     let Mask { site, rate, .. } = mask;
     forward(&mut bench.b, &Dropout { x: &x, residual: None, state: Some(&state), site, rate, y: &y })?;
     bench.run().await?;
-    // A product and its factor round once each; a wrong choice is off by all of an element.
+    // The product and the factor round once each. A wrong choice is off by a whole element.
     let near = |i: usize| 2.0 * EPS * truth[i].abs() + f64::from(f32::MIN_POSITIVE);
     Ok(vec![(
         format!("[{rows}, {cols}]"),

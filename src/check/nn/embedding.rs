@@ -27,7 +27,7 @@ pub(super) async fn cases(bench: &mut Bench) -> Result<Vec<Case>> {
     backward(&mut bench.b, &args)?;
     bench.run().await?;
 
-    // Roundings of a random walk of at most `rows` steps, relative to its extent.
+    // Rounding of a random walk of at most `rows` steps, relative to its extent.
     let walk = 2.0 * EPS * (rows as f64).sqrt();
     let [d_token, d_position] = bench.read_gradients(&tables).await?;
     Ok(vec![(

@@ -16,6 +16,6 @@ pub(super) async fn cases(bench: &mut Bench) -> Result<Vec<Case>> {
     bench.run().await?;
     let partials = bench.floats(&partials, count as usize).await?;
     let norm = partials.iter().map(|p| f64::from(*p)).sum::<f64>().sqrt() as f32;
-    // Sums in blocks of 64 round by at most 64 + 64 units of squares that are all positive.
+    // Sums of positive squares in blocks of 64 have at most 64 + 64 roundings.
     Ok(vec![(format!("{vec4s} vec4s"), vec![verdict("norm", &[norm], &[truth], 64.0 * EPS * truth)])])
 }

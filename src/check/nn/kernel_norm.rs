@@ -1,4 +1,4 @@
-//! The re-parameterised kernel of AFT-conv (Eq. 8) and the gradients of raw, gamma and beta.
+//! The re-parameterised kernel of AFT-conv (Eq. 8), and the gradients of raw, gamma and beta.
 
 use super::compare::{Case, EPS, largest, verdict, wide};
 use crate::check::cases::normal;
@@ -49,7 +49,7 @@ async fn case(bench: &mut Bench, name: &str, raw: &[f32], gamma: &[f32], beta: &
     let out: Vec<f32> = out.chunks(padded).flat_map(|row| &row[..taps]).copied().collect();
     let page = bench.floats(&page, end as usize / 4).await?;
     let part = |w: &Weights| w.unpad(&page[w.offset_bytes as usize / 4..][..w.size_bytes() as usize / 4]);
-    // Rounding of the mean, relative to the deviation, and of sums of `taps` products.
+    // Rounding of the mean, relative to the standard deviation, and of sums of `taps` products.
     let spread = smallest_spread(raw, taps);
     let unit = EPS * (8.0 + taps as f64 / 4.0 + 4.0 * largest(&wide(raw)) / spread);
     let size = largest(&wide(gamma)) + largest(&wide(beta));
@@ -65,7 +65,7 @@ async fn case(bench: &mut Bench, name: &str, raw: &[f32], gamma: &[f32], beta: &
     ))
 }
 
-/// The smallest standard deviation of a head that is not 0; 1 if there is none.
+/// The smallest non-zero standard deviation of a head; 1 if there is none.
 fn smallest_spread(raw: &[f32], taps: usize) -> f64 {
     let spread = |head: &[f32]| {
         let mean = wide(head).iter().sum::<f64>() / taps as f64;

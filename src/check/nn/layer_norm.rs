@@ -1,4 +1,4 @@
-//! Layer normalisation with the gradient of its parameters and of its input.
+//! Layer normalisation, and the gradients of its input and parameters.
 
 use super::compare::{Case, EPS, largest, verdict, wide};
 use crate::check::cases::normal;
@@ -36,7 +36,7 @@ async fn case(bench: &mut Bench, rows: usize, cols: usize) -> Result<Case> {
     backward(&mut bench.b, &args)?;
     bench.run().await?;
 
-    // The spread of a row sets what f32 can tell of its normalised values; sums over rows round relative to what they reach.
+    // Rounding grows with the ratio of a row's magnitude to its deviation. Sums over rows round relative to their partial sums.
     let sharpness = 1.0 + largest(&x64) * largest(&truth.rstd) / 4.0;
     let unit = 4.0 * EPS * sharpness;
     let [dgamma, dbeta] = bench.read_gradients(&affine).await?;

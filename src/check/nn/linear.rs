@@ -1,4 +1,4 @@
-//! y = gelu(x W + bias) + residual, and the gradients of a layer whose input was itself a GELU.
+//! y = gelu(x W + bias) + residual, and the gradients of a layer whose input is the output of a GELU.
 
 use super::compare::{Case, EPS, largest, verdict, wide};
 use crate::check::cases::normal;
@@ -9,7 +9,7 @@ use crate::reference::nn::linear::{self as reference, Activation, Dims};
 
 pub(super) async fn cases(bench: &mut Bench) -> Result<Vec<Case>> {
     let mut all = Vec::new();
-    // Odd; whole tiles; several slices of rows.
+    // Odd sizes; whole tiles; several slices of rows.
     for [m, k, n] in [[65, 33, 130], [64, 64, 256], [2100, 12, 20]] {
         all.push(case(bench, Dims { m, k, n }).await?);
     }
@@ -40,8 +40,8 @@ async fn case(bench: &mut Bench, dims: Dims) -> Result<Case> {
     backward(&mut bench.b, &args)?;
     bench.run().await?;
 
-    // Rounding of a sum of `len` products of size `size`, whose partial sums reach the result. GELU's slope is at most 1.13, its
-    // own error 2.2e-7 of its argument and that of its slope 4e-7, besides the exponential in it. The partial sums of db reach what it is itself.
+    // Rounding of a sum of `len` products of magnitude `size`. GELU's slope is at most 1.13; its own error is 2.2e-7 of its
+    // argument, that of its slope 4e-7, plus that of exp. The partial sums of db are as large as db itself.
     let sum = |len: usize, size: f64| EPS * (4.0 + len as f64 / 16.0) * size;
     let (x_max, w_max, dy_max) = (largest(&x64), largest(&w64), largest(&dy64));
     let gelu = bench.exp.at(10.0);

@@ -1,5 +1,5 @@
-//! The other operations of a model, each at a shape or two against its reference. Tolerances are those of the kernel tests, with what
-//! the adapter's exponential adds where there is one.
+//! Checks of the other operations of a model, each in one or two shapes. Tolerances are those of the kernel tests, plus the error
+//! of the adapter's exponential if it is used.
 
 mod adamw;
 pub(super) mod attention;

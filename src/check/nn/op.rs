@@ -1,4 +1,4 @@
-//! The operations by name, each with its cases.
+//! The other operations by name, with their cases.
 
 use super::compare::Case;
 use super::{
@@ -28,7 +28,7 @@ pub(in crate::check) enum Op {
     Sample,
 }
 
-/// All of them.
+/// All operations.
 pub(in crate::check) const OPS: [Op; 12] = [
     Op::KernelNorm,
     Op::Linear,
@@ -45,7 +45,7 @@ pub(in crate::check) const OPS: [Op; 12] = [
 ];
 
 impl Op {
-    /// Checks it in both placements.
+    /// Checks the operation with planes in buffers and in textures.
     pub(in crate::check) async fn check(self, gpu: &Gpu, exp: ExpError) -> Result<Line> {
         let mut line = Line::new(self.name());
         for placement in placements(gpu) {

@@ -1,4 +1,4 @@
-//! Tokens that are drawn: those of the reference, where rounding does not decide.
+//! Sampling: the drawn tokens equal those of the reference, unless rounding could decide.
 
 use super::compare::{Case, verdict, wide};
 use crate::check::cases::normal;
@@ -10,11 +10,11 @@ use crate::ops::nn::stream_embedding::TokenRing;
 use crate::random::pcg4d;
 use crate::reference::nn::sample as reference;
 
-/// The number of the token that is drawn.
+/// The token number that selects the random draw.
 const NUMBER: u32 = 77;
 const SLOTS: u32 = 8;
 const SEED: [u32; 2] = [11, 12];
-/// As a share of the sum of weights: 256 roundings, and that of an exponent.
+/// Margin from a rounding tie, as a fraction of the sum of weights: 256 roundings, and that of an exponent.
 const DECIDED: f64 = 1e-4;
 
 pub(super) async fn cases(bench: &mut Bench) -> Result<Vec<Case>> {

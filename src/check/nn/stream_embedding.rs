@@ -1,4 +1,4 @@
-//! Embeddings of the next tokens of a stream, from the end of a ring over to its beginning.
+//! Embeddings of the next tokens of a stream, across the end of the ring buffer.
 
 use super::compare::{Case, EPS, verdict, whole, wide};
 use crate::check::cases::normal;
@@ -33,6 +33,6 @@ pub(super) async fn cases(bench: &mut Bench) -> Result<Vec<Case>> {
     let (chunk, position) = (t as u32, &positions);
     forward(&mut bench.b, &Forward { chunk, token: &token, position, tokens: &ring, cursor: &cursor, x: &x })?;
     bench.run().await?;
-    // One rounding of a sum of numbers below 8.
+    // One rounding of a sum with terms below 8.
     Ok(vec![(format!("{dims:?}"), vec![verdict("x", &bench.read(&x).await?, &truth, 6.0 * EPS)])])
 }

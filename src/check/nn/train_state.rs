@@ -1,4 +1,4 @@
-//! The end of a step: its norm, loss and learning rate, and what AdamW goes by.
+//! The end of a training step: gradient norm, loss, learning rate and AdamW's bias corrections.
 
 use super::compare::{Case, EPS, largest, verdict, wide};
 use crate::check::workbench::Bench;
@@ -18,7 +18,7 @@ pub(super) async fn cases(bench: &mut Bench) -> Result<Vec<Case>> {
         steps: SCHEDULE.steps,
     };
     let betas = (f64::from(BETAS.0), f64::from(BETAS.1));
-    // Steps in the warm-up and after it, of norms on both sides of the bound.
+    // Steps during and after the warm-up, with norms below and above the clipping limit.
     let norms: Vec<f32> = (0..24).map(|step| 0.2 * (1 + step % 11) as f32).collect();
     let (partials, losses) = (bench.buffer(&[0.0; 2])?, bench.buffer(&[0.0; 3])?);
     let state = bench.b.gpu.upload("state", &[TrainState::new(77)])?;
@@ -52,7 +52,7 @@ pub(super) async fn cases(bench: &mut Bench) -> Result<Vec<Case>> {
     let column = |of: fn(&Record) -> f32| records.iter().map(of).collect::<Vec<_>>();
     let norms = wide(&norms);
     let corrections: Vec<f32> = last.iter().flat_map(|state| [state.correction1, state.correction2]).collect();
-    // WGSL allows cos an error of 2^-11; errors of the corrections shrink by beta each step.
+    // WGSL allows cos an error of 2^-11. Errors of the bias corrections shrink by beta each step.
     let lr_tolerance = schedule.peak * 2.0f64.powi(-11);
     Ok(vec![(
         format!("{} steps", norms.len()),
