@@ -1,4 +1,4 @@
-//! One error type: what went wrong, what was expected and what was found, and what to do.
+//! The error type of this crate.
 
 use crate::data::DataError;
 use crate::printable::{Indented, Printable};
@@ -6,34 +6,33 @@ use crate::printable::{Indented, Printable};
 /// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong. The message says what was expected and what was found, and where a user can act, how.
-/// Control characters in what came from outside, such as the name of a file or tensor, are escaped. Programs tell errors
-/// apart by [`Error::kind`].
+/// Any error of this crate. The message says what was expected and what was found, and what a user can do. Control characters in
+/// external text, such as file and tensor names, are escaped. Programs tell errors apart by [`Error::kind`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No adapter answered.
+    /// No adapter was found.
     #[error(
         "no GPU adapter found (backends tried: {backends}). Install your GPU's Vulkan driver, or a software one \
          (Debian and Ubuntu: apt-get install mesa-vulkan-drivers)"
     )]
     NoAdapter {
-        /// The backends that were asked.
+        /// The backends that were tried.
         backends: String,
     },
-    /// No adapter has the index or name that was asked for.
+    /// No adapter has the requested index or name.
     #[error(
         "no adapter matches \"{}\"; there are: {}. `aft adapters` lists them",
         Printable(asked),
         Printable(available)
     )]
     UnknownAdapter {
-        /// What was asked for.
+        /// The requested adapter.
         asked: String,
         /// The adapters that exist, with their indices.
         available: String,
     },
-    /// The adapter refused to give a device.
+    /// The adapter did not provide a device.
     #[error("the adapter \"{}\" gives no device: {}. Try another with --adapter", Printable(adapter), Indented(reason))]
     NoDevice {
         /// The adapter's name.
@@ -51,69 +50,69 @@ pub enum Error {
         /// The driver's reason.
         reason: String,
     },
-    /// The device has no memory left.
+    /// The device is out of memory.
     #[error("out of GPU memory while {doing} ({asked_bytes} bytes asked for). Try a smaller batch, length or model")]
     OutOfMemory {
-        /// What was being done.
+        /// The operation that failed.
         doing: String,
-        /// Bytes asked for, as far as known.
+        /// Bytes requested, if known.
         asked_bytes: u64,
     },
-    /// A granted limit is too small for the job.
+    /// A limit of the device is too small.
     #[error("{what} needs {needed}, this device grants {granted} ({limit}). Try {advice}")]
     LimitExceeded {
-        /// The job.
+        /// The operation or object that exceeds it.
         what: String,
-        /// The limit's name.
+        /// Name of the limit.
         limit: &'static str,
-        /// What the job needs, in the limit's unit.
+        /// Value needed, in the unit of the limit.
         needed: u64,
-        /// What the device granted.
+        /// Value granted by the device.
         granted: u64,
-        /// A way out.
+        /// What the user can do.
         advice: String,
     },
-    /// A tensor has another shape than the operation needs.
+    /// A tensor has the wrong shape.
     #[error("{what}: expected {expected}, got {got}")]
     Shape {
-        /// The operation and tensor.
+        /// The operation and the tensor.
         what: String,
-        /// The shape needed.
+        /// Expected shape.
         expected: String,
-        /// The shape found.
+        /// Actual shape.
         got: String,
     },
-    /// The driver rejected a kernel or a command: a fault of this crate or of the driver.
+    /// The driver rejected a kernel or a command: a bug of this crate or of the driver.
     #[error("the driver rejected {doing}: {}. Please report this with the output of `aft adapters`", Indented(message))]
     Rejected {
-        /// What was being done; names the kernel where there is one.
+        /// The operation, with the kernel's name if there is one.
         doing: String,
         /// The driver's message.
         message: String,
     },
-    /// Training met numbers that are not finite, several steps in a row.
+    /// The gradient was not finite in several consecutive steps.
     #[error(
         "the gradient is not finite since step {step}; first such tensor: {tensor}. The weights are as they were before it. \
          Try a lower learning rate or a longer warm-up"
     )]
     NonFinite {
-        /// The first step of the row, from 0.
+        /// The first of these steps, counted from 0.
         step: u64,
         /// The first parameter whose gradient is not finite.
         tensor: String,
     },
-    /// A weight became infinite or no number although no gradient said so: one step can go too far.
+    /// A weight became infinite or NaN, although all gradients were finite. A single large step can cause this.
     #[error(
         "after step {step} the tensor {tensor} is not finite: training has diverged, and nothing is saved. Begin a new run \
          with a lower learning rate or a longer warm-up"
     )]
     Diverged {
-        /// Steps done.
+        /// Training steps completed.
         step: u32,
-        /// The first such tensor.
+        /// The first tensor that is not finite.
         tensor: String,
     },
-    /// Training is in the middle of a step, so that there is nothing to save or to go on from.
+    /// A step is incomplete, so training cannot be saved or continued.
     #[error(
         "{begun} steps were begun, and the device has not done all of them. Submit what was recorded; if a step failed, go on \
          from the last checkpoint"
@@ -122,36 +121,36 @@ pub enum Error {
         /// Steps that were recorded or run.
         begun: u32,
     },
-    /// A setting that makes no sense.
+    /// An invalid setting.
     #[error("{}", Printable(.0))]
     Config(String),
-    /// A file that holds something else than it should.
+    /// A file with invalid content.
     #[error("{}: {}", Printable(path), Printable(message))]
     Format {
-        /// The file.
+        /// Path of the file.
         path: String,
         /// What is wrong with it.
         message: String,
     },
-    /// A text that cannot be used.
+    /// An unusable text.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The operating system refused a file.
+    /// A file operation failed.
     #[error("{}: {source}", Printable(path))]
     Io {
         /// The file or folder.
         path: String,
-        /// The system's reason.
+        /// Error of the operating system.
         source: std::io::Error,
     },
 }
 
-/// Declares [`ErrorKind`] with a kind for each variant of [`Error`].
+/// Declares [`ErrorKind`] with one kind for each variant of [`Error`].
 macro_rules! kinds {
     ($($name:ident),* $(,)?) => {
-        /// What kind of error it is, for programs: it decides the exit code of `aft`, and is the property `kind` in JavaScript.
+        /// The kind of an error, for programs. It decides the exit code of `aft`, and is the property `kind` in JavaScript.
         ///
-        /// A `match` on it needs no wildcard: where a kind is added, the compiler names every place that it concerns.
+        /// A `match` on it needs no wildcard: when a kind is added, the compiler reports every `match` that lacks it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ErrorKind {
             $(#[doc = concat!("[`Error::", stringify!($name), "`].")] $name),*
@@ -161,14 +160,14 @@ macro_rules! kinds {
             /// Every kind.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// The name, as it is written here.
+            /// The name, such as `Shape`.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name)),* }
             }
         }
 
         impl Error {
-            /// What kind of error it is: the variant, except for a window of no bytes, which is a setting and no fault of a text.
+            /// The kind: that of the variant, except that a window of 0 bytes is a setting, not a text error.
             pub fn kind(&self) -> ErrorKind {
                 match self {
                     Self::Data(DataError::EmptyWindow) => ErrorKind::Config,
@@ -185,15 +184,15 @@ kinds! {
 }
 
 impl Error {
-    /// A shape error from anything that prints.
+    /// A shape error from any values with a text form.
     pub(crate) fn shape(what: impl Into<String>, expected: impl ToString, got: impl ToString) -> Self {
         Self::Shape { what: what.into(), expected: expected.to_string(), got: got.to_string() }
     }
 }
 
-/// A size that [`expect_shape`] compares and writes in a message. No other type is one: a message shows no `true` and no `Some(3)`.
+/// A size that [`expect_shape`] compares and prints. Only sizes implement it, so that a message never shows `true` or `Some(3)`.
 pub(crate) trait Extent: PartialEq {
-    /// As people read it.
+    /// The size as text.
     fn words(&self) -> String;
 }
 
@@ -208,14 +207,14 @@ macro_rules! numbers_are_extents {
 }
 numbers_are_extents!(u32, u64, usize);
 
-/// A matrix: `[rows, columns]`.
+/// Rows and columns of a matrix: `[rows, columns]`.
 impl<T: Extent> Extent for (T, T) {
     fn words(&self) -> String {
         format!("[{}, {}]", self.0.words(), self.1.words())
     }
 }
 
-/// The sizes of several operands: `8 and 8`.
+/// Sizes of several operands: `8 and 8`.
 impl<T: Extent, const N: usize> Extent for [T; N] {
     fn words(&self) -> String {
         self.each_ref().map(Extent::words).join(" and ")
@@ -227,13 +226,13 @@ pub(crate) fn expect_shape<T: Extent>(what: &str, expected: T, got: T) -> Result
     if expected == got { Ok(()) } else { Err(Error::shape(what, expected.words(), got.words())) }
 }
 
-/// Fails with [`Error::Shape`] unless there are `expected` of `units`, as "rows" or "numbers".
+/// Fails with [`Error::Shape`] unless `got == expected`; `units` is a word such as "rows" or "numbers".
 pub(crate) fn expect_count<T: Extent>(what: &str, units: &str, expected: T, got: T) -> Result<()> {
     let right = expected == got;
     if right { Ok(()) } else { Err(Error::shape(what, format!("{} {units}", expected.words()), got.words())) }
 }
 
-/// Fails with [`Error::Shape`] if there are fewer of `units` than `least`.
+/// Fails with [`Error::Shape`] if `got` is less than `least`; `units` as in [`expect_count`].
 pub(crate) fn expect_at_least<T: Extent + PartialOrd>(what: &str, units: &str, least: T, got: T) -> Result<()> {
     let enough = got >= least;
     if enough { Ok(()) } else { Err(Error::shape(what, format!("at least {} {units}", least.words()), got.words())) }
@@ -247,7 +246,7 @@ mod tests {
 
     use super::*;
 
-    /// Why the operating system refused.
+    /// An error of the operating system.
     fn refused() -> io::Error {
         io::Error::new(io::ErrorKind::PermissionDenied, "permission denied")
     }

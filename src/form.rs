@@ -1,4 +1,4 @@
-//! Which AFT: the paper's forms by name ([`Form`]), and with the sizes of their position biases ([`SizedForm`]).
+//! The forms of AFT in the paper: by name ([`Form`]), and with the sizes of their position biases ([`SizedForm`]).
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::{Error, Result};
 
-/// A form of AFT, by the name that commands, files and reports give it.
+/// A form of AFT, with its name in commands, files and reports.
 ///
 /// ```
 /// use aft_wgpu::form::Form;
@@ -24,7 +24,7 @@ pub enum Form {
     Full,
     /// AFT-local (Eq. 4): biases within a window.
     Local,
-    /// AFT-conv (Eq. 6) over a sequence: one kernel of biases a head.
+    /// AFT-conv (Eq. 6) over a sequence: one kernel of biases for each head.
     Conv1d,
     /// AFT-conv (Eq. 6) over an image grid.
     Conv2d,
@@ -34,7 +34,7 @@ impl Form {
     /// Every form.
     pub const ALL: [Self; 5] = [Self::Simple, Self::Full, Self::Local, Self::Conv1d, Self::Conv2d];
 
-    /// Its name: `simple`, `full`, `local`, `conv1d` or `conv2d`.
+    /// The name: `simple`, `full`, `local`, `conv1d` or `conv2d`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Simple => "simple",
@@ -45,12 +45,12 @@ impl Form {
         }
     }
 
-    /// Its name in a model of sequences: `conv` for `conv1d`. Both names are read everywhere.
+    /// The name in sequence models: `conv` for `conv1d`. Both are accepted everywhere.
     pub fn short_name(self) -> &'static str {
         if self == Self::Conv1d { "conv" } else { self.name() }
     }
 
-    /// Its name in a title: AFT-local, AFT-conv 1-D.
+    /// The name in titles, such as "AFT-local" or "AFT-conv 1-D".
     pub fn title(self) -> String {
         match self {
             Self::Conv1d => "AFT-conv 1-D".into(),
@@ -59,13 +59,13 @@ impl Form {
         }
     }
 
-    /// Whether keys belong to heads.
+    /// Whether keys have heads instead of channels.
     pub fn is_conv(self) -> bool {
         matches!(self, Self::Conv1d | Self::Conv2d)
     }
 
-    /// The form with its sizes: a window s or the size S of a kernel, how biases are given, and columns of an image grid. A form
-    /// takes of these what it has.
+    /// The form with sizes: the window s or kernel size S, the representation of biases, and the columns of an image grid. Sizes
+    /// that the form does not have are ignored.
     pub fn sized(self, window: usize, bias: Bias, columns: usize) -> SizedForm {
         match self {
             Self::Simple => SizedForm::Simple,
@@ -131,16 +131,16 @@ pub enum SizedForm {
     Local(usize, Bias),
     /// AFT-conv over a sequence (Eq. 6), with a kernel of size S.
     Conv1d(usize),
-    /// AFT-conv over an image grid (Eq. 6), with a kernel of S x S; then the columns of the grid.
+    /// AFT-conv over an image grid (Eq. 6): kernel size S (S x S), then the columns of the grid.
     Conv2d(usize, usize),
 }
 
-/// How the biases of AFT-full and AFT-local are given.
+/// Representation of the biases of AFT-full and AFT-local.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bias {
-    /// As themselves: [T, T]; for AFT-local as a band, [T, s] if it is causal, else [T, 2 s - 1].
+    /// The biases themselves: [T, T]; for AFT-local a band [T, s] if causal, otherwise [T, 2 s - 1].
     Dense,
-    /// As factors [T, R] of rows and keys (Eq. 7), by their rank R.
+    /// Factors [T, R] for rows and keys (Eq. 7), with rank R.
     Factors(usize),
 }
 
@@ -156,12 +156,12 @@ impl SizedForm {
         }
     }
 
-    /// Whether keys belong to heads.
+    /// Whether keys have heads instead of channels.
     pub fn is_conv(self) -> bool {
         self.form().is_conv()
     }
 
-    /// The window s, or the size S of the kernel.
+    /// The window s, or the kernel size S.
     pub fn window(self) -> Option<usize> {
         match self {
             Self::Simple | Self::Full(_) => None,
@@ -169,7 +169,7 @@ impl SizedForm {
         }
     }
 
-    /// The rank R, if the biases are given as factors.
+    /// The rank R, if the biases are factorised.
     pub fn rank(self) -> Option<usize> {
         match self {
             Self::Full(Bias::Factors(rank)) | Self::Local(_, Bias::Factors(rank)) => Some(rank),
@@ -177,7 +177,7 @@ impl SizedForm {
         }
     }
 
-    /// Rows and columns of both parts of the biases; a part that there is not is [0, 0].
+    /// Rows and columns of both parts of the biases; an absent part is [0, 0].
     pub fn bias_shapes(self, time: usize, heads: usize, causal: bool) -> [[usize; 2]; 2] {
         match self {
             Self::Simple => [[0, 0]; 2],
@@ -191,7 +191,7 @@ impl SizedForm {
     }
 }
 
-/// As results of the benchmark name it: `local`, `local factorised`.
+/// The name in benchmark results: `local`, `local factorised`.
 impl fmt::Display for SizedForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.form(), if self.rank().is_some() { " factorised" } else { "" })
@@ -203,7 +203,7 @@ impl fmt::Display for SizedForm {
 mod tests {
     use super::*;
 
-    /// Model files, run configs, command lines and committed results hold these names.
+    /// These names occur in model files, run configurations, command lines and committed results.
     #[test]
     fn names_are_those_of_files_and_commands() {
         for (form, name) in Form::ALL.into_iter().zip(["simple", "full", "local", "conv1d", "conv2d"]) {

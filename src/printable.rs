@@ -1,16 +1,16 @@
-//! Text that came from outside (names of files, tensors and adapters, messages of drivers), made safe to print: it can neither
-//! control a terminal nor look like a message of its own.
+//! Makes external text (file, tensor and adapter names, driver messages) safe to print: it cannot control the terminal or imitate
+//! a message of this program.
 
 use std::fmt::{self, Display, Formatter, Write};
 
-/// A value on one line: control characters (not the tab), line ends among them, and characters that reorder a line are escaped as in JSON.
+/// Prints a value on one line. Control characters except tab, line ends and characters that reorder text are escaped as in JSON.
 pub struct Printable<T>(pub T);
 
-/// A value on one or more lines: as [`Printable`], but line ends stay, and lines after the first are indented.
+/// Prints a value on one or more lines: like [`Printable`], but line ends are kept and lines after the first are indented.
 pub struct Indented<T>(pub T);
 
-/// A value whose lines all stand for themselves, as those of a table: as [`Printable`], but line ends stay. JSON stays the
-/// same JSON.
+/// Prints a value of independent lines, such as a table: like [`Printable`], but line ends are kept. JSON remains valid and
+/// unchanged.
 pub struct Lines<T>(pub T);
 
 impl<T: Display> Display for Printable<T> {
@@ -53,7 +53,7 @@ impl<W: Write> Write for Escape<'_, W> {
     }
 }
 
-/// Control characters but the tab, line separators, and marks that change the direction of text; all below U+10000.
+/// Control characters except tab, line separators, and marks that change the direction of text. All are below U+10000.
 fn is_escaped(c: char) -> bool {
     (c.is_control() && c != '\t')
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(Printable(name).to_string(), one);
         assert_eq!(Indented(name).to_string(), one.replace("\\n", "\n  "));
         assert_eq!(Lines(name).to_string(), one.replace("\\n", "\n"));
-        // What is split among writes is escaped all the same, and what is escaped stays.
+        // Text split over several writes is escaped, and escaped text is not escaped again.
         assert_eq!(Printable(format_args!("{}{}", "\u{1b}", Printable("\u{1b}"))).to_string(), "\\u001b\\u001b");
     }
 
