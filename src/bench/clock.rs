@@ -1,4 +1,4 @@
-//! What time is measured with: timestamp queries where they are granted and make sense, else the host's clock over submissions.
+//! The clock for timings: timestamp queries if the device has reliable ones, otherwise the host's clock around submissions.
 
 use web_time::Instant;
 
@@ -7,24 +7,24 @@ use crate::error::Result;
 use crate::gpu::stamps::{self, Stamps};
 use crate::gpu::{Clock, Command, Gpu, Program, timed};
 
-/// Steps of the clock that a measurement lasts.
+/// Minimum length of a measurement, in steps of the clock.
 const STEPS: f64 = 50.0;
-/// Seconds that a measurement by the host's clock lasts at least, in which a submission's own cost is small.
+/// Minimum seconds of a measurement by the host's clock, so that the submission overhead is small.
 const WALL_S: f64 = 0.01;
 
-/// A clock that was tried.
+/// A tested clock.
 pub(super) struct Stopwatch {
     gpu: Gpu,
-    /// None: the host's clock.
+    /// Timestamp queries; none for the host's clock.
     stamps: Option<Stamps>,
-    /// The smallest step in seconds.
+    /// The smallest step, in seconds.
     resolution_s: f64,
-    /// Why timestamps are not used, where the device has them.
+    /// Why timestamps are not used although the device has them.
     note: Option<String>,
 }
 
 impl Stopwatch {
-    /// Tries the device's timestamps.
+    /// Tests the device's timestamps.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`], [`crate::Error::DeviceLost`].
@@ -40,12 +40,12 @@ impl Stopwatch {
         Ok(this)
     }
 
-    /// The host's clock alone, for what has no timestamps around it.
+    /// The host's clock, for work that timestamps cannot surround.
     pub(super) fn of_host(gpu: &Gpu) -> Self {
         Self { gpu: gpu.clone(), stamps: None, resolution_s: wall_resolution(), note: None }
     }
 
-    /// Which clock it is.
+    /// The kind of the clock.
     pub(super) fn clock(&self) -> Clock {
         if self.stamps.is_some() { Clock::Timestamp } else { Clock::Wall }
     }
@@ -58,22 +58,22 @@ impl Stopwatch {
         }
     }
 
-    /// Its smallest step in seconds.
+    /// The smallest step, in seconds.
     pub(super) fn resolution_s(&self) -> f64 {
         self.resolution_s
     }
 
-    /// Why timestamps are not used, where the device has them.
+    /// Why timestamps are not used although the device has them.
     pub(super) fn note(&self) -> Option<&str> {
         self.note.as_deref()
     }
 
-    /// The stamps in use.
+    /// The timestamp queries in use.
     pub(super) fn stamps(&self) -> Option<&Stamps> {
         self.stamps.as_ref()
     }
 
-    /// Goes on by the host's clock.
+    /// Switches to the host's clock.
     pub(super) fn give_up(&mut self, reason: &str) {
         if self.stamps.take().is_some() {
             self.resolution_s = wall_resolution();
@@ -81,13 +81,13 @@ impl Stopwatch {
         }
     }
 
-    /// Seconds that a measurement lasts at least.
+    /// Minimum seconds of a measurement.
     pub(super) fn least_s(&self) -> f64 {
         let steps = STEPS * self.resolution_s;
         if self.stamps.is_some() { steps } else { steps.max(WALL_S) }
     }
 
-    /// Seconds that `repeats` runs of a program take together. Timestamps that go wrong here are given up for good.
+    /// Total seconds of `repeats` runs of a program. If timestamps fail here, they are no longer used.
     ///
     /// # Errors
     /// [`crate::Error::DeviceLost`], [`crate::Error::Rejected`].
@@ -102,13 +102,13 @@ impl Stopwatch {
 
 const NO_TIMES: &str = "timestamps are zero or unordered";
 
-/// The smallest step of a device's timestamps in seconds, or what speaks against them.
+/// The smallest step of the device's timestamps in seconds, or the reason not to use them.
 async fn tried(gpu: &Gpu, set: &Stamps) -> Result<Result<f64, &'static str>> {
     let [idle, work] = [Ceiling::Dispatch, Ceiling::Fma].map(|ceiling| CeilingKernel::new(gpu, ceiling));
     let (idle, work) = (idle?.program, work?.program);
-    // Compiled before anything is timed.
+    // Compiles before anything is timed.
     timed(gpu, None, &[[idle.commands(), work.commands()].concat()]).await?;
-    // Many short spans find the steps, and the long ones between them are seen by the host's clock as well.
+    // Many short spans find the step size. The long spans between them are compared with the host's clock.
     let spans: Vec<Vec<Command>> =
         (0..64).map(|i| if i % 16 == 8 { work.commands() } else { idle.commands() }.to_vec()).collect();
     let (seconds, wall) = timed(gpu, Some(set), &spans).await?;
@@ -131,7 +131,7 @@ fn verdict(resolution: f64, seconds: f64, wall: f64) -> Result<f64, &'static str
     }
 }
 
-/// The smallest step of the host's clock that was seen, in seconds.
+/// The smallest step observed of the host's clock, in seconds.
 fn wall_resolution() -> f64 {
     let step = || {
         let start = Instant::now();
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_clock_that_disagrees_with_the_hosts_is_refused() {
         assert_eq!(verdict(1e-9, 0.020, 0.022), Ok(1e-9));
-        // 64 spans of coarse steps may hide much of a short time, and add two steps to it.
+        // The steps of 64 spans may hide much of a short time, and may add two steps to it.
         assert_eq!(verdict(65e-6, 0.0201, 0.020), Ok(65e-6));
         assert!(verdict(0.0, 0.02, 0.02).is_err());
         assert!(verdict(1e-9, 0.2, 0.02).is_err() && verdict(1e-9, 0.000_1, 0.02).is_err());

@@ -1,15 +1,16 @@
-//! Against attention: pairs of rows of one T, and the T from which a variant is the faster one. Both were timed minutes apart, but
-//! each in turns with its limit's kernel: where that is the same one, their times are compared in units of its.
+//! Comparison with attention: pairs of rows of equal T, and the T from which a variant is faster. The two were timed minutes
+//! apart, but each in turns with its limit's kernel. If both have the same limit, their times are compared in units of that
+//! kernel's time.
 
 use super::Row;
 use super::series::{Key, Series};
 
-/// A variant and attention in its place, of one adapter.
+/// A variant and the attention that it replaces, on one adapter.
 #[derive(Debug, Clone, Copy)]
 pub struct Contest<'a, 'b> {
-    /// A form of AFT, or a model of one.
+    /// A form of AFT, or a model with one.
     pub variant: &'a Series<'b>,
-    /// Attention of the same direction, causality, B and D.
+    /// Attention with the same direction, causality, B and D.
     pub attention: &'a Series<'b>,
 }
 
@@ -18,24 +19,24 @@ pub struct Contest<'a, 'b> {
 pub struct Turn {
     /// T, interpolated linearly in ln T and ln time.
     pub length: f64,
-    /// Whether the variant is the faster one from there on.
+    /// Whether the variant is faster above this T.
     pub faster: bool,
 }
 
-/// Where time against T of a variant crosses that of attention.
+/// Where the time curves of a variant and attention cross.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Crossing {
     /// Whether the variant is faster at `from`.
     pub faster: bool,
-    /// The changes, by ascending T.
+    /// The crossings, by ascending T.
     pub turns: Vec<Turn>,
-    /// The smallest T that both were timed at, or between.
+    /// The smallest T within both series.
     pub from: f64,
-    /// The largest.
+    /// The largest T within both series.
     pub to: f64,
 }
 
-/// Every variant of one adapter with every attention that it stands against.
+/// Every variant of one adapter, paired with every matching attention.
 pub fn contests<'a, 'b>(all: &'a [Series<'b>]) -> Vec<Contest<'a, 'b>> {
     let against = |variant: &'a Series<'b>| {
         let opponents = all.iter().filter(move |attention| variant.key.is_against(&attention.key));
@@ -50,21 +51,21 @@ impl<'b> Contest<'_, 'b> {
         self.variant.key
     }
 
-    /// The rows of both, where both have one.
+    /// Pairs of rows of equal T.
     pub fn pairs(&self) -> Vec<(&'b Row, &'b Row)> {
         let opponent = |row: &&'b Row| self.attention.rows.iter().find(|other| other.T == row.T).copied();
         self.variant.rows.iter().filter_map(|row| Some((*row, opponent(row)?))).collect()
     }
 
-    /// What attention takes in units of what the variant does at one of [`Contest::pairs`], and whether both were measured in turns
-    /// with the same limit's kernel. None where either has no time.
+    /// Time of attention divided by that of the variant, for one of [`Contest::pairs`], and whether both were measured in turns
+    /// with the same limit's kernel. None if either has no time.
     pub fn ratio(&self, (variant, attention): (&Row, &Row)) -> Option<(f64, bool)> {
         let of = |cost: fn(&Row) -> Option<f64>| Some(cost(attention)? / cost(variant)?).filter(|r| r.is_finite());
         let paired = if variant.limit == attention.limit { of(in_limits) } else { None };
         paired.map(|ratio| (ratio, true)).or_else(|| Some((of(|row| row.median_ms)?, false)))
     }
 
-    /// Where they cross; none without a T that lies within both series.
+    /// The crossings; none if no T lies within both series.
     pub fn crossing(&self) -> Option<Crossing> {
         let all = || self.variant.rows.iter().chain(&self.attention.rows);
         let limit = all().next()?.limit.as_ref();
@@ -78,7 +79,7 @@ impl<'b> Contest<'_, 'b> {
         let mut lengths: Vec<f64> = variant.iter().chain(&attention).map(|point| point.0).collect();
         lengths.sort_by(f64::total_cmp);
         lengths.dedup();
-        // ln of the ratio of their times: negative where the variant is faster.
+        // ln of the ratio of times: negative if the variant is faster.
         let ratio = |length: f64| Some((length, log_time(&variant, length)? - log_time(&attention, length)?));
         let ratios: Vec<_> = lengths.into_iter().filter_map(ratio).collect();
         let (&(from, first), &(to, _)) = (ratios.first()?, ratios.last()?);
@@ -92,12 +93,12 @@ impl<'b> Contest<'_, 'b> {
     }
 }
 
-/// What a row takes in units of what its limit's kernel takes for an operation.
+/// A row's time in units of the time that its limit's kernel takes for one operation.
 fn in_limits(row: &Row) -> Option<f64> {
     row.median_ms.and(Some(row.flops? / row.percent_of_limit?))
 }
 
-/// ln of the time at a length within the points, on the line between its neighbours in log-log.
+/// ln of the time at a length, by log-log interpolation between the points around it.
 fn log_time(points: &[(f64, f64)], length: f64) -> Option<f64> {
     let right = points.iter().position(|point| point.0 >= length)?;
     if points[right].0 == length {

@@ -1,4 +1,4 @@
-//! What results say of the adapter, its clock and the program.
+//! Describes the adapter, its clock and the program in results.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::clock::Stopwatch;
 use super::result::Adapter;
 use crate::gpu::{AdapterClass, Gpu, Placement};
 
-/// The adapter with a clock that was tried.
+/// Describes the adapter and its tested clock.
 pub(super) fn adapter(gpu: &Gpu, watch: &Stopwatch, commit: Option<String>) -> Adapter {
     Adapter {
         clock: watch.name().into(),
@@ -16,7 +16,7 @@ pub(super) fn adapter(gpu: &Gpu, watch: &Stopwatch, commit: Option<String>) -> A
     }
 }
 
-/// The adapter alone.
+/// Describes the adapter without a clock.
 pub(super) fn untimed(gpu: &Gpu, commit: Option<String>) -> Adapter {
     let (caps, info) = (gpu.caps(), gpu.device().adapter_info());
     let summary = caps.adapter.clone();
@@ -38,7 +38,7 @@ pub(super) fn untimed(gpu: &Gpu, commit: Option<String>) -> Adapter {
     }
 }
 
-/// The limits that kernels and sizes are planned by, under WebGPU's names.
+/// The limits that kernels and sizes depend on, by their WebGPU names.
 fn granted(limits: &wgpu::Limits) -> BTreeMap<String, u64> {
     [
         ("maxBufferSize", limits.max_buffer_size),
@@ -53,7 +53,7 @@ fn granted(limits: &wgpu::Limits) -> BTreeMap<String, u64> {
     .into()
 }
 
-/// The plan of kernels, in words.
+/// The kernel plan as text.
 pub(super) fn plan(gpu: &Gpu, placement: Placement) -> String {
     let operands = match placement {
         Placement::Buffer => "buffers",

@@ -1,4 +1,4 @@
-//! Where the time of a case goes: its plan, and by kernel the dispatches, the work and the share of the time.
+//! Analysis of a case: its plan, and for each kernel the dispatches, the work and the share of the time.
 
 use std::ops::ControlFlow;
 
@@ -14,10 +14,10 @@ use crate::check::Exponential;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 
-/// Takes the cases that were asked for apart, and hands on each as it is there, or why it does not run here. Breaks if told to stop.
+/// Analyses the selected cases. `each` receives every result, or the reason why a case was skipped. Breaks if told to stop.
 ///
 /// # Errors
-/// [`Error::Config`] if nothing was asked for that can be explained; as [`super::run()`].
+/// [`Error::Config`] if no selected case can be analysed; also those of [`super::run()`].
 pub async fn explain(
     gpu: &Gpu,
     options: &BenchOptions,

@@ -1,29 +1,29 @@
-//! What a case taken apart consists of.
+//! Result types of the analysis of a case.
 
 use super::gate::is_right;
 use crate::gpu::Clock;
 
-/// One program, taken apart.
+/// Analysis of one program.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// The case and its direction, in words.
+    /// The case and its direction as text.
     pub case: String,
-    /// By which plan it runs.
+    /// The kernel plan as text.
     pub plan: String,
     /// The largest error in units of its tolerance.
     pub error: f64,
-    /// What time was measured with.
+    /// The clock that was used.
     pub clock: Clock,
-    /// Kernels, those that take longest first; copies count as one. None if the result was wrong: it gets no time.
+    /// Kernels, slowest first; copies count as one. Empty if the result was wrong.
     pub kernels: Vec<Share>,
     /// Compute passes of the program.
     pub passes: usize,
-    /// Of a step of training.
+    /// For a training step.
     pub step: Option<Step>,
 }
 
 impl Explanation {
-    /// Of a result that is wrong.
+    /// Analysis of a wrong result.
     pub(super) fn wrong(case: String, plan: String, error: f64) -> Self {
         Self { case, plan, error, clock: Clock::Wall, kernels: Vec::new(), passes: 0, step: None }
     }
@@ -34,27 +34,27 @@ impl Explanation {
     }
 }
 
-/// What a kernel is of a program.
+/// One kernel's share of a program.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Share {
     /// Stem and entry point, or "copy".
     pub label: String,
     /// Dispatches, or copies.
     pub count: usize,
-    /// Estimated operations of all of them.
+    /// Estimated operations of all dispatches.
     pub flops: f64,
-    /// Estimated bytes that they load and store, if every value moves once.
+    /// Estimated bytes loaded and stored by all dispatches, if every value moves once.
     pub bytes: f64,
-    /// Milliseconds of all of them, each alone in a pass: the median over some runs.
+    /// Milliseconds of all dispatches, each alone in a pass: the median of several runs.
     pub ms: f64,
 }
 
-/// What a step of training is made of.
+/// Costs of a training step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// Dispatches that one more block adds.
+    /// Dispatches that each additional block adds.
     pub dispatches_of_a_block: usize,
-    /// Passes that one more block adds.
+    /// Passes that each additional block adds.
     pub passes_of_a_block: usize,
     /// Milliseconds in which the CPU records a step.
     pub encoding_ms: f64,

@@ -1,4 +1,4 @@
-//! What the host runs itself, as steps of training: timed in turns with a ceiling's kernel, both by the host's clock.
+//! Times work that the host drives, such as training steps, in turns with a ceiling's kernel. Both use the host's clock.
 
 use super::clock::Stopwatch;
 use super::measure::{Measure, fill_percents, times};
@@ -7,22 +7,22 @@ use super::result::Row;
 use super::roofline::Ceiling;
 use crate::error::Result;
 
-/// Times of what the host runs, with those of a ceiling's kernel.
+/// Times of such work, and of a ceiling's kernel.
 pub(super) struct Hosted {
     paired: Paired,
-    /// Executions of a round.
+    /// Executions in a round.
     repeats: u32,
     ceiling: Ceiling,
-    /// What a run of the ceiling's kernel does.
+    /// Work of one run of the ceiling's kernel.
     ceiling_work: f64,
 }
 
 impl Measure<'_> {
-    /// Times `run`, which gives the seconds of so many executions, at most `most`, in turns with a ceiling's kernel, which moves
-    /// about `bytes` where it is one of bandwidth. None if told to stop.
+    /// Times `run` in turns with a ceiling's kernel. `run` performs a number of executions, at most `most`, and returns their
+    /// seconds. The kernel of a bandwidth ceiling moves about `bytes`. None if told to stop.
     ///
     /// # Errors
-    /// As `run` and the kernels.
+    /// Those of `run` and of the kernels.
     pub(super) async fn hosted(
         &mut self,
         (ceiling, bytes): (Ceiling, f64),
@@ -33,7 +33,7 @@ impl Measure<'_> {
         let kernel = &self.ceilings[place].1;
         let watch = &mut Stopwatch::of_host(&self.gpu);
         let share = self.allowance_s() / ROUNDS as f64 / 2.0;
-        // The first is slower; one that is long is a measure by itself.
+        // The first execution is slower. A long one is a sufficient measurement.
         let few = if run(1).await? > share { 1 } else { most.min(8) };
         let one = run(few).await? / f64::from(few);
         let repeats = (share.max(watch.least_s()) / one).clamp(1.0, most.into()) as u32;
@@ -44,7 +44,7 @@ impl Measure<'_> {
             if (self.stop)() {
                 return Ok(None);
             }
-            // Neither is always the first.
+            // The order alternates, so that neither is always first.
             for turn in [round % 2, (round + 1) % 2] {
                 if turn == 0 {
                     paired.seconds.push(run(repeats).await? / f64::from(repeats));
@@ -59,12 +59,12 @@ impl Measure<'_> {
 }
 
 impl Hosted {
-    /// Executions of a round.
+    /// Executions in a round.
     pub(super) fn repeats(&self) -> u32 {
         self.repeats
     }
 
-    /// Writes down times, and what an execution that does `work` reaches of the ceiling.
+    /// Writes times into a row, and the percentage of the ceiling for an execution that does `work`.
     pub(super) fn fill(&self, row: &mut Row, work: f64) {
         times(row, &self.paired);
         row.clock = Some("wall".into());

@@ -1,4 +1,4 @@
-//! What cases are measured with: the device, its clock, its ceilings, and how long it may take.
+//! Context for measuring cases: the device, its clock, its ceilings, and the time budget.
 
 use std::ops::ControlFlow;
 
@@ -15,18 +15,18 @@ use crate::check::ExpError;
 use crate::error::Result;
 use crate::gpu::{Gpu, Program, Recorder};
 
-/// The device with what was found out about it.
+/// The device and its measured properties.
 pub(super) struct Measure<'a> {
     pub(super) gpu: Gpu,
     pub(super) watch: Stopwatch,
-    /// The adapter's exponential, as tolerances excuse it.
+    /// The error of the adapter's exponential that tolerances allow for.
     pub(super) exp: ExpError,
-    /// How much is measured: seconds for a row, and for all.
+    /// Sets the seconds for a row and for the whole run.
     effort: Effort,
     begun: Instant,
-    /// Whether to stop.
+    /// Returns whether to stop.
     pub(super) stop: &'a dyn Fn() -> bool,
-    /// Kernels of ceilings that are ready, with the bytes that their planes were asked to have.
+    /// Prepared kernels of ceilings, each with the requested bytes of its planes.
     pub(super) ceilings: Vec<(u64, CeilingKernel)>,
 }
 
@@ -35,7 +35,7 @@ impl<'a> Measure<'a> {
         Self { gpu: gpu.clone(), watch, exp, effort, begun: Instant::now(), stop, ceilings: Vec::new() }
     }
 
-    /// Runs a program once, and waits for it.
+    /// Runs a program once and waits for it.
     ///
     /// # Errors
     /// As [`Recorder::run`].
@@ -45,22 +45,22 @@ impl<'a> Measure<'a> {
         recorder.finish().await
     }
 
-    /// Seconds for a row.
+    /// Seconds available for a row.
     pub(super) fn allowance_s(&self) -> f64 {
         self.effort.allowance_s()
     }
 
-    /// Why no case is begun any more, if the time of this effort is over.
+    /// Why no further case starts, if the time budget is used up.
     pub(super) fn spent(&self) -> Option<String> {
         let limit_s = self.effort.limit_s();
         let over = self.begun.elapsed().as_secs_f64() > limit_s;
         over.then(|| format!("the {limit_s} s of this effort were spent"))
     }
 
-    /// Measures a ceiling by itself; none if told to stop.
+    /// Measures a ceiling alone; none if told to stop.
     ///
     /// # Errors
-    /// As the kernels.
+    /// Those of the kernels.
     pub(super) async fn ceiling_alone(&mut self, ceiling: Ceiling) -> Result<Option<result::Limit>> {
         let allowance_s = self.allowance_s();
         let Self { gpu, watch, stop, .. } = self;
@@ -78,14 +78,14 @@ impl<'a> Measure<'a> {
         Ok(Some(result::Limit { name: ceiling.name().into(), value, unit: ceiling.unit().into(), min, max }))
     }
 
-    /// Times programs whose results were checked, in turns, and adds their rows. A wrong result gets no time. If told to stop, adds what
-    /// is wrong, and breaks.
+    /// Times programs with checked results, in turns, and adds their rows. A wrong result gets no time. If told to stop, only
+    /// wrong results are added.
     ///
     /// # Errors
     /// As the kernels.
     pub(super) async fn rows(&mut self, all: &[&Timed], rows: &mut Vec<Row>) -> Result<ControlFlow<()>> {
         let mut judged: Vec<_> = all.iter().map(|timed| timed.judged()).collect();
-        // Rows that get times, their programs, and the places of their ceilings' kernels.
+        // Rows to time, their programs, and the indices of their ceilings' kernels.
         let right: Vec<_> = judged.iter_mut().zip(all).filter(|(row, _)| row.gate != FAIL).collect();
         let mut places = Vec::new();
         for (row, timed) in &right {
@@ -112,12 +112,13 @@ impl<'a> Measure<'a> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Makes the kernel of a ceiling ready, which moves about `bytes` where it is one of bandwidth; gives its place in `ceilings`.
+    /// Prepares the kernel of a ceiling and returns its index in `ceilings`. The kernel of a bandwidth ceiling moves about
+    /// `bytes`.
     ///
     /// # Errors
     /// As [`CeilingKernel::beside`].
     pub(super) async fn ceiling(&mut self, ceiling: Ceiling, bytes: f64) -> Result<usize> {
-        // In powers of two, so that few are made.
+        // Rounded to powers of two, so that few kernels are prepared.
         let bytes = if ceiling.is_bandwidth() { bytes.log2().round().exp2() } else { 0.0 };
         if let Some(place) =
             self.ceilings.iter().position(|(size, kernel)| *size == bytes as u64 && kernel.ceiling == ceiling)
@@ -131,14 +132,14 @@ impl<'a> Measure<'a> {
     }
 }
 
-/// Writes down the seconds of single executions.
+/// Writes the seconds of single executions into a row.
 pub(super) fn times(row: &mut Row, paired: &Paired) {
     let [min, middle, most] = [0.0, 0.5, 0.9].map(|p| Some(1e3 * quantile(&paired.seconds, p)));
     (row.min_ms, row.median_ms, row.p90_ms) = (min, middle, most);
     row.repetitions = Some(paired.runs);
 }
 
-/// Writes down what a case that does `work` reaches of a ceiling, round by round.
+/// Writes the percentages of a ceiling into a row, round by round, for a case that does `work`.
 pub(super) fn fill_percents(row: &mut Row, paired: &Paired, work: f64, ceiling_work: f64) {
     let percents = paired.percents(work, ceiling_work);
     row.percent_of_limit = Some(median(&percents));

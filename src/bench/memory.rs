@@ -13,15 +13,15 @@ pub const FORMULA: &str = "computed from shapes: 4 B T D bytes for each of q, k,
 pub struct Memory<'b> {
     /// The variant's row.
     pub row: &'b Row,
-    /// The variant, measured.
+    /// Measured bytes of the variant.
     pub variant: Option<u64>,
-    /// Attention in tiles, measured.
+    /// Measured bytes of tiled attention.
     pub tiled: Option<u64>,
-    /// Attention that stores its maps, computed by [`stored`].
+    /// Computed bytes of attention that stores its maps ([`stored`]).
     pub stored: Option<u64>,
 }
 
-/// Memory of a variant and of attention, at each T that both have.
+/// Memory of a variant and of attention, at each common T.
 pub fn memory<'b>(contest: &Contest<'_, 'b>) -> Vec<Memory<'b>> {
     let line = |(row, attention): (&'b Row, &'b Row)| Memory {
         row,
@@ -32,7 +32,7 @@ pub fn memory<'b>(contest: &Contest<'_, 'b>) -> Vec<Memory<'b>> {
     contest.pairs().into_iter().map(line).collect()
 }
 
-/// What attention of a row's shape takes that stores its maps ([`FORMULA`]); of a whole model, a row does not tell.
+/// Bytes of attention with a row's shape that stores its maps ([`FORMULA`]). None for a whole model, because its row lacks sizes.
 pub fn stored(attention: &Row) -> Option<u64> {
     let (planes, maps) = match (attention.op.as_str(), attention.direction.as_str()) {
         ("attention", "forward") => (4, 1),

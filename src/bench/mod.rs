@@ -1,11 +1,12 @@
-//! The benchmark: the ceilings of an adapter in plain kernels, and what share of them our kernels reach.
+//! The benchmark: measures an adapter's ceilings with plain kernels, and the percentage of them that our kernels reach.
 //!
-//! In reading order: [`Results`] is what comes out, [`BenchOptions`] what is asked for. To measure, `roofline` has the ceilings;
-//! `clock` measures time, `pair` times cases in turns with their ceilings, and `hosted` what the host runs itself; `operand` and
-//! `sampled` are what a case in `cases` runs on and is checked by; [`run()`] does it all, and [`explain()`] takes a case apart. To read,
-//! [`read()`] takes a file, [`series`], [`slope`], [`crossing`] and [`memory`] compare its rows, and [`report`] writes it down.
+//! In reading order: [`Results`] is the output, [`BenchOptions`] the input. Measuring: `roofline` has the ceilings; `clock`
+//! measures time; `pair` times cases in turns with their ceilings; `hosted` times work that the host drives; `operand` and
+//! `sampled` provide operands and checks for the cases in `cases`; [`run()`] runs everything; [`explain()`] analyses a case.
+//! Reading: [`read()`] parses a file; [`series`], [`slope`], [`crossing`] and [`memory`] compare its rows; [`report`] prints
+//! them.
 //!
-//! How times in a file of results grow with T:
+//! Example: how times in a results file grow with T.
 //!
 //! ```no_run
 //! use aft_wgpu::bench::{read, series::series, slope::slope};

@@ -1,9 +1,9 @@
-//! Operands that begin and end in storage buffers, whichever home kernels want for them: the copies are part of what is timed.
+//! Operands that start and end in storage buffers, even if kernels use textures. The copies are part of the timed program.
 
 use crate::error::{Result, expect_count};
 use crate::gpu::{Command, Gpu, Mirror, Placement, Plane, Program};
 
-/// A plane with the storage buffer that it is copied from or to, if it is none itself.
+/// A plane, and the storage buffer that it is copied from or to, unless it is in a storage buffer itself.
 pub(super) struct Operand {
     pub(super) plane: Plane,
     outside: Option<Mirror>,
@@ -20,7 +20,7 @@ impl Operand {
         Ok(operand)
     }
 
-    /// A plane of NaN for results: what a kernel forgets shows.
+    /// A plane of NaN for results, so that elements that a kernel does not store are noticed.
     ///
     /// # Errors
     /// As [`Plane::new`].
@@ -30,7 +30,7 @@ impl Operand {
         Self::of(gpu, plane)
     }
 
-    /// A plane that is there.
+    /// Wraps an existing plane.
     ///
     /// # Errors
     /// As [`Gpu::storage`].
@@ -39,7 +39,7 @@ impl Operand {
         Ok(Self { plane, outside })
     }
 
-    /// Overwrites what the operand begins with by `data` [rows, cols].
+    /// Overwrites the operand's initial content with `data` [rows, cols].
     ///
     /// # Errors
     /// [`crate::Error::Shape`] if `data` has another length.
@@ -55,23 +55,23 @@ impl Operand {
         gpu.write(&outside.page, 0, bytemuck::cast_slice(&padded))
     }
 
-    /// Adds the copy to where kernels read it.
+    /// Adds the copy from the storage buffer to the plane.
     pub(super) fn load(&self, program: &mut Program) {
         program.extend(self.outside.clone().map(Command::Mirror));
     }
 
-    /// Adds the copy from where kernels stored it.
+    /// Adds the copy from the plane to the storage buffer.
     pub(super) fn store(&self, program: &mut Program) {
         program.extend(self.outside.clone().map(Command::Fetch));
     }
 
-    /// Bytes of the buffer outside: not what the operation needs.
+    /// Bytes of the extra storage buffer, which the operation itself does not need.
     pub(super) fn outside_bytes(&self) -> u64 {
         self.outside.as_ref().map_or(0, |mirror| mirror.page.size())
     }
 }
 
-/// The program that loads `inputs`, runs `inner` and stores `outputs`.
+/// A program that loads `inputs`, runs `inner` and stores `outputs`.
 pub(super) fn enclosed(inputs: &[&Operand], inner: &Program, outputs: &[&Operand]) -> Program {
     let mut program = Program::default();
     inputs.iter().for_each(|operand| operand.load(&mut program));

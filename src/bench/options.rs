@@ -1,20 +1,20 @@
-//! What a run is asked for, and what it reports on its way.
+//! Options and progress of a run.
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
-    /// Short lengths: a minute or so on two cores.
+    /// Short lengths: about a minute on two cores.
     Quick,
     /// Every shape: up to half an hour.
     Full,
 }
 
-/// Which cases are measured; `None` is any.
+/// Selects cases; `None` matches any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// An operation, as "aft" or "linear".
+    /// An operation, such as "aft" or "linear".
     pub op: Option<String>,
-    /// A form, as "local".
+    /// A form, such as "local".
     pub form: Option<String>,
     /// A length T.
     pub length: Option<u32>,
@@ -25,7 +25,7 @@ pub struct Filter {
 pub struct BenchOptions {
     /// How much is measured.
     pub effort: Effort,
-    /// Which cases.
+    /// Which cases are measured.
     pub filter: Filter,
     /// The commit of the library, if known.
     pub commit: Option<String>,
@@ -34,18 +34,18 @@ pub struct BenchOptions {
 /// The progress of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
-    /// Parts done: ceilings, checks of cases, and the times of those that take turns.
+    /// Completed parts: ceilings, checks of cases, and timings of groups.
     pub done: usize,
-    /// Of so many.
+    /// Total number of parts.
     pub of: usize,
-    /// Seconds left, if what is to come takes as long for its size as what was; unknown at first.
+    /// Estimated seconds left, from the speed so far; unknown at first.
     pub left_s: Option<f64>,
-    /// What comes next.
+    /// Description of the next part.
     pub next: String,
 }
 
 impl Effort {
-    /// Seconds for a row.
+    /// Seconds available for a row.
     pub(super) fn allowance_s(self) -> f64 {
         match self {
             Self::Quick => 0.25,
@@ -53,7 +53,7 @@ impl Effort {
         }
     }
 
-    /// Seconds after which no case is begun.
+    /// Seconds after which no further case starts.
     pub(super) fn limit_s(self) -> f64 {
         match self {
             Self::Quick => 165.0,

@@ -1,4 +1,5 @@
-//! Rounds in which cases and their ceilings take turns: clocks, neighbours and temperatures change, ratios within a round hardly.
+//! Times cases and their ceilings in turns. Clock rates, other load and temperature change over time; ratios within a round
+//! hardly do.
 
 use std::iter::once;
 
@@ -7,19 +8,19 @@ use super::roofline::CeilingKernel;
 use crate::error::Result;
 use crate::gpu::Program;
 
-/// Rounds at least: the least number of which the median is not moved by three that went wrong.
+/// Minimum number of rounds: the smallest whose median stands three disturbed rounds.
 pub(super) const ROUNDS: usize = 7;
-/// Rounds at most, where runs are short enough: of many short ones a disturbance spoils a smaller part.
+/// Maximum number of rounds, for short runs: with more rounds, a disturbance affects a smaller fraction.
 const MOST_ROUNDS: usize = 15;
-/// Runs in a measurement at most: those of a kernel that does next to nothing last for fifty steps of a coarse clock.
+/// Maximum runs in a measurement: with so many, even a nearly empty kernel lasts fifty steps of a coarse clock.
 const MOST: u32 = 100_000;
 
-/// What was measured.
+/// Measured times.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Paired {
-    /// Seconds of one run of the case in each round.
+    /// Seconds of one run of the case, for each round.
     pub(super) seconds: Vec<f64>,
-    /// Seconds of one run of the ceiling's kernel in each round; empty without a ceiling.
+    /// Seconds of one run of the ceiling's kernel, for each round; empty without a ceiling.
     pub(super) ceiling_seconds: Vec<f64>,
     /// Runs of the case in all rounds.
     pub(super) runs: u32,
@@ -28,17 +29,17 @@ pub(super) struct Paired {
 /// A program that takes turns with others.
 struct Turn<'a> {
     program: &'a Program,
-    /// Seconds that its runs of a round last, if they can.
+    /// Target seconds of its runs in a round.
     share_s: f64,
-    /// Runs of a round.
+    /// Runs in a round.
     repeats: u32,
-    /// Runs of all rounds.
+    /// Runs in all rounds.
     runs: u32,
-    /// Seconds of one run in each round.
+    /// Seconds of one run, for each round.
     seconds: Vec<f64>,
 }
 
-/// A case, and beside it its ceiling's kernel, if it has one.
+/// A case and its ceiling's kernel, if it has one.
 struct Pair<'a> {
     case: Turn<'a>,
     ceiling: Option<Turn<'a>>,
@@ -47,7 +48,7 @@ struct Pair<'a> {
 impl<'a> Pair<'a> {
     fn new(program: &'a Program, ceiling: Option<&'a CeilingKernel>, allowance_s: f64) -> Self {
         let share_s = allowance_s / MOST_ROUNDS as f64 / if ceiling.is_some() { 2.0 } else { 1.0 };
-        // A ceiling's kernel is made to last a few milliseconds, or less.
+        // A ceiling's kernel is built to last a few milliseconds or less.
         let ceiling = ceiling.map(|ceiling| Turn::new(&ceiling.program, share_s.min(0.02)));
         Self { case: Turn::new(program, share_s), ceiling }
     }
@@ -57,12 +58,12 @@ impl<'a> Pair<'a> {
 enum Ended {
     Done,
     Stopped,
-    /// Times of two clocks are not mixed.
+    /// The clock was changed; times of two clocks are not mixed.
     ClockGivenUp,
 }
 
-/// Times programs in turns, each next to its ceiling's kernel if it has one, for about `allowance_s` seconds each. None if told to
-/// stop.
+/// Times programs in turns, each next to its ceiling's kernel if it has one, for about `allowance_s` seconds each. None if told
+/// to stop.
 ///
 /// # Errors
 /// As [`Stopwatch::time`].
@@ -90,7 +91,7 @@ pub(super) async fn in_turns(
     Ok(Some(pairs.into_iter().map(paired).collect()))
 }
 
-/// Measures all rounds, for about `allowance_s` seconds together.
+/// Measures all rounds, in about `allowance_s` seconds.
 async fn rounds(
     watch: &mut Stopwatch,
     turns: &mut [&mut Turn<'_>],
@@ -121,12 +122,13 @@ async fn rounds(
     Ok(Ended::Done)
 }
 
-/// How many rounds of `round_s` seconds are measured in about `allowance_s`.
+/// Number of rounds of `round_s` seconds to measure in about `allowance_s`.
 fn count(round_s: f64, allowance_s: f64) -> usize {
     ((allowance_s / round_s) as usize).clamp(ROUNDS, MOST_ROUNDS)
 }
 
-/// Who comes when in a round, of so many: there and back, so that none is always the first, and a case stays next to its ceiling.
+/// Order of `of` programs in a round. It alternates between forward and backward: none is always first, and a case stays next to
+/// its ceiling.
 fn order(round: usize, of: usize) -> impl Iterator<Item = usize> {
     (0..of).map(move |place| if round.is_multiple_of(2) { place } else { of - 1 - place })
 }
@@ -136,7 +138,8 @@ impl<'a> Turn<'a> {
         Self { program, share_s, repeats: 1, runs: 0, seconds: Vec::new() }
     }
 
-    /// Measures a round, with more runs if the clock cannot tell so few; gives a clock up that cannot tell the most.
+    /// Measures a round. Doubles the runs while they are too short for the clock; if the maximum is still too short, gives the
+    /// clock up.
     async fn measure(&mut self, watch: &mut Stopwatch) -> Result<()> {
         let mut took = watch.time(self.program, self.repeats).await?;
         while took < watch.least_s() && self.repeats < MOST {
@@ -154,10 +157,10 @@ impl<'a> Turn<'a> {
 
 const COARSE: &str = "timestamps are too coarse for what the kernels take";
 
-/// How many runs make a measurement of about `share_s` seconds, and no less than the clock can tell; and about how many seconds one
-/// takes.
+/// Number of runs for a measurement of about `share_s` seconds, at least as long as the clock needs, and the approximate seconds
+/// of one measurement.
 pub(super) async fn repeats_within(watch: &mut Stopwatch, program: &Program, share_s: f64) -> Result<(u32, f64)> {
-    // The first run compiles, and fills caches.
+    // The first run compiles and fills caches.
     watch.time(program, 1).await?;
     let mut runs = 1;
     loop {
@@ -169,31 +172,31 @@ pub(super) async fn repeats_within(watch: &mut Stopwatch, program: &Program, sha
     }
 }
 
-/// What follows from a first measurement.
+/// The decision after a first measurement.
 #[derive(Debug, PartialEq)]
 enum Plan {
-    /// It was too short to tell: try so many runs.
+    /// Too short: try this number of runs.
     Try(u32),
-    /// So many runs are a measurement.
+    /// Long enough: use this number of runs.
     Take(u32),
 }
 
-/// What follows from `runs` runs that took `took_s` seconds, if a measurement lasts `least_s` or more and `share_s` if it can.
+/// Decides after `runs` runs that took `took_s` seconds. A measurement must last `least_s` and should last `share_s`.
 fn next(runs: u32, took_s: f64, least_s: f64, share_s: f64) -> Plan {
     let within = |runs: f64| runs.clamp(1.0, MOST.into()) as u32;
     if took_s >= least_s || runs >= MOST {
         let one = took_s / f64::from(runs);
-        // Rounds differ: half as much again, where the clock's least decides.
+        // Rounds vary, so the clock's minimum gets a margin of one half.
         return Plan::Take(within((share_s / one).floor().max((1.5 * least_s / one).ceil())));
     }
-    // What took nothing says little about how much would be enough.
+    // A time of 0 does not tell how many runs are needed.
     let factor = if took_s > 0.0 { (1.2 * least_s / took_s).clamp(2.0, 16.0) } else { 16.0 };
     Plan::Try(within((f64::from(runs) * factor).ceil()))
 }
 
 impl Paired {
-    /// The ratios of the rounds in per cent: what the case reaches of the ceiling, if a run of it does `work` and one of the
-    /// ceiling's kernel `ceiling_work`.
+    /// The percentage of the ceiling reached in each round, if a run of the case does `work` and one of the ceiling's kernel
+    /// `ceiling_work`.
     pub(super) fn percents(&self, work: f64, ceiling_work: f64) -> Vec<f64> {
         let rate = |work: f64, seconds: f64| work / seconds;
         let pairs = self.seconds.iter().zip(&self.ceiling_seconds);
@@ -201,7 +204,7 @@ impl Paired {
     }
 }
 
-/// The value below which a share `p` of `values` lies, between neighbours in proportion; NaN of none.
+/// The `p` quantile of `values`, with linear interpolation; NaN if there are none.
 pub(super) fn quantile(values: &[f64], p: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -229,15 +232,15 @@ mod tests {
 
     #[test]
     fn runs_are_repeated_until_the_clock_can_tell() {
-        // A clock of steps of 65 us: 50 of them.
+        // A clock with steps of 65 us; 50 steps.
         let least = 50.0 * 65e-6;
         assert_eq!(next(1, 0.0, least, 0.01), Plan::Try(16));
         assert_eq!(next(16, 650e-6, least, 0.01), Plan::Try(96));
         assert_eq!(next(96, 0.0096, least, 0.01), Plan::Take(100));
-        // No share makes a measurement shorter than the clock allows, and a long case is run once.
+        // The clock's minimum wins over a small share. A long case runs once.
         assert_eq!(next(96, 0.0096, least, 0.001), Plan::Take(49));
         assert_eq!(next(1, 2.0, least, 0.01), Plan::Take(1));
-        // What takes no time at all comes to an end, too.
+        // Programs that take no time also terminate.
         assert_eq!(next(MOST, 0.0, least, 0.01), Plan::Take(MOST));
     }
 
@@ -250,7 +253,7 @@ mod tests {
 
     #[test]
     fn ratios_are_of_pairs() {
-        // The machine slows down to a half in the second round: the ratio stays.
+        // The machine runs at half speed in the second round; the ratio stays the same.
         let paired = Paired { seconds: vec![2.0, 4.0], ceiling_seconds: vec![0.5, 1.0], runs: 2 };
         assert_eq!(paired.percents(10.0, 5.0), [50.0, 50.0]);
     }

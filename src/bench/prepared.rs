@@ -1,32 +1,32 @@
-//! A case that was checked: the programs that are timed.
+//! A checked case with its programs to time.
 
 use super::gate::judge;
 use super::result::Row;
 use super::roofline::Ceiling;
 use crate::gpu::Program;
 
-/// A case that was checked.
+/// A checked case.
 pub(super) struct Prepared {
-    /// Programs that are timed.
+    /// Programs to time.
     pub(super) timed: Vec<Timed>,
-    /// What they run on, for as long as they do.
+    /// Objects that the programs use.
     pub(super) _held: Box<dyn std::any::Any>,
 }
 
-/// A program that is timed, and the row that tells of it.
+/// A program to time, and its row.
 pub(super) struct Timed {
-    /// All that is known before: the case, its work, and memory.
+    /// The row, with everything known before timing: the case, its work and its memory.
     pub(super) row: Row,
     /// One execution.
     pub(super) program: Program,
-    /// The ceiling that it is compared with.
+    /// The ceiling to compare with.
     pub(super) ceiling: Ceiling,
     /// The largest error in units of its tolerance.
     pub(super) error: f64,
 }
 
 impl Timed {
-    /// The row with the verdict on the result.
+    /// The row with the result of the gate.
     pub(super) fn judged(&self) -> Row {
         let mut row = self.row.clone();
         judge(&mut row, self.error);

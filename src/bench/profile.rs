@@ -1,4 +1,4 @@
-//! The kernels of a program with their shares of its time, and what recording it costs.
+//! The kernels of a program with their shares of the time, and the cost of recording the program.
 
 use std::collections::BTreeMap;
 
@@ -40,14 +40,14 @@ pub(super) async fn shares(measure: &Measure<'_>, program: &Program) -> Result<(
     Ok((clock, shares))
 }
 
-/// Compute passes of a program: runs of dispatches between copies.
+/// Number of compute passes: runs of dispatches between copies.
 pub(super) fn passes(program: &Program) -> usize {
     let is_dispatch = |command: &Command| matches!(command, Command::Dispatch(_));
     let runs = program.commands().chunk_by(|a, b| is_dispatch(a) && is_dispatch(b));
     runs.filter(|run| is_dispatch(&run[0])).count()
 }
 
-/// Milliseconds in which the CPU records programs, none of which runs.
+/// Milliseconds in which the CPU records programs, without running them.
 pub(super) fn encoding_ms(gpu: &Gpu, programs: &[&Program]) -> f64 {
     let once = || {
         let start = Instant::now();

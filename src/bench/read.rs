@@ -1,4 +1,4 @@
-//! Results as they come from a file: whole, of this version, and possible.
+//! Reads results from a file, and checks that they are complete, of this version, and plausible.
 
 use serde_json::Value;
 
@@ -8,15 +8,15 @@ use crate::error::{Error, Result};
 /// Reads the results in `json`, the content of the file `name`.
 ///
 /// # Errors
-/// [`Error::Format`], which names the file and the place: JSON that is cut short or is something else, another [`SCHEMA`], a row
-/// that lacks a field, a figure that is not finite, negative or out of order, a gate that is neither "pass" nor "fail", a failed
-/// gate with times, a passed one without.
+/// [`Error::Format`], with the file and the position: JSON that is cut short or is not a result, another [`SCHEMA`], a row with a
+/// missing field, a number that is not finite, negative or out of order, a gate other than "pass" or "fail", a failed gate with
+/// times, or a passed gate without.
 pub fn read(name: &str, json: &[u8]) -> Result<Results> {
     parse(json).map_err(|message| Error::Format { path: name.into(), message })
 }
 
 fn parse(json: &[u8]) -> Result<Results, String> {
-    // Some editors, and PowerShell, begin a file with a byte-order mark.
+    // Some editors and PowerShell start a file with a byte-order mark.
     let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
     if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'{', 0, ..] | [0, b'{', ..] = json {
         return Err(
@@ -34,13 +34,13 @@ fn parse(json: &[u8]) -> Result<Results, String> {
         None => return Err("not a result of `aft bench`: it has no \"schema\"".into()),
     }
     all_fields(&value)?;
-    // Read once more, because errors of the text tell line and column.
+    // Parses the text again, because these errors name line and column.
     let results: Results = serde_json::from_slice(json).map_err(|error| error.to_string())?;
     possible(&results)?;
     Ok(results)
 }
 
-/// Serde takes a missing field for null; a row has all of them.
+/// Checks that each row has all fields, because serde reads a missing field as null.
 fn all_fields(value: &Value) -> Result<(), String> {
     let complete = serde_json::to_value(Row::default()).map_err(|error| error.to_string())?;
     let fields = complete.as_object().into_iter().flat_map(|row| row.keys());
@@ -53,7 +53,7 @@ fn all_fields(value: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a benchmark can have said this.
+/// Checks that the values are plausible.
 fn possible(results: &Results) -> Result<(), String> {
     adapter(&results.adapter).map_err(|fault| format!("adapter: {fault}"))?;
     for (index, limit) in results.limits.iter().enumerate() {
@@ -95,7 +95,7 @@ fn sizes(row: &Row) -> Result<(), String> {
     }
 }
 
-/// A row has times if and only if it passed.
+/// Checks that a row has times if and only if it passed.
 fn gate(row: &Row) -> Result<(), String> {
     let times = [
         ("median_ms", row.median_ms.is_some()),

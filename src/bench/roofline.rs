@@ -1,4 +1,4 @@
-//! The ceilings of an adapter's roofline: what it reaches in plain kernels (`shaders/bench/*.wgsl`). The kernels of AFT are compared
+//! The ceilings of an adapter's roofline: what it reaches in plain kernels (`shaders/bench/*.wgsl`). AFT's kernels are compared
 //! with them.
 
 use crate::error::Result;
@@ -32,7 +32,7 @@ kernel! {
 }
 
 kernel! {
-    /// Three planes read, one written.
+    /// Reads three planes and writes one.
     struct ReadsKernel = "bench/reads", "three_reads";
     fragments: ["grid", "run_time"],
     params: { rows: u32, width: u32, stacked: u32 },
@@ -63,10 +63,10 @@ kernel! {
     operands: { write out: Array<'a, u32> = "[64]" },
 }
 
-/// vec4s of a table that is read: 16 KiB, the least that WebGPU lets a uniform have.
+/// vec4s in the uniform table: 16 KiB, the smallest limit that WebGPU allows.
 const ENTRIES: u32 = 1024;
 
-/// A ceiling, each with a plain kernel that reaches it.
+/// A ceiling, with a plain kernel that reaches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ceiling {
     /// Multiply-adds in f32.
@@ -77,13 +77,13 @@ pub(super) enum Ceiling {
     Exp,
     /// A copy between planes.
     Copy(Placement),
-    /// Three planes read, one written.
+    /// Reads three planes and writes one.
     Reads(Placement),
     /// Reads of a uniform.
     Uniform,
     /// A dispatch that does nothing, among many.
     Dispatch,
-    /// A submission of one such dispatch, waited for.
+    /// A submission with one empty dispatch, including the wait.
     Submit,
 }
 
@@ -118,7 +118,7 @@ impl Ceiling {
         }
     }
 
-    /// The unit of its value: a rate in billions a second, or microseconds.
+    /// The unit of its value: a rate in billions per second, or microseconds.
     pub(super) fn unit(self) -> &'static str {
         match self {
             Self::Fma | Self::FmaHalf => "GFLOP/s",
@@ -128,7 +128,7 @@ impl Ceiling {
         }
     }
 
-    /// Whether its kernel moves planes.
+    /// Whether the ceiling is a memory bandwidth.
     pub(super) fn is_bandwidth(self) -> bool {
         matches!(self, Self::Copy(_) | Self::Reads(_))
     }
@@ -141,27 +141,27 @@ impl Ceiling {
 
 /// A ceiling's kernel, ready to run.
 pub(super) struct CeilingKernel {
-    /// Which.
+    /// The ceiling.
     pub(super) ceiling: Ceiling,
-    /// Its dispatch.
+    /// The program of one run.
     pub(super) program: Program,
-    /// What one run does, in the unit of the ceiling's rate times 1e-9 seconds; 1 for a latency.
+    /// Work of one run, in the unit of the ceiling's rate times 1e-9 seconds; 1 for a latency.
     pub(super) work: f64,
-    /// Lives as long as the program runs.
+    /// Kept alive for the program.
     _planes: Vec<Plane>,
 }
 
 impl CeilingKernel {
-    /// Prepares a ceiling's kernel in a size that fills the adapter: about a millisecond of work.
+    /// Prepares a ceiling's kernel with about a millisecond of work, enough to fill the adapter.
     ///
     /// # Errors
-    /// [`crate::Error::LimitExceeded`], if the device grants no planes of that size.
+    /// [`crate::Error::LimitExceeded`] if the device's limits are too small for its planes.
     pub(super) fn new(gpu: &Gpu, ceiling: Ceiling) -> Result<Self> {
         Self::beside(gpu, ceiling, f64::INFINITY)
     }
 
-    /// The same, but where it moves planes, no more than about `bytes` of them: a case whose operands stay in a cache is held
-    /// against a kernel whose planes do.
+    /// The same, but a bandwidth kernel moves at most about `bytes`: a case whose operands fit in a cache is compared with a
+    /// kernel whose planes do, too.
     ///
     /// # Errors
     /// As [`CeilingKernel::new`].
@@ -186,13 +186,13 @@ impl CeilingKernel {
     }
 }
 
-/// Iterations of a thread's loop, so that a run lasts about a millisecond; fewer on an adapter that does not say what it is,
-/// which may be a CPU.
+/// Loop iterations of a thread, so that a run lasts about a millisecond. Fewer on an adapter of unknown class, which may be a
+/// CPU.
 fn loop_iterations(b: &Builder) -> u32 {
     if b.gpu.caps().adapter.class == AdapterClass::Unknown { 64 } else { 512 }
 }
 
-/// Adds a kernel on registers; gives the operations of a run.
+/// Adds a kernel on registers; returns the operations of a run.
 fn arithmetic(b: &mut Builder, ceiling: Ceiling) -> Result<f64> {
     let groups = b.tuning().bench_workgroups;
     let (threads, rounds) = (64 * groups, loop_iterations(b));
@@ -201,20 +201,20 @@ fn arithmetic(b: &mut Builder, ceiling: Ceiling) -> Result<f64> {
     let (out, groups, bytes) = ((&out).into(), u64::from(groups), 16.0 * f64::from(threads));
     if ceiling == Ceiling::Exp {
         let work = 32.0 * runs;
-        // An exponential is some ten operations.
+        // An exponential costs about ten operations.
         let cost = Cost { flops: 10.0 * work, bytes };
         b.run(&ExpKernel { threads, rounds, term: 0.5, out }, &b.special(), groups, cost)?;
         return Ok(work);
     }
     let work = 256.0 * runs;
-    // A contraction with its fixed point at 1.
+    // A contraction with fixed point 1, so that values stay bounded.
     let call = FmaKernel { threads, rounds, factor: 0.999, term: 0.001, out };
     let special = Specialization { half: ceiling == Ceiling::FmaHalf, ..b.special() };
     b.run(&call, &special, groups, Cost { flops: work, bytes })?;
     Ok(work)
 }
 
-/// Adds a kernel that reads a uniform; gives the bytes of a run.
+/// Adds a kernel that reads a uniform; returns the bytes of a run.
 fn reads_of_uniform(b: &mut Builder) -> Result<f64> {
     let groups = b.tuning().bench_workgroups;
     let (threads, rounds) = (64 * groups, loop_iterations(b));
@@ -228,11 +228,11 @@ fn reads_of_uniform(b: &mut Builder) -> Result<f64> {
     Ok(bytes)
 }
 
-/// Adds a kernel on planes of 8 MiB on CPUs, 64 MiB on GPUs, or of `most` bytes in all; gives the bytes of a run.
+/// Adds a kernel on planes of 8 MiB on CPUs or 64 MiB on GPUs, or of `most` bytes in total; returns the bytes of a run.
 fn bandwidth(b: &mut Builder, ceiling: Ceiling, most: f64) -> Result<(f64, Vec<Plane>)> {
     let [full, cols] = b.tuning().bench_plane;
     let count = if matches!(ceiling, Ceiling::Copy(_)) { 2 } else { 4 };
-    // A workgroup moves four rows at most.
+    // A workgroup moves at most four rows.
     let rows = (most / f64::from(4 * count * cols)).clamp(8.0, f64::from(full)) as u32 / 4 * 4;
     let mut planes = Vec::new();
     for i in 0..count {
@@ -248,7 +248,8 @@ fn bandwidth(b: &mut Builder, ceiling: Ceiling, most: f64) -> Result<(f64, Vec<P
     match planes.as_slice() {
         [x, y] => b.run(&CopyKernel { rows, width, x, y }, &special, groups, cost)?,
         [x0, x1, x2, y] => {
-            // Of textures blocks; buffers are read along their rows, at 1.5 times the rate of blocks on lavapipe (SwiftShader: 0.75).
+            // Textures are read in blocks. Buffers are read along rows, 1.5 times as fast as in blocks on lavapipe (SwiftShader:
+            // 0.75).
             let stacked = u32::from(b.placement == Placement::Texture);
             b.run(&ReadsKernel { rows, width, stacked, a: x0, b: x1, c: x2, y }, &special, groups, cost)?;
         }
@@ -257,7 +258,7 @@ fn bandwidth(b: &mut Builder, ceiling: Ceiling, most: f64) -> Result<(f64, Vec<P
     Ok((bytes, planes))
 }
 
-/// Kernels of this room, for the tests that compile them all.
+/// The kernels of this file, for the tests that compile all kernels.
 pub(crate) fn catalogue() -> Vec<(&'static Kernel, Specialization)> {
     let in_both = [CopyKernel::KERNEL, ReadsKernel::KERNEL].into_iter().flat_map(|kernel| {
         [Placement::Buffer, Placement::Texture].map(|placement| (kernel, Specialization::new(placement)))
@@ -267,7 +268,7 @@ pub(crate) fn catalogue() -> Vec<(&'static Kernel, Specialization)> {
     in_both.chain(alone).collect()
 }
 
-/// The kernel in half precision, which not every device runs.
+/// The kernel in half precision, which not every device supports.
 pub(crate) fn half_precision() -> (&'static Kernel, Specialization) {
     (FmaKernel::KERNEL, Specialization { half: true, ..Specialization::new(Placement::Buffer) })
 }

@@ -1,4 +1,4 @@
-//! A run of the benchmark: ceilings first, then group by group of cases; what is done is kept, whatever comes.
+//! Runs the benchmark: ceilings first, then the groups of cases. Completed results are kept if the run fails.
 
 use std::ops::ControlFlow;
 
@@ -16,14 +16,14 @@ use crate::check::Exponential;
 use crate::error::Result;
 use crate::gpu::Gpu;
 
-/// The commit that this library is built from, if it is a checkout's.
+/// Commit of this library, if built from a checkout.
 pub const COMMIT: Option<&str> = option_env!("AFT_COMMIT");
 
-/// Measures a device. Results come into `results` as they are there, so that they outlive an error; `progress` is told what is
-/// next, and `stop` is asked between measurements. Gives whether all was done.
+/// Measures a device. Rows are added to `results` as they are completed, so that they survive an error. `progress` is called
+/// before each part; `stop` is checked between measurements. Returns `Continue` if everything was done.
 ///
 /// # Errors
-/// [`crate::Error::Config`] if nothing was asked for that there is; [`crate::Error::DeviceLost`], [`crate::Error::Rejected`].
+/// [`crate::Error::Config`] if the options select no case; [`crate::Error::DeviceLost`], [`crate::Error::Rejected`].
 pub async fn run(
     gpu: &Gpu,
     options: &BenchOptions,
@@ -34,7 +34,7 @@ pub async fn run(
     let start = Instant::now();
     let effort = options.effort;
     let groups = Group::all(chosen(gpu, options)?);
-    // A ceiling is less than a case: one execution of it, and nothing to check.
+    // A ceiling takes less effort than a case: one kernel, and no check.
     let mut efforts = vec![0.3; Ceiling::ALL.len()];
     efforts.extend(groups.iter().flat_map(Group::efforts));
     let of = efforts.len();
@@ -68,7 +68,7 @@ pub async fn run(
             return Ok(ControlFlow::Break(()));
         }
     }
-    // The clock may have been given up on the way.
+    // The clock may have changed during the run.
     results.adapter = adapter(gpu, &measure.watch, options.commit.clone());
     results.complete = true;
     tell("done".into());
@@ -76,7 +76,7 @@ pub async fn run(
 }
 
 impl Results {
-    /// Results of a run that begins.
+    /// Empty results for a new run.
     pub fn new(gpu: &Gpu) -> Self {
         let adapter = super::describe::untimed(gpu, None);
         Self {
@@ -89,7 +89,7 @@ impl Results {
         }
     }
 
-    /// Rows whose result was wrong.
+    /// Rows with wrong results.
     pub fn failures(&self) -> Vec<&Row> {
         self.rows.iter().filter(|row| row.gate == FAIL).collect()
     }

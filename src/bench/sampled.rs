@@ -1,20 +1,20 @@
-//! A part of a layer that the reference computes in little time and that is still held against the whole: AFT mixes each channel
-//! of each sequence on its own. The gradient of y is zero outside of the sample, so that even sums over all channels are known.
+//! Checks a sample of a layer's channels. AFT mixes each channel of each sequence independently, so the reference computes only
+//! the sample, in little time. The gradient of y is zero outside of the sample, so that sums over all channels are known as well.
 
 use crate::apply::{Gradients, Outcome, Problem};
 use crate::reference::Dims;
 
-/// Positions up to which four channels are sampled; beyond it two, as the reference takes time T T a channel.
+/// Maximum T at which four channels are sampled. Beyond it two are, because the reference takes time T T for each channel.
 const MANY: usize = 1024;
 
-/// Sequences and channels of a layer; of AFT-conv each channel in another head.
+/// Sampled sequences and channels of a layer; for AFT-conv each channel is in another head.
 pub(super) struct Sample {
     sequences: Vec<usize>,
     channels: Vec<usize>,
 }
 
 impl Sample {
-    /// First and last, and some between.
+    /// Samples the first and last, and some channels in between.
     pub(super) fn of(problem: &Problem) -> Self {
         let Dims { b, t, d } = problem.dims;
         let mut sequences = vec![0, b - 1];
@@ -37,7 +37,7 @@ impl Sample {
         masked
     }
 
-    /// The sample as a layer of its own.
+    /// The sample as a separate layer.
     pub(super) fn problem(&self, problem: &Problem) -> Problem {
         let dims = Dims { b: self.sequences.len(), t: problem.dims.t, d: self.channels.len() };
         Problem {
@@ -52,7 +52,7 @@ impl Sample {
         }
     }
 
-    /// The sample's part of what the layer gave.
+    /// The sample's part of the layer's results.
     pub(super) fn outcome(&self, problem: &Problem, outcome: &Outcome<f32>) -> Outcome<f32> {
         let gradients = outcome.gradients.as_ref().map(|all| Gradients {
             dq: self.taken(problem.dims, &self.channels, &all.dq),
@@ -71,7 +71,7 @@ impl Sample {
         self.channels.iter().map(|channel| channel / (problem.dims.d / problem.heads)).collect()
     }
 
-    /// Kernels of the sampled heads; biases that all channels share as they are.
+    /// For AFT-conv, the kernels of the sampled heads; biases shared by all channels stay as they are.
     fn biases(&self, problem: &Problem, w: &[Vec<f32>; 2]) -> [Vec<f32>; 2] {
         if !problem.form.is_conv() {
             return w.clone();
@@ -91,7 +91,7 @@ impl Sample {
     }
 }
 
-/// q, k and v side by side, each from a whole vec4 on: of AFT-conv in the order q, v, k.
+/// q, k and v side by side in each row, each aligned to a vec4; for AFT-conv in the order q, v, k.
 pub(super) fn packed(problem: &Problem) -> Vec<f32> {
     let (d, padded) = (problem.dims.d, problem.dims.d.next_multiple_of(4));
     let keys = problem.key_dims().d;
@@ -116,7 +116,7 @@ mod tests {
     use crate::check::{ExpError, judge, problem};
     use crate::form::{Bias, SizedForm};
 
-    /// What the whole layer gives is, in the sample, what the sample gives by itself.
+    /// The whole result, restricted to the sample, equals the result of the sample alone.
     #[test]
     fn the_sample_of_the_truth_is_the_truth_of_the_sample() {
         for (form, heads) in [

@@ -1,11 +1,11 @@
-//! Rows that differ in T alone: what a slope is fitted to, and what a chart draws as one line.
+//! Series: rows that differ only in T. A slope is fitted to each, and a chart draws each as one line.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::{Results, Row};
 
-/// What the rows of a series have in common.
+/// The fields that the rows of a series share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(non_snake_case, reason = "B, D and H are the paper's names")]
 pub struct Key<'a> {
@@ -21,20 +21,20 @@ pub struct Key<'a> {
     pub B: Option<u32>,
     /// Channels.
     pub D: Option<u32>,
-    /// Window, or size of the kernel.
+    /// Window, or kernel size.
     pub s: Option<u32>,
     /// Heads.
     pub H: Option<u32>,
 }
 
 impl<'a> Key<'a> {
-    /// The series that a row belongs to.
+    /// The key of a row's series.
     pub fn of(row: &'a Row) -> Self {
         let Row { op, form, direction, causal, B, D, s, H, .. } = row;
         Self { op, form: form.as_deref(), direction, causal: *causal, B: *B, D: *D, s: *s, H: *H }
     }
 
-    /// Operation, form, window and heads, as "aft local, s = 32".
+    /// Operation, form, window and heads, such as "aft local, s = 32".
     pub fn name(&self) -> String {
         let mut name = self.op.to_owned();
         self.form.iter().for_each(|form| name += &format!(" {form}"));
@@ -43,12 +43,12 @@ impl<'a> Key<'a> {
         name
     }
 
-    /// Whether this is the opponent: the attention op, or a model of it.
+    /// Whether this is attention, or a model with it.
     pub fn is_attention(&self) -> bool {
         self.op == "attention" || self.form == Some("attention")
     }
 
-    /// Whether this is a form of AFT, or a model of one, and `other` the attention that does the same in its place.
+    /// Whether this is a form of AFT, or a model with one, and `other` is the attention that it replaces.
     pub fn is_against(&self, other: &Key<'_>) -> bool {
         let same_place = self.op == other.op || (self.op == "aft" && other.op == "attention");
         let shape = |key: &Key<'_>| (key.causal, key.B, key.D);
@@ -57,23 +57,23 @@ impl<'a> Key<'a> {
     }
 }
 
-/// Rows of one [`Key`], by ascending T.
+/// Rows with the same [`Key`], by ascending T.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series<'a> {
-    /// What they have in common.
+    /// The shared fields.
     pub key: Key<'a>,
-    /// One row for each T. Of several, one that failed its gate, else the quickest.
+    /// One row for each T. If there are several, a failed one, otherwise the fastest.
     pub rows: Vec<&'a Row>,
 }
 
 impl Series<'_> {
-    /// (T, milliseconds) of the rows that have times.
+    /// (T, milliseconds) of the rows with times.
     pub fn times(&self) -> Vec<(f64, f64)> {
         self.rows.iter().filter_map(|row| Some((f64::from(row.T?), row.median_ms?))).collect()
     }
 
-    /// (T, time in units of what its limit's kernel takes for as much work) of the rows that were measured in turns with one. What a
-    /// machine does to both cancels: its clock, its neighbours and, where the limit moves as many bytes as the case, its caches.
+    /// (T, time divided by that of the limit's kernel for equal work) of the rows that were measured in turns with a limit.
+    /// Effects of the machine on both cancel: clock rate, other load and, if both move as many bytes, caches.
     pub fn times_in_limits(&self) -> Vec<(f64, f64)> {
         let shares = self.rows.iter().filter_map(|row| {
             let work = if row.limit.as_deref() == Some("fma") { row.flops? } else { row.bytes? };
@@ -82,13 +82,13 @@ impl Series<'_> {
         shares.collect()
     }
 
-    /// The row of a T.
+    /// The row for a T.
     pub fn at(&self, length: u32) -> Option<&Row> {
         self.rows.iter().find(|row| row.T == Some(length)).copied()
     }
 }
 
-/// The rows that have a T, in series, in order of first appearance.
+/// All series of rows with a T, in order of first appearance.
 pub fn series(results: &Results) -> Vec<Series<'_>> {
     let mut all: Vec<Series<'_>> = Vec::new();
     let mut places = HashMap::new();
@@ -107,7 +107,7 @@ pub fn series(results: &Results) -> Vec<Series<'_>> {
     all
 }
 
-/// No time, which is a failed gate, comes first.
+/// A missing time, which means a failed gate, comes first.
 fn quicker(a: Option<f64>, b: Option<f64>) -> Ordering {
     match (a, b) {
         (Some(a), Some(b)) => a.total_cmp(&b),

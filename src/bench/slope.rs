@@ -1,4 +1,4 @@
-//! How time grows with T: the exponent n of time = c T^n.
+//! The growth of time with T: the exponent n of time = c T^n.
 
 /// A fitted exponent.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -9,12 +9,11 @@ pub struct Slope {
     pub from: f64,
     /// The largest T.
     pub to: f64,
-    /// How many T it is fitted to.
+    /// Number of T values in the fit.
     pub points: usize,
 }
 
-/// The slope of times (T, milliseconds) by ascending T: the line of least squares through (ln T, ln time). None with less than
-/// two T.
+/// The slope of times (T, milliseconds) by ascending T: a least-squares line through (ln T, ln time). None for fewer than two T.
 pub fn slope(times: &[(f64, f64)]) -> Option<Slope> {
     let (&(from, _), &(to, _)) = (times.first()?, times.last()?);
     let logs: Vec<_> = times.iter().map(|(length, time)| (length.ln(), time.ln())).collect();

@@ -1,4 +1,4 @@
-//! AFT in every form, as `ops::aft::mix` runs it, forward and gradient.
+//! AFT in every form, as run by `ops::aft::mix`: forward and gradient.
 
 use super::shapes::shapes;
 use super::work::flops;
@@ -21,7 +21,7 @@ use crate::ops::aft::mix::{self, Mix, Mixed};
 use crate::ops::aft::{heads, qkv_cols};
 use crate::reference::Dims;
 
-/// A form in a shape.
+/// A form of AFT with its shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::bench) struct Aft {
     form: SizedForm,
@@ -32,20 +32,20 @@ pub(in crate::bench) struct Aft {
 
 /// Rank of factorised biases.
 const RANK: usize = 64;
-/// Window of AFT-local, and size of the kernel on a line.
+/// Window of AFT-local, and kernel size of AFT-conv over a sequence.
 const WINDOW: usize = 32;
-/// Side of the kernel on a grid.
+/// Side of the kernel on an image grid.
 const SIDE: usize = 7;
 /// Heads of AFT-conv.
 const HEADS: usize = 32;
 
-/// Every form, causal or not: over T at D = 256, and at T = 1,024 over D.
+/// Every form, causal or not: T varies at D = 256, and D varies at T = 1,024.
 pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Aft> {
     let (b, shapes) = shapes(class, effort);
     let mut all = Vec::new();
     for &[t, d] in shapes {
         for causal in [true, false] {
-            // A kernel that reaches to both sides has a middle.
+            // A non-causal kernel is symmetric and so has odd size.
             let line = if causal { WINDOW } else { WINDOW + 1 };
             for form in [
                 SizedForm::Simple,
@@ -64,7 +64,7 @@ pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Aft> {
     all
 }
 
-/// Columns of a grid of `t` positions that is a square, or twice as wide as high.
+/// Columns of an image grid with `t` positions: square, or twice as wide as high.
 fn columns(t: usize) -> usize {
     1 << (t.ilog2().div_ceil(2))
 }
@@ -85,13 +85,13 @@ impl Aft {
         }
     }
 
-    /// Operations of a forward pass; of AFT-simple, which is counted in bytes, none.
+    /// Operations of a forward pass; none for AFT-simple, which is measured by bytes.
     fn flops(&self) -> Option<f64> {
         flops(self.form, self.heads, self.dims, self.causal)
     }
 
-    /// Bytes that a forward pass has to read and write once: q, k, v, y and the biases; a gradient reads dy besides, and writes the
-    /// gradients of all that it reads instead of y.
+    /// Bytes that a pass must read and write once. Forward: q, k, v, y and the biases. The gradient also reads dy, and writes the
+    /// gradients of all inputs instead of y.
     fn bytes(&self, gradient: bool) -> f64 {
         let Dims { b, t, d } = self.dims;
         let keys = if self.form.is_conv() { self.heads } else { d };
@@ -123,7 +123,7 @@ impl Aft {
         let worst = |is_y: bool| {
             verdicts.iter().filter(|v| (v.output == "y") == is_y).fold(0.0, |worst: f64, v| worst.max(v.ratio))
         };
-        // Gradients of all channels take the time that they take in use.
+        // Gradients in all channels, so that the time is that of normal use.
         layer.dy.write(gpu, &dense)?;
 
         let ceiling = if self.flops().is_some() { Ceiling::Fma } else { Ceiling::Reads(placement) };
@@ -143,7 +143,8 @@ impl Aft {
     }
 }
 
-/// A layer on the device: what is timed, and between its two halves the forward pass that a gradient needs.
+/// A layer on the device: the timed programs `forward` and `backward`, and `saving`, the forward pass that prepares the
+/// gradient.
 struct Layer {
     forward: Program,
     saving: Program,
@@ -152,7 +153,7 @@ struct Layer {
     dy: Operand,
     dx: Operand,
     bias: DeviceBias,
-    /// Device memory of a forward pass, and of one with its gradient.
+    /// Device memory of the forward pass, and of forward and gradient.
     bytes: [u64; 2],
     _held: (Operand, Mixed, Builder, Builder),
 }
@@ -173,7 +174,7 @@ impl Layer {
         let biases = bias.biases(problem);
         let outside = |operands: &[&Operand]| operands.iter().map(|o| o.outside_bytes()).sum::<u64>();
 
-        // Without what a gradient would need.
+        // Saves nothing for a gradient.
         let mut f = Builder::new(gpu, placement);
         let spread = |b: &mut Builder| -> Result<Plane> {
             if !conv {
@@ -190,7 +191,7 @@ impl Layer {
         mix::forward(&mut f, &mix, &biases, &qkv, &out)?;
         let y = Operand::of(gpu, out.y.clone())?;
         let forward = enclosed(&[&x], &f.take_program(), &[&y]);
-        // The gradient of the biases is not part of a forward pass.
+        // The forward pass does not need the gradient of the biases.
         let forward_bytes = gpu.memory().live_bytes - before - outside(&[&x, &y]) - bias.gradient_bytes();
 
         let mut g = Builder::new(gpu, placement);
@@ -203,7 +204,7 @@ impl Layer {
         let dx = Operand::output(gpu, placement, rows, cols)?;
         g.program.extend(bias.refresh());
         if conv {
-            // A gradient begins with what its layer was given, too.
+            // The timed gradient, too, starts from the layer's inputs.
             heads::spread(&mut g, channels, head_count, &x.plane, &qkv)?;
         }
         let dqkv = if conv { g.plane("dqkv", rows, qkv_cols(channels))? } else { dx.plane.clone() };
@@ -219,7 +220,7 @@ impl Layer {
         Ok(Self { forward, saving, backward, y, dy, dx, bias, bytes, _held: (x, out, f, g) })
     }
 
-    /// The gradients of q, k and v out of that of the projection.
+    /// Splits the gradient of the projection into those of q, k and v.
     fn parts(&self, problem: &Problem, dx: &[f32]) -> [Vec<f32>; 3] {
         let (d, padded, keys) = (problem.dims.d, problem.dims.d.next_multiple_of(4), problem.key_dims().d);
         let width = self.dx.plane.cols as usize;

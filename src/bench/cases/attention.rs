@@ -1,4 +1,4 @@
-//! Multi-head softmax attention, as `ops::nn::attention` runs it, forward and gradient.
+//! Multi-head softmax attention, as run by `ops::nn::attention`: forward and gradient.
 
 use super::shapes::shapes;
 use super::work::flops;
@@ -18,19 +18,19 @@ use crate::ops::aft::qkv_cols;
 use crate::ops::nn::attention::{Attended, Attention, Backward, backward, forward};
 use crate::reference::Dims;
 
-/// Attention in a shape.
+/// Attention with its shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::bench) struct MultiHead {
     dims: Dims,
     causal: bool,
 }
 
-/// Channels of a head, D / H, as in the transformer's base model.
+/// Channels in a head, D / H, as in the base transformer.
 pub(super) const HEAD: usize = 64;
-/// Positions up to which two heads are sampled; beyond it one, as the reference takes time T T D / H a head.
+/// Maximum T at which two heads are sampled. Beyond it one is, because the reference takes time T T D / H for each head.
 const MANY: usize = 1024;
 
-/// In the shapes of AFT, causal or not.
+/// The same shapes as for AFT, causal or not.
 pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<MultiHead> {
     let (b, shapes) = shapes(class, effort);
     let both = |&[t, d]: &[usize; 2]| [true, false].map(|causal| MultiHead { dims: Dims { b, t, d }, causal });
@@ -66,7 +66,7 @@ impl MultiHead {
         let timed = |gradient: bool| {
             let [b, t, d] = [self.dims.b, self.dims.t, self.dims.d].map(|n| n as f64);
             let flops = flops(SizedForm::Full(Bias::Dense), 1, self.dims, self.causal);
-            // q, k, v and y; or those but y, dy, and the gradients.
+            // Forward: q, k, v and y. Gradient: q, k, v, dy and three gradients.
             let planes = if gradient { 7.0 } else { 4.0 };
             let row = Row {
                 direction: if gradient { "gradient" } else { "forward" }.into(),
@@ -85,7 +85,7 @@ impl MultiHead {
     }
 }
 
-/// Heads of the last sequence, which attend by themselves.
+/// A sample of heads of the last sequence. Each head is independent.
 struct Sample {
     sequence: usize,
     heads: Vec<usize>,
@@ -99,7 +99,7 @@ impl Sample {
         Self { sequence: problem.dims.b - 1, heads }
     }
 
-    /// The sample as a problem of its own.
+    /// The sample as a separate problem.
     fn problem(&self, problem: &AttentionProblem) -> AttentionProblem {
         let size = problem.dims.d / problem.heads;
         let dims = Dims { b: 1, t: problem.dims.t, d: self.heads.len() * size };
@@ -107,7 +107,7 @@ impl Sample {
         AttentionProblem { dims, heads: self.heads.len(), causal: problem.causal, q, k, v, dy, mask: None }
     }
 
-    /// Its part of values [B, T, D].
+    /// The sample's part of values [B, T, D].
     fn taken(&self, problem: &AttentionProblem, all: &[f32]) -> Vec<f32> {
         let Dims { t, d, .. } = problem.dims;
         let size = d / problem.heads;
@@ -116,14 +116,15 @@ impl Sample {
     }
 }
 
-/// Attention on the device: what is timed, and between its two halves the forward pass that a gradient needs.
+/// Attention on the device: the timed programs `forward` and `backward`, and `saving`, the forward pass that prepares the
+/// gradient.
 struct Layer {
     forward: Program,
     saving: Program,
     backward: Program,
     y: Operand,
     dx: Operand,
-    /// Device memory of a forward pass, and of one with its gradient.
+    /// Device memory of the forward pass, and of forward and gradient.
     bytes: [u64; 2],
     _held: (Operand, Operand, Attended, Builder, Builder),
 }
@@ -167,7 +168,7 @@ impl Layer {
 mod tests {
     use super::*;
 
-    /// What the whole gives is, in the sample, what the sample gives by itself.
+    /// The whole result, restricted to the sample, equals the result of the sample alone.
     #[test]
     fn the_sample_of_the_truth_is_the_truth_of_the_sample() {
         for causal in [true, false] {

@@ -1,4 +1,4 @@
-//! A case of any kind, and the list of all.
+//! A benchmark case of any kind, and the list of all cases.
 
 use super::{aft, attention, model, nn};
 use crate::bench::measure::Measure;
@@ -8,23 +8,23 @@ use crate::bench::result::Row;
 use crate::error::Result;
 use crate::gpu::AdapterClass;
 
-/// A case, with the rows that come of it. Another operation is a file beside this one with `all`, `row` and `prepare`, and a line
-/// here.
+/// A case, which gives one or more rows. To add an operation, add a file beside this one with `all`, `row` and `prepare`, and a
+/// variant here.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::bench) enum Case {
     /// A form of AFT, forward and gradient.
     Aft(aft::Aft),
-    /// Softmax attention, forward and gradient: what AFT is there instead of.
+    /// Softmax attention, forward and gradient: the baseline that AFT replaces.
     Attention(attention::MultiHead),
     /// Another operation of a model.
     Nn(nn::Op),
-    /// Steps of training.
+    /// Training steps.
     Train(model::Model),
-    /// Generation of text.
+    /// Text generation.
     Generate(model::Model),
 }
 
-/// All that runs on a device of a class.
+/// All cases for adapters of a class.
 pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Case> {
     let mut cases: Vec<_> = aft::all(class, effort).into_iter().map(Case::Aft).collect();
     cases.extend(attention::all(class, effort).into_iter().map(Case::Attention));
@@ -36,7 +36,7 @@ pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Case> {
 }
 
 impl Case {
-    /// What the rows of the case have in common.
+    /// The fields that the rows of this case share.
     pub(in crate::bench) fn row(&self) -> Row {
         match self {
             Self::Aft(aft) => aft.row(),
@@ -47,7 +47,7 @@ impl Case {
         }
     }
 
-    /// Positions that are mixed, T, by an operation that does that.
+    /// T, for operations that mix positions.
     pub(in crate::bench) fn mixed(&self) -> Option<u32> {
         match self {
             Self::Aft(_) | Self::Attention(_) => self.row().T,
@@ -55,8 +55,8 @@ impl Case {
         }
     }
 
-    /// About how long the case takes to check, in units of what a short one takes in all. What the reference computes grows with T²
-    /// and weighs as much at T = 1,024.
+    /// Approximate time of the check, relative to the whole time of a short case. The reference takes time T², which reaches 1 at
+    /// T = 1,024.
     pub(in crate::bench) fn effort(&self) -> f64 {
         match self {
             Self::Train(model) | Self::Generate(model) => model.effort(),
@@ -64,12 +64,12 @@ impl Case {
         }
     }
 
-    /// The case in words.
+    /// The case as text.
     pub(in crate::bench) fn name(&self) -> String {
         name(&self.row())
     }
 
-    /// Whether it was asked for.
+    /// Whether the filter selects this case.
     pub(in crate::bench) fn is_in(&self, filter: &Filter) -> bool {
         let row = self.row();
         let is = |wish: &Option<String>, name: Option<&str>| wish.as_deref().is_none_or(|wish| Some(wish) == name);
@@ -78,10 +78,10 @@ impl Case {
             && filter.length.is_none_or(|t| Some(t) == row.T)
     }
 
-    /// Checks an operation, and gives the programs that are to be timed; none for a model, which times itself.
+    /// Checks an operation and returns the programs to time. None for a model, which is timed separately.
     ///
     /// # Errors
-    /// [`crate::Error::LimitExceeded`] if it does not fit the device; as the operations.
+    /// [`crate::Error::LimitExceeded`] if it does not fit on the device; also the errors of the operations.
     pub(in crate::bench) async fn prepare(&self, measure: &Measure<'_>) -> Result<Option<Prepared>> {
         match self {
             Self::Aft(aft) => aft.prepare(measure).await.map(Some),
@@ -92,7 +92,7 @@ impl Case {
     }
 }
 
-/// A row's case in words.
+/// A row's case as text.
 fn name(row: &Row) -> String {
     let mut name = row.op.clone();
     if let Some(form) = &row.form {

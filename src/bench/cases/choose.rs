@@ -1,4 +1,4 @@
-//! The cases that a run is asked for, or what there is to ask for.
+//! Selects the cases of a run.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use crate::bench::options::{BenchOptions, Effort, Filter};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 
-/// The cases that were asked for.
+/// The cases that the options select.
 ///
 /// # Errors
-/// [`Error::Config`] if there are none, with what there is to ask for.
+/// [`Error::Config`] if there are none; the message lists the valid choices.
 pub(in crate::bench) fn chosen(gpu: &Gpu, BenchOptions { effort, filter, .. }: &BenchOptions) -> Result<Vec<Case>> {
     let cases = |effort, filter: &Filter| {
         let mut cases = all(gpu.caps().adapter.class, effort);
@@ -36,7 +36,7 @@ pub(in crate::bench) fn chosen(gpu: &Gpu, BenchOptions { effort, filter, .. }: &
     }))
 }
 
-/// Names in order, each once.
+/// Sorted names without duplicates.
 fn list<T: Ord + ToString>(names: impl Iterator<Item = T>) -> String {
     match Vec::from_iter(BTreeSet::from_iter(names).iter().map(T::to_string)) {
         names if names.is_empty() => "none".into(),

@@ -1,4 +1,4 @@
-//! Generation of text: tokens a second, and the time from a prompt to the first token, by the host's clock.
+//! Text generation: tokens per second, and the time from a prompt to the first token, measured with the host's clock.
 
 use std::ops::ControlFlow;
 
@@ -16,9 +16,9 @@ use crate::generate::{Generator, Sampling};
 use crate::models::language::{Language, VOCABULARY};
 use crate::reference::compare::worst;
 
-/// Tokens that the reference computes: after a prompt that is longer than a window by so many, which has then moved on.
+/// Tokens checked against the reference, after a prompt longer than a window by this number, so that the window has moved.
 const CHECKED: usize = 8;
-/// Of a logit: some ten roundings of values of a few units.
+/// Absolute tolerance of a logit: about ten roundings of values of a few units.
 const TOLERANCE: f64 = 2e-5;
 
 pub(super) async fn measure(
@@ -53,7 +53,7 @@ pub(super) async fn measure(
                 tokens(&mut generator, &prompt, count).await
             }
         };
-        // Past the last position the generator would read its last half again.
+        // After the last position, the generator would read the last half of the text again.
         let (ceiling, most) = if first { (Ceiling::Fma, 50) } else { (Ceiling::Reads(language.placement), half - 1) };
         let timed = measure.hosted((ceiling, work.token_bytes(half)), most.max(1), run).await?;
         let Some(timed) = timed else { return Ok(ControlFlow::Break(())) };
@@ -70,7 +70,7 @@ pub(super) async fn measure(
     Ok(ControlFlow::Continue(()))
 }
 
-/// Seconds from a prompt to the token after it, `count` times in all.
+/// Total seconds from a prompt to the next token, over `count` repetitions.
 async fn first_tokens(generator: &mut Generator, prompt: &[u8], count: u32) -> Result<f64> {
     let start = Instant::now();
     for _ in 0..count {
@@ -81,7 +81,7 @@ async fn first_tokens(generator: &mut Generator, prompt: &[u8], count: u32) -> R
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// Seconds of the `count` tokens after the first one after a prompt.
+/// Seconds for the `count` tokens after the first generated one.
 async fn tokens(generator: &mut Generator, prompt: &[u8], count: u32) -> Result<f64> {
     first_tokens(generator, prompt, 1).await?;
     let start = Instant::now();
@@ -97,7 +97,7 @@ fn bytes(stream: u32, len: usize) -> Vec<u8> {
     letters(stream, len).into_iter().map(|letter| letter as u8).collect()
 }
 
-/// How far the logits that tokens are drawn by are from the reference's, in units of the tolerance.
+/// Error of the logits compared with the reference, in units of the tolerance.
 async fn error(generator: &mut Generator, model: &Model, truth: &Truth) -> Result<f64> {
     let before = (model.config.window as usize + CHECKED).min(model.config.length as usize - CHECKED);
     let mut text = bytes(5, before);

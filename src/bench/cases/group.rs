@@ -1,5 +1,5 @@
-//! Cases that are timed in turns: an operation over T. A machine changes over minutes, and how time grows with T is told by times that
-//! it gave while it was the same.
+//! Groups of cases timed in turns: one operation over T. The machine's speed drifts over minutes; taking turns makes times at
+//! different T comparable.
 
 use std::ops::ControlFlow;
 
@@ -10,14 +10,14 @@ use crate::bench::prepared::Prepared;
 use crate::bench::result::{Results, Row, Skipped};
 use crate::error::{Error, Result};
 
-/// Cases that differ in T alone; a model, or an operation that does not mix, by itself.
+/// Cases that differ only in T. A model, or an operation that does not mix positions, is a group of its own.
 pub(in crate::bench) struct Group {
     cases: Vec<Case>,
 }
 
 impl Group {
-    /// All groups: what takes little time comes first, then attention, what the others are held against, and AFT-full last, as a slow
-    /// device may have no time for it all.
+    /// All groups in order: short ones first, then attention, the baseline of the others, and AFT-full last, because a slow
+    /// device may not have time for everything.
     pub(in crate::bench) fn all(cases: Vec<Case>) -> Vec<Self> {
         let without_length = |case: &Case| Row { T: None, ..case.row() };
         let mut groups: Vec<Self> = Vec::new();
@@ -39,21 +39,21 @@ impl Group {
         groups
     }
 
-    /// The efforts of what it tells of in turn: of each case to check, and of all to time.
+    /// Relative efforts of the progress steps: each check, then all timings together.
     pub(in crate::bench) fn efforts(&self) -> Vec<f64> {
         self.cases.iter().map(Case::effort).chain(self.is_timed().then_some(self.cases.len() as f64)).collect()
     }
 
-    /// Whether its cases are timed after they were all checked; a model times itself.
+    /// Whether the cases are timed together after their checks. A model is timed separately.
     fn is_timed(&self) -> bool {
         !matches!(self.cases[..], [Case::Train(_) | Case::Generate(_)])
     }
 
-    /// Checks its cases, times them, and adds their rows; `tell` hears what comes next, as [`Group::efforts`] counts it. Breaks if
-    /// told to stop.
+    /// Checks and times the cases, and adds their rows. `tell` is called before each step of [`Group::efforts`]. Breaks if told
+    /// to stop.
     ///
     /// # Errors
-    /// As [`Case::prepare`], but for what keeps a case from running.
+    /// As [`Case::prepare`], except errors that only skip a case.
     pub(in crate::bench) async fn measure(
         &self,
         measure: &mut Measure<'_>,
@@ -64,7 +64,7 @@ impl Group {
         for case in &self.cases {
             tell(case.name());
             if (measure.stop)() {
-                // What was wrong is told.
+                // Wrong results are still reported.
                 return time(measure, ready, results).await.map(|_| ControlFlow::Break(()));
             }
             if let Some(reason) = measure.spent() {
@@ -83,7 +83,7 @@ impl Group {
                 Case::Aft(_) | Case::Attention(_) | Case::Nn(_) => case.prepare(measure).await,
             };
             if matches!(prepared, Err(Error::OutOfMemory { .. })) && !ready.is_empty() {
-                // By itself it may fit.
+                // It may fit when it runs alone.
                 if time(measure, std::mem::take(&mut ready), results).await?.is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
@@ -99,10 +99,10 @@ impl Group {
     }
 }
 
-/// Cases that were checked, with their names.
+/// Checked cases with their names.
 type Ready = Vec<(String, Prepared)>;
 
-/// Times all that is ready, in turns, and lets go of it.
+/// Times all `ready` cases in turns and frees them.
 async fn time(measure: &mut Measure<'_>, ready: Ready, results: &mut Results) -> Result<ControlFlow<()>> {
     let all: Vec<_> = ready.iter().flat_map(|(_, prepared)| &prepared.timed).collect();
     let outcome = measure.rows(&all, &mut results.rows).await;
@@ -110,7 +110,7 @@ async fn time(measure: &mut Measure<'_>, ready: Ready, results: &mut Results) ->
     or_skipped(outcome, &names, results)
 }
 
-/// The outcome of cases, which may be that they cannot run here.
+/// Turns an error that only skips cases into entries of `skipped`.
 fn or_skipped(outcome: Result<ControlFlow<()>>, names: &[String], results: &mut Results) -> Result<ControlFlow<()>> {
     outcome.or_else(|error| {
         let Skipped { reason, .. } = skipped(String::new(), error)?;
@@ -119,7 +119,7 @@ fn or_skipped(outcome: Result<ControlFlow<()>>, names: &[String], results: &mut 
     })
 }
 
-/// The case that an error keeps from running; other errors end the run.
+/// The entry for a case that an error only skips; other errors are returned.
 pub(in crate::bench) fn skipped(case: String, error: Error) -> Result<Skipped> {
     match error {
         Error::LimitExceeded { .. } | Error::OutOfMemory { .. } => Ok(Skipped { case, reason: error.to_string() }),
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(groups.iter().map(|group| group.cases.len()).sum::<usize>(), all.len());
         let lengths = |group: &Group| group.cases.iter().map(|case| case.row().T).collect::<Vec<_>>();
         let over_length: Vec<_> = groups.iter().filter(|group| group.cases.len() > 1).collect();
-        // Attention, five forms and AFT-full in two, causal or not, after all that is a case by itself.
+        // Attention, five forms, and AFT-full in two representations, each causal or not; they come after all single-case groups.
         assert_eq!(over_length.len(), 16);
         assert!(over_length.iter().all(|group| lengths(group) == [256, 512, 1024, 2048, 4096].map(Some)));
         let rows: Vec<_> = over_length.iter().map(|group| group.cases[0].row()).collect();
@@ -150,7 +150,7 @@ mod tests {
         let forms: Vec<_> = rows[12..].iter().map(|row| row.form.as_deref()).collect();
         assert_eq!(forms, ["full", "full factorised", "full", "full factorised"].map(Some));
         assert!(groups[..groups.len() - 16].iter().all(|group| group.cases.len() == 1));
-        // A model times itself, so that there is nothing to tell of after it.
+        // A model is timed separately, so no progress step follows its check.
         for group in &groups {
             let model = matches!(group.cases[0], Case::Train(_) | Case::Generate(_));
             assert_eq!(group.efforts().len(), group.cases.len() + usize::from(!model));

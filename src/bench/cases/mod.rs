@@ -1,4 +1,4 @@
-//! What is measured: each case checks its result against the reference, then times the very program that gave it.
+//! The benchmark cases. Each checks its result against the reference, then times the same program.
 
 mod aft;
 mod attention;

@@ -1,4 +1,4 @@
-//! The paper's language model at sizes that fit, in every variant.
+//! The paper's language model in every variant, at sizes that fit the device.
 
 use crate::bench::describe::plan;
 use crate::bench::options::Effort;
@@ -10,20 +10,20 @@ use crate::models::language::{Language, LanguageConfig};
 use crate::nn::{Init, Mixer};
 use crate::random::{below, normal_pair};
 
-/// A model, and the sequences of its batch.
+/// A model and its batch size.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::bench) struct Model {
     pub(super) config: LanguageConfig,
     pub(super) batch: u32,
 }
 
-/// Channels of a head of attention, as `aft train text` has them by default.
+/// Channels in a head of attention, the default of `aft train text`.
 const ATTENTION_HEAD: u32 = 16;
-/// Channels of a head of AFT-conv, likewise.
+/// Channels in a head of AFT-conv, also the default.
 const CONV_HEAD: u32 = 4;
 
-/// The model that an adapter trains in two minutes, and at full effort its other variants and, as AFT-local and with
-/// attention, the paper's width and length: all twelve layers of it where a GPU computes, else two.
+/// The model that an adapter trains in two minutes. At full effort also its other variants, and the paper's width and length with
+/// AFT-local and with attention: twelve layers on a GPU, otherwise two.
 pub(super) fn all(class: AdapterClass, effort: Effort) -> Vec<Model> {
     let small = LanguageConfig::for_adapter(class);
     let software = class == AdapterClass::Software;
@@ -64,25 +64,25 @@ impl Model {
         }
     }
 
-    /// About how long a step, or as much of generation, takes: as [`super::case::Case::effort`].
+    /// Approximate time of a training step or of generation, in the units of [`super::case::Case::effort`].
     pub(super) fn effort(&self) -> f64 {
         (self.numbers() * f64::from(self.batch * self.config.length) / 6e8).clamp(1.0, 12.0)
     }
 
-    /// About how many numbers its layers hold.
+    /// Approximate number of parameters in its layers.
     pub(super) fn numbers(&self) -> f64 {
         let LanguageConfig { dim, layers, mlp_ratio, .. } = self.config;
         f64::from(layers) * f64::from(4 + 2 * mlp_ratio) * f64::from(dim).powi(2)
     }
 
-    /// By which plan it runs, in words.
+    /// The kernel plan as text.
     pub(super) fn plan(&self, gpu: &Gpu, placement: Placement) -> String {
         format!("{} layers; {}", self.config.layers, plan(gpu, placement))
     }
 }
 
-/// Gives tensors that start at 0 small random values: biases, and the kernels of AFT-conv, which starts as AFT-simple. A model could do
-/// without them unnoticed else.
+/// Gives small random values to tensors that start at 0: biases, and the kernels of AFT-conv, which starts as AFT-simple.
+/// Otherwise the check would not notice if they were ignored.
 ///
 /// # Errors
 /// As [`crate::nn::Parameters::write`].

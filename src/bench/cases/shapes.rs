@@ -3,9 +3,9 @@
 use crate::bench::options::Effort;
 use crate::gpu::AdapterClass;
 
-/// Sequences, B, and the shapes [T, D] of operations that mix over time: over T at D = 256, and at T = 1,024 over D.
+/// Sequences B and shapes [T, D] of operations that mix over time: T varies at D = 256, and D varies at T = 1,024.
 pub(super) fn shapes(class: AdapterClass, effort: Effort) -> (usize, &'static [[usize; 2]]) {
-    // A GPU is filled by more than one sequence.
+    // One sequence is too little work for a GPU.
     let sequences = if class == AdapterClass::Software { 1 } else { 8 };
     let shapes: &[[usize; 2]] = match effort {
         Effort::Quick => &[[256, 256], [512, 256]],

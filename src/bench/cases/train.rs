@@ -1,4 +1,4 @@
-//! Steps of training: tokens a second by the host's clock, all that a step does included.
+//! Training steps: tokens per second by the host's clock, over whole steps.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -24,9 +24,9 @@ use crate::ops::nn::batch::IGNORED;
 use crate::random::below;
 use crate::train::{TrainConfig, Trainer};
 
-/// Positions of the last sequence that the reference computes of a model that is not small; all others have no target.
+/// Positions of the last sequence that the reference computes for large models; all others have no target.
 const CHECKED: usize = 48;
-/// Numbers in the layers of a model that is small, times its positions: of that all of the last sequence is computed.
+/// Up to this number of layer parameters times positions, the whole last sequence is computed.
 const SMALL: f64 = 3e8;
 
 pub(super) async fn measure(
@@ -60,7 +60,7 @@ pub(super) async fn measure(
     Ok(ControlFlow::Continue(()))
 }
 
-/// Takes a step apart.
+/// Analyses a step by kernel.
 pub(in crate::bench) async fn explain(model: &Model, case: &str, measure: &mut Measure<'_>) -> Result<Explanation> {
     let gpu = measure.gpu.clone();
     let mut trainer = trainer(model, measure).await?;
@@ -94,17 +94,17 @@ pub(in crate::bench) async fn explain(model: &Model, case: &str, measure: &mut M
         dispatches_of_a_block: deeper[0] - dispatches,
         passes_of_a_block: deeper[1].saturating_sub(passes),
         encoding_ms: profile::encoding_ms(&gpu, &trainer.programs()),
-        // The first compiles.
+        // The first step includes compilation.
         step_ms: 1e3 * median(&seconds[1..]),
     };
     let (clock, kernels) = profile::shares(measure, &program).await?;
     Ok(Explanation { case: name, plan, error, clock, kernels, passes, step: Some(step) })
 }
 
-/// The model in training on a text of random letters.
+/// A trainer for the model on a text of random letters.
 async fn trainer(model: &Model, measure: &Measure<'_>) -> Result<Trainer> {
     let class = measure.gpu.caps().adapter.class;
-    // So many steps that the schedule has no end here.
+    // So many steps that the schedule does not end here.
     let config = TrainConfig { batch: model.batch, steps: 1_000_000, seed: 1, ..TrainConfig::for_adapter(class) };
     let text: Vec<u8> = letters(2, 1 << 16).into_iter().map(|letter| letter as u8).collect();
     let trainer = Trainer::new(&measure.gpu, &model.config, &config, Arc::new(MemoryText::new(text))).await?;
@@ -112,9 +112,9 @@ async fn trainer(model: &Model, measure: &Measure<'_>) -> Result<Trainer> {
     Ok(trainer)
 }
 
-/// The error of the losses of the last sequence's positions, or its first ones, and of the gradient along random directions, in
-/// units of the tolerance: a step's own program computes both, with all other targets taken away. Then that of what a whole step
-/// makes of the weights.
+/// The largest of three errors, in units of the tolerance. First: the losses of the last sequence's positions, or of its first
+/// ones. Second: the gradient along random directions. A step's own program computes both, with all other targets removed. Third:
+/// the weights after a whole step.
 async fn error(trainer: &mut Trainer, measure: &Measure<'_>, model: &Model) -> Result<f64> {
     let length = model.config.length as usize;
     let len = model.batch as usize * length;
@@ -132,11 +132,11 @@ async fn error(trainer: &mut Trainer, measure: &Measure<'_>, model: &Model) -> R
     let gradients = trainer.model.parameters.gradients(&measure.gpu).await?;
     let norms: Vec<f64> =
         gradients.iter().map(|all| all.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt()).collect();
-    // A tensor without a gradient is moved, too: it may lack one.
+    // Tensors without a gradient are moved as well, in case a gradient is missing by mistake.
     let least = 1e-4 * norms.iter().fold(0.0, |most: f64, norm| most.max(*norm));
     let mut slope_error = 0.0;
     for probe in 0..PROBES {
-        // Signs that know nothing of the gradient, in each tensor of a size with which its gradient counts as much as any other's.
+        // Random signs, scaled so that each tensor's gradient contributes about equally.
         let mut place = 0;
         let mut sign = || {
             place += 1;
@@ -149,24 +149,24 @@ async fn error(trainer: &mut Trainer, measure: &Measure<'_>, model: &Model) -> R
         direction.iter_mut().flatten().for_each(|d| *d /= length);
         let loss = |step: f64| -> Result<f64> {
             let moved = truth.moved(&direction, step);
-            // A row counts for one of all rows of the batch.
+            // One row's weight in the mean over all rows of the batch.
             Ok(moved.losses(tokens, targets)?.iter().sum::<f64>() / len as f64)
         };
         let slope = (loss(STEP)? - loss(-STEP)?) / (2.0 * STEP);
         let along = gradients.iter().flatten().zip(direction.iter().flatten()).map(|(g, d)| f64::from(*g) * d);
-        // The share of a tensor is about 1 / length.
+        // The share of one tensor is about 1 / length.
         slope_error = worse(slope_error, length * (slope - along.sum::<f64>()).abs());
     }
     let update_error = update::error(trainer, &measure.gpu).await?;
     Ok(worse(worse(loss_error / LOSS_TOLERANCE, slope_error / SLOPE_TOLERANCE), update_error))
 }
 
-/// What the weights are moved by in all, of which the second difference is far below the tolerance.
+/// Total size of the move of the weights; its second difference is far below the tolerance.
 const STEP: f64 = 1e-3;
-/// Nats: some ten roundings of logits of a few units.
+/// In nats: about ten roundings of logits of a few units.
 const LOSS_TOLERANCE: f64 = 2e-5;
-/// Of what a tensor gives to a slope: over twenty times what was measured (9e-7 on lavapipe, all tensors together), and far below what
-/// a wrong gradient of one tensor makes of it.
+/// Relative to one tensor's part of a slope. It is over twenty times the measured error (9e-7 on lavapipe, all tensors together),
+/// and far below the effect of a wrong gradient of one tensor.
 const SLOPE_TOLERANCE: f64 = 2e-5;
-/// Directions that a gradient is held along.
+/// Number of random directions along which the gradient is checked.
 const PROBES: u32 = 3;

@@ -1,4 +1,4 @@
-//! What the reference makes of a language model's weights: logits and losses of its first positions.
+//! The reference language model: logits and losses of the first positions.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ pub(super) struct Truth {
 }
 
 impl Truth {
-    /// The weights as they are on the device.
+    /// Reads the weights from the device.
     ///
     /// # Errors
     /// [`Error::DeviceLost`].
@@ -33,7 +33,7 @@ impl Truth {
         Ok(Self { config: model.config.clone(), names, tensors })
     }
 
-    /// The weights moved by `step` times `direction`, a value for each in their order.
+    /// The weights moved by `step` times `direction`, which has one value for each weight.
     pub(super) fn moved(&self, direction: &[Vec<f64>], step: f64) -> Self {
         let mut moved = Self { config: self.config.clone(), names: self.names.clone(), tensors: self.tensors.clone() };
         for (name, direction) in self.names.iter().zip(direction) {
@@ -44,7 +44,7 @@ impl Truth {
         moved
     }
 
-    /// Logits [n, 256] of the first n positions, which see `tokens`.
+    /// Logits [n, 256] of the first n positions, given `tokens`.
     ///
     /// # Errors
     /// [`Error::Config`] if a tensor is missing.
@@ -81,7 +81,7 @@ impl Truth {
         layer("head", &norm("norm", &x)?, [d, VOCABULARY as usize], false, None)
     }
 
-    /// The sum of the losses of the first n positions in nats, each by itself as well.
+    /// The losses of the first n positions in nats, one each.
     ///
     /// # Errors
     /// As [`Truth::logits`].
@@ -90,8 +90,8 @@ impl Truth {
         Ok(cross_entropy::forward(tokens.len(), VOCABULARY as usize, &logits, targets).loss)
     }
 
-    /// The layer of AFT or attention over its first positions: `qkv` holds q, k and v; of AFT-conv, whose keys belong to heads, q, v
-    /// and k.
+    /// The layer of AFT or attention over the first positions. `qkv` holds q, k and v; for AFT-conv, whose keys are per head, q,
+    /// v and k.
     fn mix(&self, name: &str, dims: Dims, qkv: &[f64]) -> Result<Vec<f64>> {
         let Dims { t, d, .. } = dims;
         let heads = self.config.heads as usize;
@@ -124,12 +124,12 @@ impl Truth {
         Ok(mix::forward(&inputs, layout.as_ref(), &w).y)
     }
 
-    /// Whether keys belong to heads of AFT-conv.
+    /// Whether keys are per head, as in AFT-conv.
     fn is_conv(&self) -> bool {
         self.config.variant.form().is_some_and(Form::is_conv)
     }
 
-    /// Columns of the projection to queries, keys and values; a model's channels are whole vec4s.
+    /// Columns of the projection to q, k and v. A model's channels are whole vec4s.
     fn columns(&self) -> u32 {
         let LanguageConfig { dim, heads, .. } = self.config;
         if self.is_conv() { heads::cols(dim, heads) } else { qkv_cols(dim) }

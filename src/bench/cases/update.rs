@@ -1,4 +1,4 @@
-//! Whether a step of training moved the weights as AdamW does, with the norm, the clipping and the schedule of the run.
+//! Checks that a training step moves the weights as AdamW does, with the run's norm, clipping and schedule.
 
 use crate::bench::gate::worse;
 use crate::check::nn::EPS;
@@ -10,16 +10,16 @@ use crate::reference::nn::gradient_norm::norm;
 use crate::reference::nn::train_state::{Schedule, State};
 use crate::train::{TrainConfig, Trainer};
 
-/// Of the size of a move or a moment: some ten roundings, and those of the norm of all gradients, which adds them up in blocks.
+/// Relative to the size of a move or a moment: about ten roundings, plus those of the blockwise gradient norm.
 const TOLERANCE: f64 = 32.0 * EPS;
 
-/// What AdamW keeps of a tensor.
+/// A tensor and its AdamW moments.
 struct Kept {
     param: Vec<f32>,
     moments: [Vec<f32>; 2],
 }
 
-/// The error of the second step of a new trainer, in units of the tolerance: the first one leaves moments behind.
+/// The error of a new trainer's second step, in units of the tolerance. The first step makes the moments non-zero.
 ///
 /// # Errors
 /// As [`Trainer::advance`].
@@ -39,7 +39,7 @@ async fn kept(trainer: &Trainer, gpu: &Gpu) -> Result<Vec<Kept>> {
     Ok(params.into_iter().zip(moments).map(|(param, moments)| Kept { param, moments }).collect())
 }
 
-/// The largest error of tensors and their moments after the second step.
+/// The largest error of tensors and moments after the second step.
 fn judge(config: &TrainConfig, decay: &[bool], before: &[Kept], gradients: &[Vec<f32>], after: &[Kept]) -> f64 {
     let state = second(config, gradients);
     let wide = [config.beta1, config.beta2, config.eps, config.weight_decay].map(f64::from);
@@ -52,7 +52,7 @@ fn judge(config: &TrainConfig, decay: &[bool], before: &[Kept], gradients: &[Vec
             [&before.param, &gradients[i], &before.moments[0], &before.moments[1]].map(|x| widen(x));
         let truth = adamw::step(&hyper, state.updates, state.clip, &param, &grad, &m, &v);
         for j in 0..param.len() {
-            // Both parts of a moment may cancel; the weight is rounded by itself.
+            // The two parts of a moment may cancel. The weight is rounded separately.
             let m_size = beta1 * m[j].abs() + (1.0 - beta1) * (state.clip * grad[j]).abs();
             let move_size = state.lr * (1.0 + weight_decay * param[j].abs());
             for (got, truth, tolerance) in [
@@ -60,7 +60,7 @@ fn judge(config: &TrainConfig, decay: &[bool], before: &[Kept], gradients: &[Vec
                 (after.moments[0][j], truth.m[j], TOLERANCE * m_size),
                 (after.moments[1][j], truth.v[j], TOLERANCE * truth.v[j]),
             ] {
-                // Below the smallest normal number devices may give 0.
+                // Devices may flush subnormal numbers to 0.
                 let ratio = (f64::from(got) - truth).abs() / (tolerance + f64::from(f32::MIN_POSITIVE));
                 most = worse(most, ratio);
             }
@@ -69,7 +69,7 @@ fn judge(config: &TrainConfig, decay: &[bool], before: &[Kept], gradients: &[Vec
     most
 }
 
-/// What the reference closes the second step with.
+/// The reference's training state for the second step.
 fn second(config: &TrainConfig, gradients: &[Vec<f32>]) -> State {
     let all: Vec<_> = gradients.iter().map(|g| widen(g)).collect();
     let norm = norm(&all.iter().map(Vec::as_slice).collect::<Vec<_>>());
@@ -85,7 +85,7 @@ fn second(config: &TrainConfig, gradients: &[Vec<f32>]) -> State {
 mod tests {
     use super::*;
 
-    /// Two tensors, of which one decays, as a device that errs in the ways of `config` leaves them.
+    /// Two tensors, one of them decayed, as a device with the faults in `config` would leave them.
     fn after(config: &TrainConfig, decay: [bool; 2], before: &[Kept], gradients: &[Vec<f32>]) -> Vec<Kept> {
         let state = second(config, gradients);
         let [beta1, beta2, eps, weight_decay] =
@@ -110,7 +110,7 @@ mod tests {
             moments: [m.to_vec(), m.map(|m| 0.3 * m * m).to_vec()],
         };
         let before = [kept([0.5, -1.5], [0.02, -0.1]), kept([1.0, 0.25], [1e-3, 3e-4])];
-        // Long enough to be clipped.
+        // Large enough to be clipped.
         let gradients = [vec![3.0, -1.0], vec![0.5, 1e-6]];
         let decay = [true, false];
         let error = |device: &TrainConfig, decays: [bool; 2]| {

@@ -1,4 +1,4 @@
-//! What a case has to do, in operations and in bytes: the one place that counts what mixes positions, and a language model by its
+//! Counts the work of a case in operations and bytes: for operations that mix positions, and for a language model by its
 //! parameters.
 
 use crate::error::Result;
@@ -7,8 +7,8 @@ use crate::models::language::LanguageConfig;
 use crate::nn::{Mixer, Spec};
 use crate::reference::Dims;
 
-/// Operations of a forward pass over `dims`: for each key that a token's window holds 4 D, or 2 (D + H) of AFT-conv; none of
-/// AFT-simple, which is counted in bytes. Attention has as many as AFT-full, and a gradient twice as many.
+/// Operations of a forward pass over `dims`: 4 D for each key in a token's window, or 2 (D + H) for AFT-conv; none for
+/// AFT-simple, which is measured by bytes. Attention has as many as AFT-full; a gradient has twice as many.
 pub(super) fn flops(form: SizedForm, heads: usize, dims: Dims, causal: bool) -> Option<f64> {
     let [b, t, d, heads] = [dims.b, dims.t, dims.d, heads].map(|n| n as f64);
     let token = match form {
@@ -21,7 +21,7 @@ pub(super) fn flops(form: SizedForm, heads: usize, dims: Dims, causal: bool) -> 
     Some(b * t * token)
 }
 
-/// A language model as its work is counted.
+/// A language model whose work is counted.
 pub(super) struct Work {
     config: LanguageConfig,
     specs: Vec<Spec>,
@@ -29,32 +29,32 @@ pub(super) struct Work {
 
 impl Work {
     /// # Errors
-    /// [`crate::Error::Config`] for sizes that make no model.
+    /// [`crate::Error::Config`] for invalid sizes.
     pub(super) fn of(config: &LanguageConfig) -> Result<Self> {
         Ok(Self { config: config.clone(), specs: config.specs()? })
     }
 
-    /// Operations of a training step on `batch` sequences: forward, and twice that backward.
+    /// Operations of a training step on `batch` sequences: forward, and twice as many backward.
     pub(super) fn step(&self, batch: u32) -> f64 {
         let tokens = f64::from(batch) * f64::from(self.config.length);
         3.0 * (tokens * self.linear(|_| true) + self.mixing(batch, self.config.length))
     }
 
-    /// Operations from a prompt of `tokens` to the logits of its last.
+    /// Operations from a prompt of `tokens` to the logits of the last token.
     pub(super) fn prompt(&self, tokens: u32) -> f64 {
         let of_head = |spec: &Spec| spec.name == "head.weight";
         let blocks = f64::from(tokens) * self.linear(|spec| !of_head(spec));
         blocks + self.linear(of_head) + self.mixing(1, tokens)
     }
 
-    /// Bytes that one token's logits need, the `position`-th token from 1 on: all that layers hold and a row of each table, once, and
+    /// Bytes for one token's logits, where `position` counts from 1: all layer parameters and one row of each table, once, and
     /// the state, read and written.
     pub(super) fn token_bytes(&self, position: u32) -> f64 {
         let LanguageConfig { variant, layers, dim, heads, .. } = self.config;
         let d = f64::from(dim);
         let in_layers = |spec: &&Spec| !is_table(spec);
         let weights: f64 = self.specs.iter().filter(in_layers).map(numbers).sum();
-        // Of what is kept of keys and values all but the token's own are read, and these are written.
+        // Of the key-value cache, all entries except the token's own are read; its own is written.
         let keys = f64::from(if variant == Mixer::Attention { position } else { self.config.reach().min(position) });
         let sums = if variant == Mixer::Attention { 0.0 } else { 2.0 * 5.0 * d };
         let biases = match variant {
@@ -66,7 +66,7 @@ impl Work {
         4.0 * (weights + 2.0 * d + f64::from(layers) * state)
     }
 
-    /// Operations of a token in linear layers, the head among them, whose weights are what decays: 2 K N each.
+    /// Operations of a token in linear layers, including the head: 2 K N each. Their weights are the decayed ones.
     fn linear(&self, which: impl Fn(&Spec) -> bool) -> f64 {
         2.0 * self.specs.iter().filter(|spec| spec.decay && which(spec)).map(numbers).sum::<f64>()
     }
@@ -79,7 +79,7 @@ impl Work {
     }
 }
 
-/// Whether a token needs a row of it, or what was made of it once.
+/// Whether a token reads only a row of the tensor, or only values precomputed from it.
 fn is_table(spec: &Spec) -> bool {
     spec.name.starts_with("embedding.") || spec.name.contains(".bias.") || spec.name.contains(".kernel.")
 }
@@ -107,41 +107,42 @@ mod tests {
         assert_eq!(both(SizedForm::Simple), [None, None]);
         // 4 T^2 D B = 4 100 8 3.
         assert_eq!(both(SizedForm::Full(Bias::Dense)), [Some(4800.0), Some(9600.0)]);
-        // 4 s D for each of 30 tokens; 7 keys around a token.
+        // 4 s D for each of 30 tokens; non-causal: 7 keys around a token.
         assert_eq!(both(SizedForm::Local(4, Bias::Dense)), [Some(3840.0), Some(6720.0)]);
-        // 2 s (D + H), and of 9 taps 5 are not after the token.
+        // 2 s (D + H); of 9 taps, 5 are not after the token.
         assert_eq!(both(SizedForm::Conv1d(5)), [Some(3000.0), Some(3000.0)]);
         assert_eq!(both(SizedForm::Conv2d(3, 5)), [Some(3000.0), Some(5400.0)]);
     }
 
     #[test]
     fn operations_of_a_model_by_hand() {
-        // A block: 8 x 24, 8 x 8, 8 x 32, 32 x 8; two of them 1536 multiply-adds, and the head's 8 x 256 = 2048.
+        // A block: 8 x 24, 8 x 8, 8 x 32, 32 x 8. Two blocks have 1536 multiply-adds, and the head 8 x 256 = 2048.
         let linear = 2.0 * (1536.0 + 2048.0);
         let step = |variant, heads| work(variant, heads).step(3);
         assert_eq!(step(Form::Simple.into(), 1), 3.0 * 48.0 * linear);
-        // Two layers, 48 tokens, 4 keys or half of 16 positions.
+        // Two layers, 48 tokens, 4 keys or on average half of 16 positions.
         assert_eq!(step(Form::Local.into(), 1), 3.0 * 48.0 * (linear + 2.0 * 4.0 * 4.0 * 8.0));
         assert_eq!(step(Form::Full.into(), 1), 3.0 * 48.0 * (linear + 2.0 * 4.0 * 8.0 * 8.0));
         assert_eq!(step(Mixer::Attention, 2), step(Form::Full.into(), 1));
-        // Its projection is 8 x (2 8 + 2), 48 less.
+        // Its projection is 8 x (2 8 + 2), which is 48 less.
         assert_eq!(step(Form::Conv1d.into(), 2), 3.0 * 48.0 * (linear - 2.0 * 96.0 + 2.0 * 2.0 * 4.0 * 10.0));
-        // The head computes the last token alone.
+        // The head computes only the last token.
         assert_eq!(work(Form::Full.into(), 1).prompt(6), 6.0 * 2.0 * 1536.0 + 2.0 * 2048.0 + 2.0 * 2.0 * 36.0 * 8.0);
     }
 
     #[test]
     fn bytes_of_a_token_by_hand() {
-        // A block's weights 768, biases 24 + 8 + 32 + 8, norms 4 x 8; the last norm 16, the head 2048 + 256; two rows of tables.
+        // A block has 768 weights, 24 + 8 + 32 + 8 biases and 4 x 8 for norms. Then the last norm 16, the head 2048 + 256, and
+        // two table rows.
         let floats = 2.0 * (768.0 + 72.0 + 32.0) + 16.0 + 2304.0 + 16.0;
         let bytes = |variant, heads, position| work(variant, heads).token_bytes(position);
         assert_eq!(bytes(Form::Simple.into(), 1, 9), 4.0 * (floats + 2.0 * 80.0));
-        // Four keys, or all nine, with a bias each.
+        // Four keys, or all nine, each with a bias.
         assert_eq!(bytes(Form::Local.into(), 1, 9), 4.0 * (floats + 2.0 * (80.0 + 4.0 * 17.0)));
         assert_eq!(bytes(Form::Local.into(), 1, 3), 4.0 * (floats + 2.0 * (80.0 + 3.0 * 17.0)));
         assert_eq!(bytes(Form::Full.into(), 1, 9), 4.0 * (floats + 2.0 * (80.0 + 9.0 * 17.0)));
         assert_eq!(bytes(Mixer::Attention, 2, 9), 4.0 * (floats + 2.0 * 9.0 * 16.0));
-        // A projection of 6 columns less, and taps of two heads.
+        // The projection has 6 columns less; taps for two heads.
         assert_eq!(bytes(Form::Conv1d.into(), 2, 9), 4.0 * (floats - 2.0 * 54.0 + 2.0 * (80.0 + 4.0 * 18.0)));
     }
 }

@@ -1,6 +1,6 @@
 //! A logarithmic axis.
 
-/// From values to places in a picture.
+/// Maps values to positions in a picture.
 pub struct LogAxis {
     low: f64,
     high: f64,
@@ -9,28 +9,28 @@ pub struct LogAxis {
 }
 
 impl LogAxis {
-    /// An axis of the values, which are positive, between two places in the picture, with some room at both ends.
+    /// An axis for positive values between two positions in the picture, with a margin at both ends.
     pub fn of(values: impl Iterator<Item = f64>, start: f64, end: f64) -> Self {
         let (low, high) = values.fold((f64::MAX, f64::MIN_POSITIVE), |(low, high), x| (low.min(x), high.max(x)));
         let span = (high / low).ln();
-        // A twentieth of its length, and so much that two of the ticks below fit, which are at most a factor of 2.5 apart.
+        // A twentieth of the axis, and enough for two of the ticks below, which are at most a factor of 2.5 apart.
         let room = f64::max(0.05 * span, (2.0 * 2.5_f64.ln() - span) / 2.0);
         Self { low: low.ln() - room, high: high.ln() + room, start, end }
     }
 
-    /// Where a value is.
+    /// The position of a value.
     pub fn place(&self, value: f64) -> f64 {
         let share = (value.ln() - self.low) / (self.high - self.low);
         self.start + share * (self.end - self.start)
     }
 
-    /// Powers of ten, and 2 and 5 times these while they are few.
+    /// Powers of ten, and 2 and 5 times these if there are few.
     pub fn decimal_ticks(&self) -> Vec<f64> {
         let decades = (self.high - self.low) / std::f64::consts::LN_10;
         let steps: &[f64] = if decades > 3.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
         let tens = |ln: f64| ln / std::f64::consts::LN_10;
         let powers = tens(self.low).floor() as i32..=tens(self.high).ceil() as i32;
-        // Powers of ten below 1 are rounded best as quotients.
+        // Powers of ten below 1 are most accurate as quotients.
         let ten = |power: i32| if power < 0 { 1.0 / 10_f64.powi(-power) } else { 10_f64.powi(power) };
         let ticks = powers.flat_map(|power| steps.iter().map(move |step| step * ten(power)));
         ticks.filter(|tick| (self.low..=self.high).contains(&tick.ln())).collect()

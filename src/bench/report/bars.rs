@@ -1,10 +1,10 @@
-//! The chart of shares of a limit, as bars.
+//! Bar chart of percentages of a limit.
 
 use super::lines::class;
 use super::svg::{escape, picture, segment, text};
 use super::words::figures;
 
-/// A case, with a bar for each machine that has it.
+/// A case, with a bar for each machine that measured it.
 pub struct Case {
     pub name: String,
     pub bars: Vec<Bar>,
@@ -13,23 +13,23 @@ pub struct Case {
 /// One bar.
 pub struct Bar {
     pub machine: String,
-    /// The colour of the machine, by number.
+    /// Colour number of the machine.
     pub colour: usize,
     pub percent: f64,
-    /// The smallest and the largest.
+    /// The smallest and the largest value.
     pub spread: Option<[f64; 2]>,
 }
 
 const WIDTH: f64 = 680.0;
 const LEFT: f64 = 8.0;
-/// Room for the numbers beside the bars.
+/// Right end of the bars; the numbers follow.
 const RIGHT: f64 = 470.0;
 const TOP: f64 = 26.0;
 const HEADING: f64 = 20.0;
 const BAR: f64 = 14.0;
 const GAP: f64 = 10.0;
 
-/// The chart of cases.
+/// Draws the chart of cases.
 pub fn chart(id: &str, title: &str, cases: &[Case]) -> String {
     let bars = || cases.iter().flat_map(|case| &case.bars);
     let ends = bars().map(|bar| bar.spread.map_or(bar.percent, |[_, high]| high));

@@ -2,8 +2,8 @@
 
 use crate::bench::{Results, Row};
 
-/// Results as CSV: a line for each row, first the adapter and program, then the row's fields in the order of [`Row`]. The two ends of
-/// `percent_spread` are two columns; what is null is empty. Numbers are as long as it takes to read the same number back.
+/// Results as CSV: one line for each row, with the adapter and program first, then the row's fields in the order of [`Row`].
+/// `percent_spread` takes two columns; null is empty. Numbers have enough digits to be read back exactly.
 pub fn csv(results: &Results) -> String {
     let adapter = &results.adapter;
     let about = [
@@ -66,7 +66,7 @@ fn optional_text(text: &Option<String>) -> String {
     text.as_deref().map_or_else(String::new, quoted)
 }
 
-/// Text in quotes where it would else end its cell.
+/// Quotes text that contains separators, quotes or line ends.
 fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::bench::result::is_complete;
 use crate::bench::{Adapter, Limit, Results, Row, Skipped};
 
-/// One line; `kind` tells which.
+/// One line; `kind` names the variant.
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Line<'a> {
@@ -21,14 +21,14 @@ enum Line<'a> {
     Skipped(&'a Skipped),
 }
 
-/// Results as lines of one JSON object each: the adapter with the schema, then limits, rows and what was skipped, each with its
-/// `kind`: "adapter", "limit", "row", "skipped".
+/// Results as one JSON object per line: the adapter with the schema, then limits, rows and skipped cases. `kind` is "adapter",
+/// "limit", "row" or "skipped".
 pub fn jsonl(results: &Results) -> String {
     let Results { schema, complete, adapter, limits, rows, skipped } = results;
     let lines = std::iter::once(Line::Adapter { schema, complete: *complete, adapter })
         .chain(limits.iter().map(Line::Limit))
         .chain(rows.iter().map(Line::Row))
         .chain(skipped.iter().map(Line::Skipped));
-    // These objects have string keys only, which is all that serialising could fail on.
+    // Serialising fails only on keys that are not strings; these objects have none.
     lines.filter_map(|line| serde_json::to_string(&line).ok()).map(|line| line + "\n").collect()
 }

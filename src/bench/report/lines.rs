@@ -1,4 +1,4 @@
-//! The chart of time against T, log-log.
+//! Line chart of time against T, log-log.
 
 use super::axis::LogAxis;
 use super::svg::{escape, picture, segment, text};
@@ -7,7 +7,7 @@ use super::words::figures;
 /// One line of a chart.
 pub struct Line {
     pub name: String,
-    /// The colour, by number; none for the ink of the page.
+    /// Colour number; none for the text colour of the page.
     pub colour: Option<usize>,
     pub dashed: bool,
     /// (T, milliseconds), by ascending T.
@@ -19,14 +19,14 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 470.0;
 const TOP: f64 = 16.0;
 const BOTTOM: f64 = 336.0;
-/// Between the names of two lines.
+/// Distance between the names of two lines.
 const LEADING: f64 = 17.0;
-/// More of them would overlap.
+/// Maximum number of ticks; more would overlap.
 const MOST_TICKS: usize = 10;
-/// Characters that fit beside the chart.
+/// Maximum characters of a name beside the chart.
 const NAME: usize = 27;
 
-/// The chart of lines, each with a point at least.
+/// Draws the chart of lines; each needs at least one point.
 pub fn chart(id: &str, title: &str, lines: &[Line]) -> String {
     let points = || lines.iter().flat_map(|line| line.points.iter().copied());
     let x = LogAxis::of(points().map(|point| point.0), LEFT, RIGHT);
@@ -79,7 +79,7 @@ fn drawn(index: usize, line: &Line, x: &LogAxis, y: &LogAxis) -> String {
     drawn + "</g>\n"
 }
 
-/// The names beside the ends of the lines, moved apart where they would overlap.
+/// The names beside the ends of the lines, moved apart if they overlap.
 fn names(lines: &[Line], x: &LogAxis, y: &LogAxis) -> String {
     let end = |line: &Line| line.points.last().map(|&(length, time)| (x.place(length), y.place(time)));
     let mut ends: Vec<_> = lines.iter().filter_map(|line| Some((line, end(line)?))).collect();
@@ -91,7 +91,7 @@ fn names(lines: &[Line], x: &LogAxis, y: &LogAxis) -> String {
         places.push(place);
         free = place + LEADING;
     }
-    // Those that were moved below the picture push the ones above up again.
+    // Names that were moved below the picture push those above up again.
     let mut lowest = BOTTOM;
     for place in places.iter_mut().rev() {
         *place = place.min(lowest);
@@ -108,7 +108,7 @@ fn names(lines: &[Line], x: &LogAxis, y: &LogAxis) -> String {
     names
 }
 
-/// The class of a colour; there are eight.
+/// The CSS class of a colour; there are eight.
 pub fn class(colour: usize) -> String {
     format!("c{}", colour % 8)
 }
@@ -117,7 +117,7 @@ fn colour(line: &Line) -> String {
     line.colour.map_or_else(|| "ink".into(), class)
 }
 
-/// Shapes tell lines apart for whom colours do not.
+/// Markers distinguish lines without colour.
 fn marker(index: usize) -> &'static str {
     let shapes = [
         "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",

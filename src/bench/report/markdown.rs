@@ -4,10 +4,10 @@ use super::table::{Cell, Table};
 use super::tables;
 use crate::bench::Results;
 
-/// Longer tables are folded.
+/// Tables with more rows are folded.
 const FOLD: usize = 40;
 
-/// Results of one or several machines, side by side, as Markdown tables.
+/// Results of one or several machines side by side, as Markdown tables.
 pub fn markdown(all: &[Results]) -> String {
     let parts: Vec<_> = tables::all(all).iter().filter(|table| !table.rows.is_empty()).map(part).collect();
     parts.join("\n")
@@ -36,7 +36,7 @@ fn cell(cell: &Cell) -> String {
     if cell.red { format!("**{}**", escape(&cell.text)) } else { escape(&cell.text) }
 }
 
-/// Text that means itself, in one line.
+/// Escapes Markdown, on one line.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars() {

@@ -1,6 +1,6 @@
-//! Results for readers: Markdown and one HTML page of several machines side by side, CSV and JSON lines of one.
+//! Reports: Markdown and one HTML page of several machines side by side; CSV and JSON lines of one machine.
 //!
-//! What is shown is the same in Markdown and HTML: `tables` says what, the formats say how.
+//! Markdown and HTML show the same content: `tables` defines it, the formats render it.
 
 mod axis;
 mod bars;

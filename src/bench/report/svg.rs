@@ -1,6 +1,6 @@
 //! Text in HTML and SVG, and the frame of a picture.
 
-/// Text that means itself in HTML, attributes included.
+/// Escapes text for HTML, including attributes.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars() {
@@ -17,7 +17,7 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// A picture of `width` x `height` units that says what it is to who cannot see it. `id` is its own on the page.
+/// A picture of `width` x `height` units with a title and description for screen readers. `id` must be unique on the page.
 pub fn picture(id: &str, (width, height): (f64, f64), title: &str, describe: &str, body: &str) -> String {
     let (title, describe) = (escape(title), escape(describe));
     format!(

@@ -1,8 +1,8 @@
-//! A table that does not know yet whether it becomes Markdown or HTML.
+//! A table, independent of the output format.
 
 use super::words::figures;
 
-/// What a table says.
+/// The content of a table.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     pub title: String,
@@ -19,7 +19,7 @@ pub struct Cell {
     pub text: String,
     /// The number that `text` rounds, in the unit of the text.
     pub value: Option<f64>,
-    /// What is wrong and has to show.
+    /// Whether the cell shows an error.
     pub red: bool,
 }
 
@@ -28,7 +28,7 @@ impl Cell {
         Self { text: text.into(), ..Self::default() }
     }
 
-    /// What is not there.
+    /// A missing value.
     pub fn none() -> Self {
         Self::text("–")
     }
@@ -41,7 +41,7 @@ impl Cell {
         Self { value: Some(value), ..Self::text(text) }
     }
 
-    /// A number, if there is one, in three figures and with its unit.
+    /// A number, if there is one, with three significant figures and its unit.
     pub fn maybe(value: Option<f64>, unit: &str) -> Self {
         value.map_or_else(Self::none, |value| Self::number(value, format!("{}{unit}", figures(value))))
     }
@@ -58,7 +58,7 @@ impl Table {
         Self { title: title.into(), note: note.into(), head, rows: Vec::new() }
     }
 
-    /// Whether a column holds numbers only, apart from what is missing or red.
+    /// Whether a column has only numbers, apart from missing or red cells.
     pub fn is_numeric(&self, column: usize) -> bool {
         let cells = || self.rows.iter().filter_map(|row| row.get(column));
         cells().any(|cell| cell.value.is_some())

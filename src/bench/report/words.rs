@@ -1,10 +1,10 @@
-//! Numbers and names in words.
+//! Numbers and names as text.
 
 use crate::bench::Results;
 
-/// Three significant figures, as "0.0123", "1.23", "1,230"; a power of ten beyond.
+/// Three significant figures, such as "0.0123", "1.23", "1,230"; a power of ten for very large or small values.
 pub fn figures(x: f64) -> String {
-    // After rounding, as 9.999 is 10.0.
+    // Rounded first, because 9.999 becomes 10.0.
     let scientific = format!("{x:.2e}");
     let Some((mantissa, exponent)) = scientific.split_once('e') else { return x.to_string() };
     match exponent.parse::<i32>() {
@@ -16,14 +16,14 @@ pub fn figures(x: f64) -> String {
     }
 }
 
-/// "12,345".
+/// With thousands separators: "12,345".
 pub fn thousands(x: u64) -> String {
     let digits = x.to_string();
     let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
     groups.join(",")
 }
 
-/// Bytes in decimal units, as "12.6 MB".
+/// Bytes in decimal units, such as "12.6 MB".
 pub fn bytes(bytes: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB"];
     let mut value = bytes as f64;
@@ -35,13 +35,13 @@ pub fn bytes(bytes: u64) -> String {
     format!("{} {}", figures(value), units[unit])
 }
 
-/// "one thing", "5 things".
+/// A count with a noun: "one thing", "5 things".
 pub fn count(n: usize, thing: &str) -> String {
     if n == 1 { format!("one {thing}") } else { format!("{} {thing}s", thousands(n as u64)) }
 }
 
-/// A name for each machine: its adapter's up to a parenthesis; the whole and a number where two would be the same. That of
-/// incomplete results says so.
+/// A label for each machine: the adapter's name up to a parenthesis, or the full name and a number if two would be equal.
+/// Incomplete results are marked.
 pub fn labels(all: &[Results]) -> Vec<String> {
     let names: Vec<_> = all.iter().map(|results| results.adapter.name.trim()).collect();
     let short: Vec<_> = names.iter().map(|name| name.split(" (").next().unwrap_or(name)).collect();
@@ -55,7 +55,7 @@ pub fn labels(all: &[Results]) -> Vec<String> {
     (0..all.len()).map(|index| label(index) + complete(index)).collect()
 }
 
-/// What is said of the gates of results, and whether that is good.
+/// Summary of the gates of results, and whether all passed.
 pub fn gates(results: &Results) -> (String, bool) {
     let red = results.rows.iter().filter(|row| row.gate != "pass").count();
     match (red, results.rows.len()) {

@@ -1,4 +1,4 @@
-//! The update of parameters.
+//! The AdamW update of parameters.
 
 use super::part::{Part, Parts, run};
 use crate::check::cases::normal;
@@ -33,7 +33,7 @@ pub(super) async fn prepare(bench: &mut Bench, len: usize) -> Result<Parts> {
     let hyper = reference::Hyper { lr, beta1, beta2, eps, weight_decay };
     let (param64, none) = (wide(&start), wide(&zero));
     let truth = reference::step(&hyper, 1, 1.0, &param64, &wide(&gradients), &none, &none);
-    // A step rounds the parameter and a move of lr; the corrections of f32 divide by 1 - beta, which has lost bits.
+    // A step rounds the parameter and a move of lr. Bias corrections in f32 divide by 1 - beta, which has lost bits.
     let lost = EPS / (1.0 - beta2);
     let param_tolerance = EPS * largest(&param64) + 4.0 * lost * lr;
     let got = bench.floats(&param.buffer, len).await?;
@@ -42,7 +42,7 @@ pub(super) async fn prepare(bench: &mut Bench, len: usize) -> Result<Parts> {
         verdict("m", &bench.floats(&m, len).await?, &truth.m, 4.0 * EPS * largest(&truth.m) / (1.0 - beta1)),
         verdict("v", &bench.floats(&v, len).await?, &truth.v, 4.0 * lost * largest(&truth.v)),
     ];
-    // Parameter, gradient and both moments are read, all but the gradient written.
+    // Reads the parameter, the gradient and both moments; writes all but the gradient.
     let part = Part { direction: "step", program, verdicts, flops: None, bytes: 28.0 * len as f64 };
     Ok(Parts(vec![part], Box::new((param, grad, m, v, state))))
 }

@@ -1,4 +1,4 @@
-//! The loss of logits, alone and with its gradient.
+//! Cross-entropy loss of logits, alone and with its gradient.
 
 use super::part::{Part, Parts, input, output, run};
 use crate::bench::operand::{Operand, enclosed};
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::ops::nn::cross_entropy::{Gradient, Loss, forward};
 use crate::reference::nn::cross_entropy as reference;
 
-/// By what the gradient is multiplied.
+/// Factor of the gradient.
 const SCALE: f32 = 0.25;
 
 pub(super) async fn prepare(bench: &mut Bench, m: usize, v: usize) -> Result<Parts> {
@@ -21,7 +21,7 @@ pub(super) async fn prepare(bench: &mut Bench, m: usize, v: usize) -> Result<Par
     let losses = bench.buffer(&vec![f32::NAN; m])?;
     let truth = reference::forward(m, v, &wide(&data), &targets).loss;
     let dlogits_truth = reference::gradient(m, v, &wide(&data), &targets, SCALE.into()).dlogits;
-    // Rounding of differences of logits, of the sum and of its logarithm; what counts has an exponent below log V and some.
+    // Rounding of logit differences, of the sum and of its logarithm. Terms that matter have exponents below about log V.
     let counts = (v as f64).ln() + 8.0;
     let exp = 2.0 * bench.exp.at(counts);
     let loss_unit = EPS * (16.0 + 2.0 * (v as f64).ln()) + exp;

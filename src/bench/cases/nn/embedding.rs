@@ -32,7 +32,7 @@ pub(super) async fn prepare(bench: &mut Bench, b: usize, t: usize, d: usize, v: 
 
     let truth = reference::forward(dims, &tokens, &wide(&token_data), &wide(&position_data));
     let gradient = reference::gradient(dims, v, &tokens, &wide(&dx_data));
-    // Roundings of a random walk of at most `rows` steps, relative to its extent.
+    // Rounding of a random walk of at most `rows` steps, relative to its extent.
     let walk = 2.0 * EPS * (rows as f64).sqrt();
     let [d_token, d_position] = bench.read_gradients(&tables).await?;
     let x_verdict = verdict("x", &bench.read(&x.plane).await?, &truth.x, 6.0 * EPS);

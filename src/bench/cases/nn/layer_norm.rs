@@ -34,7 +34,7 @@ pub(super) async fn prepare(bench: &mut Bench, rows: usize, cols: usize) -> Resu
     let (x64, gamma64) = (wide(&x_data), wide(&gamma_data));
     let truth = reference::forward(rows, cols, NORM_EPS.into(), &x64, &gamma64, &wide(&beta_data));
     let gradient = reference::gradient(rows, cols, NORM_EPS.into(), &x64, &gamma64, &wide(&dy_data));
-    // The spread of a row sets what f32 can tell of its normalised values; sums over rows round relative to what they reach.
+    // Rounding grows with the ratio of a row's magnitude to its deviation. Sums over rows round relative to their partial sums.
     let unit = 4.0 * EPS * (1.0 + largest(&x64) * largest(&truth.rstd) / 4.0);
     let [dgamma, dbeta] = bench.read_gradients(&affine).await?;
     let walk = (rows as f64).sqrt();

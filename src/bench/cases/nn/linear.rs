@@ -1,4 +1,4 @@
-//! y = x W + bias and its gradients, held against the reference in some rows and columns.
+//! y = x W + bias and its gradients, compared with the reference in some rows and columns.
 
 use super::part::{Part, Parts, input, output, run};
 use crate::bench::operand::enclosed;
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::ops::nn::linear::{Backward, Forward, backward, forward};
 use crate::reference::nn::linear::{self as reference, Activation, Dims};
 
-/// Rows or columns that are checked.
+/// Number of rows or columns that are checked.
 const SAMPLED: usize = 8;
 
 pub(super) async fn prepare(bench: &mut Bench, m: usize, k: usize, n: usize) -> Result<Parts> {
@@ -34,7 +34,7 @@ pub(super) async fn prepare(bench: &mut Bench, m: usize, k: usize, n: usize) -> 
         run(bench, program).await?;
     }
 
-    // Some rows of y and dx, and of dW and db the parts of some inputs: each is a product of its own.
+    // Checks some rows of y and dx, and dW and db for some inputs. Each is a separate product.
     let rows = spread(m);
     let some = |data: &[f32], cols: usize| {
         rows.iter().flat_map(|row| &data[row * cols..][..cols]).copied().collect::<Vec<_>>()
@@ -52,7 +52,7 @@ pub(super) async fn prepare(bench: &mut Bench, m: usize, k: usize, n: usize) -> 
     let [dw, db] = bench.read_gradients(&parameters).await?;
     let dw: Vec<f32> = inputs.iter().flat_map(|&i| &dw[i * n..][..n]).copied().collect();
 
-    // Rounding of sums in blocks; the partial sums of db reach what it is itself.
+    // Rounding of blockwise sums. The partial sums of db are as large as db itself.
     let sum = |len: usize, size: f64| EPS * (4.0 + len as f64 / 16.0) * size;
     let (x_max, w_max, dy_max) = (largest(&wide(&x_data)), largest(&w64), largest(&wide(&dy_data)));
     let (y_got, dx_got) = (some(&bench.read(&y.plane).await?, n), some(&bench.read(&dx.plane).await?, k));
@@ -78,7 +78,7 @@ pub(super) async fn prepare(bench: &mut Bench, m: usize, k: usize, n: usize) -> 
     Ok(Parts(parts, Box::new((x, dy, y, dx, w, bias, parameters))))
 }
 
-/// Some numbers below `len`, the first and the last among them.
+/// Evenly spaced indices below `len`, including the first and the last.
 fn spread(len: usize) -> Vec<usize> {
     (0..SAMPLED).map(|i| i * (len - 1) / (SAMPLED - 1)).collect()
 }

@@ -1,4 +1,4 @@
-//! The operations by name: D = 512, perceptrons of 4 D, 256 tokens.
+//! The other operations by name: D = 512, MLPs of 4 D, 256 tokens.
 
 use super::part::{Part, Parts};
 use super::{adamw, cross_entropy, embedding, layer_norm, linear};
@@ -14,12 +14,12 @@ use crate::gpu::{AdapterClass, Placement};
 
 /// Channels of the model, D.
 const CHANNELS: usize = 512;
-/// Width of a perceptron's hidden layer.
+/// Width of an MLP's hidden layer.
 const HIDDEN: usize = 4 * CHANNELS;
-/// Tokens, V.
+/// Number of tokens, V.
 const VOCABULARY: usize = 256;
 
-/// An operation of `ops::nn` in a shape.
+/// An operation of `ops::nn` with its shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::bench) struct Op {
     kind: Kind,
@@ -31,16 +31,16 @@ pub(in crate::bench) struct Op {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
-    /// From so many channels to so many.
+    /// Input and output channels.
     Linear([usize; 2]),
     LayerNorm,
     CrossEntropy,
     Embedding,
-    /// Of the parameters of a perceptron.
+    /// AdamW on the parameters of an MLP.
     AdamW,
 }
 
-/// All of them; of the linear layers at first the one that costs the most.
+/// All operations. Quick effort has only the most expensive linear layer.
 pub(in crate::bench::cases) fn all(class: AdapterClass, effort: Effort) -> Vec<Op> {
     let (batch, time) = if class == AdapterClass::Software { (1, 1024) } else { (8, 1024) };
     let mut kinds = vec![Kind::Linear([CHANNELS, HIDDEN])];
@@ -83,7 +83,7 @@ impl Op {
             Kind::Embedding => embedding::prepare(&mut bench, self.batch, self.time, CHANNELS, VOCABULARY).await?,
             Kind::AdamW => adamw::prepare(&mut bench, CHANNELS * HIDDEN).await?,
         };
-        // Parameters and their moments lie in buffers under every plan.
+        // Parameters and moments are in buffers under every plan.
         let operands = if self.kind == Kind::AdamW { Placement::Buffer } else { placement };
         let timed = parts.into_iter().map(|part| {
             let Part { direction, program, verdicts, flops, bytes } = part;

@@ -1,9 +1,9 @@
-//! A chart with its table, and tables alone, as HTML.
+//! Charts with tables, and tables alone, as HTML.
 
 use crate::bench::report::svg::escape;
 use crate::bench::report::table::{Cell, Table};
 
-/// A chart, and the table of its numbers beside it.
+/// A chart and the table of its numbers.
 pub(super) fn figure(caption: &str, chart: &str, table: &Table) -> String {
     format!("<figure>\n<figcaption>{}</figcaption>\n{chart}{}</figure>\n", escape(caption), rendered(table))
 }
@@ -32,7 +32,7 @@ fn rendered_cell(column: usize, align: &str, cell: &Cell) -> String {
         None if cell.red => format!("<span class=\"red\">{text}</span>"),
         None => text,
     };
-    // A heading may be broken into lines, but not a size.
+    // A heading may wrap, but not within a size such as "T = 256".
     let heading = || inner.replace(" = ", "&nbsp;=&nbsp;");
     if column == 0 {
         format!("<th scope=\"row\"{align}>{}</th>", heading())

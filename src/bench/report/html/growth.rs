@@ -1,4 +1,4 @@
-//! Time against T: of every variant on each machine, and of each variant on every machine.
+//! Charts of time against T: all variants of each machine, and each variant on all machines.
 
 use super::figure::figure;
 use crate::bench::report::lines::{Line, chart};
@@ -8,10 +8,10 @@ use crate::bench::report::tables::{Machine, keys};
 use crate::bench::series::{Key, Series};
 use crate::bench::slope::slope;
 
-/// What the lines of a chart have in common.
+/// Properties shared by the lines of a chart.
 #[derive(Clone, Copy, PartialEq)]
 struct Group<'a> {
-    /// Attention stands with the layers of AFT.
+    /// Attention is drawn with the layers of AFT.
     op: &'a str,
     direction: &'a str,
     causal: Option<bool>,
@@ -34,7 +34,7 @@ impl<'a> Group<'a> {
     }
 }
 
-/// Every chart; empty if no series has two times.
+/// All charts; empty if no series has two times.
 pub fn section(machines: &[Machine<'_>]) -> String {
     let timed = |key: &Key<'_>| machines.iter().filter_map(|m| m.series_of(key)).any(|series| series.times().len() > 1);
     let keys: Vec<_> = keys(machines).into_iter().filter(timed).collect();
@@ -83,7 +83,7 @@ fn block(id: &str, title: &str, keys: &[&Key<'_>], machines: &[Machine<'_>], col
     format!("<h3>{}</h3>\n{by_machine}{by_variant}", escape(title))
 }
 
-/// One variant on every machine, attention dashed.
+/// One variant on every machine; attention is dashed.
 fn variant(id: &str, title: &str, key: &Key<'_>, keys: &[&Key<'_>], machines: &[Machine<'_>]) -> String {
     let shown = keys.iter().filter(|other| **other == key || key.is_against(other));
     let lines = shown.flat_map(|shown| {
@@ -107,7 +107,7 @@ fn drawn(id: &str, group: &str, caption: &str, lines: &[Line]) -> String {
     if lines.is_empty() { String::new() } else { figure(caption, &chart(id, &title, lines), &table(title, lines)) }
 }
 
-/// A row a line: its exponent, and a column a T, in milliseconds.
+/// One row for each line: its exponent, then a column for each T, in milliseconds.
 fn table(title: String, lines: &[Line]) -> Table {
     let mut lengths: Vec<f64> = lines.iter().flat_map(|line| line.points.iter().map(|point| point.0)).collect();
     lengths.sort_by(f64::total_cmp);

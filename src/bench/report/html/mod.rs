@@ -1,4 +1,4 @@
-//! One page that needs nothing beside itself: no script, no font, no picture from elsewhere.
+//! A single HTML page without scripts or external files.
 
 mod figure;
 mod growth;
@@ -13,7 +13,7 @@ use crate::bench::Results;
 
 const STYLE: &str = include_str!("page.css");
 
-/// Results of one or several machines, side by side, as one HTML page: tables, and SVG charts with a table beside each.
+/// Results of one or several machines side by side as one HTML page: tables, and SVG charts each with a table.
 pub fn html(all: &[Results]) -> String {
     let machines = Machine::all(all);
     let tables: Vec<_> = tables::all(all).into_iter().filter(|table| !table.rows.is_empty()).collect();
@@ -48,7 +48,7 @@ fn link(id: &str, title: &str) -> String {
     format!("<a href=\"#{id}\">{}</a>", escape(title))
 }
 
-/// A machine at a glance, in its colour.
+/// Summary of a machine, in its colour.
 fn card(index: usize, machine: &Machine<'_>) -> String {
     let Results { adapter, rows, skipped, .. } = machine.results;
     let (gates, good) = gates(machine.results);

@@ -1,4 +1,4 @@
-//! Per cent of limit, as bars: each series at its largest T, and every other case.
+//! Bar charts of the percentage of limit: each series at its largest T, and every other case.
 
 use super::figure::figure;
 use crate::bench::report::bars::{Bar, Case, chart};
@@ -8,10 +8,10 @@ use crate::bench::report::words::figures;
 use crate::bench::series::Key;
 use crate::bench::{Results, Row};
 
-/// What is told apart by a bar's name: the case, its T and its limit.
+/// Identifies a bar: the case, its T and its limit.
 type Id<'a> = (Key<'a>, Option<u32>, Option<&'a str>);
 
-/// A chart for each direction, causal or not; empty if no row has a share.
+/// One chart for each direction, causal or not; empty if no row has a percentage.
 pub fn section(machines: &[Machine<'_>]) -> String {
     let mut ids: Vec<Id<'_>> = Vec::new();
     for row in machines.iter().flat_map(|machine| shown(machine.results)) {
@@ -33,7 +33,7 @@ pub fn section(machines: &[Machine<'_>]) -> String {
     groups.iter().enumerate().map(figure_of).collect()
 }
 
-/// What the cases of a chart have in common.
+/// Name of the chart that a case belongs to.
 fn group((key, _, _): &Id<'_>) -> String {
     let causal = key.causal.map_or("", |causal| if causal { ", causal" } else { ", not causal" });
     format!("{}{causal}", key.direction)
@@ -43,7 +43,7 @@ fn id(row: &Row) -> Id<'_> {
     (Key::of(row), row.T, row.limit.as_deref())
 }
 
-/// The rows that have a share; of those that differ in T alone, the one of the largest T.
+/// The rows with a percentage; if rows differ only in T, the one with the largest T.
 fn shown(results: &Results) -> impl Iterator<Item = &Row> {
     let with_share = || results.rows.iter().filter(|row| row.percent_of_limit.is_some());
     let largest = move |row: &&Row| !with_share().any(|other| Key::of(other) == Key::of(row) && other.T > row.T);
@@ -66,7 +66,7 @@ fn case(id: Id<'_>, machines: &[Machine<'_>]) -> Case {
     Case { name, bars: machines.iter().enumerate().filter_map(bar).collect() }
 }
 
-/// A row a case, a column a machine.
+/// One row for each case, one column for each machine.
 fn table(title: &str, cases: &[Case], machines: &[Machine<'_>]) -> Table {
     let mut table = Table::new(title, "", &["case"]);
     table.head.extend(machines.iter().map(|machine| machine.label.clone()));

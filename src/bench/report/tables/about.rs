@@ -1,11 +1,11 @@
-//! The machines, what they reach in plain kernels, and what was not run on them.
+//! Tables of the machines, their limits in plain kernels, and the skipped cases.
 
 use super::machine::Machine;
 use crate::bench::Adapter;
 use crate::bench::report::table::{Cell, Table};
 use crate::bench::report::words::{figures, gates};
 
-/// A row a machine.
+/// One row for each machine.
 pub fn adapters(machines: &[Machine<'_>]) -> Table {
     let head = ["adapter", "named by its driver", "class", "driver", "backend", "clock", "aft-wgpu", "cases", "gates"];
     let mut table = Table::new("Adapters", "", &head);
@@ -31,13 +31,13 @@ fn row(machine: &Machine<'_>) -> Vec<Cell> {
     cells
 }
 
-/// The class, which says so where shaders run on the processor.
+/// The adapter class, with a note if shaders run on the CPU.
 pub fn class_of(adapter: &Adapter) -> String {
     let unsaid = adapter.software && !adapter.class.contains("software");
     if unsaid { format!("{} (software)", adapter.class) } else { adapter.class.clone() }
 }
 
-/// A row a limit, a column a machine.
+/// One row for each limit, one column for each machine.
 pub fn limits(machines: &[Machine<'_>]) -> Table {
     let mut table = Table::new(
         "Limits",
@@ -65,7 +65,7 @@ pub fn limits(machines: &[Machine<'_>]) -> Table {
     table
 }
 
-/// A row a case.
+/// One row for each skipped case.
 pub fn skipped(machines: &[Machine<'_>]) -> Table {
     let mut table = Table::new("Not run", "", &["case", "adapter", "reason"]);
     for machine in machines {

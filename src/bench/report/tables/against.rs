@@ -1,4 +1,4 @@
-//! Variants against attention: time, where they cross, and memory.
+//! Tables of variants against attention: time, crossings and memory.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::bench::memory::{FORMULA, memory as memory_of};
 use crate::bench::report::table::{Cell, Table};
 use crate::bench::report::words::{bytes, figures};
 
-/// A row for a variant on a machine; a column for each T, and the crossings.
+/// One row for each variant on a machine; a column for each T, and the crossings.
 pub fn attention(machines: &[Machine<'_>]) -> Table {
     let pairs = of_all(machines).flat_map(|(_, contest)| contest.pairs());
     let lengths: Vec<_> = pairs.filter_map(|(row, _)| row.T).collect::<BTreeSet<_>>().into_iter().collect();
@@ -36,7 +36,7 @@ pub fn attention(machines: &[Machine<'_>]) -> Table {
     table
 }
 
-/// Time of attention in units of the variant's, and the same of their operations.
+/// Time of attention divided by the variant's, and the same for their operations.
 fn ratio(contest: &Contest<'_, '_>, (variant, attention): (&Row, &Row)) -> Cell {
     let Some((time, paired)) = contest.ratio((variant, attention)) else { return Cell::red("gate failed") };
     let flops = variant.flops.zip(attention.flops).map(|(variant, attention)| attention / variant);
@@ -44,7 +44,7 @@ fn ratio(contest: &Contest<'_, '_>, (variant, attention): (&Row, &Row)) -> Cell 
     Cell::number(time, format!("{}{}{flops}", if paired { "" } else { "~" }, figures(time)))
 }
 
-/// A row for a variant on a machine at one T.
+/// One row for each variant on a machine at one T.
 pub fn memory(machines: &[Machine<'_>]) -> Table {
     let note = format!("Peak of what our allocator handed out. The last column is not measured but {FORMULA}.");
     let mut table = Table::new("Memory", note, &CASE);

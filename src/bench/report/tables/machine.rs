@@ -1,4 +1,4 @@
-//! A machine with its series, and the columns that say what a series is.
+//! A machine with its series, and the columns that identify a series.
 
 use std::collections::HashSet;
 
@@ -16,13 +16,13 @@ pub struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    /// Every machine, in the order of the results.
+    /// All machines, in the order of the results.
     pub fn all(all: &'a [Results]) -> Vec<Self> {
         let machine = |(results, label)| Self { label, results, series: series(results) };
         all.iter().zip(labels(all)).map(machine).collect()
     }
 
-    /// The series of a key.
+    /// The series with a key.
     pub fn series_of(&self, key: &Key<'_>) -> Option<&Series<'a>> {
         self.series.iter().find(|series| series.key == *key)
     }
@@ -35,10 +35,10 @@ pub fn keys<'a>(machines: &[Machine<'a>]) -> Vec<Key<'a>> {
     keys.filter(|key| seen.insert(*key)).collect()
 }
 
-/// The heads of the columns of [`case`].
+/// Headings of the columns of [`case`].
 pub(super) const CASE: [&str; 5] = ["case", "direction", "causal", "B", "D"];
 
-/// The columns of a key.
+/// The cells that identify a key.
 pub(super) fn case(key: &Key<'_>) -> Vec<Cell> {
     let causal = key.causal.map_or_else(Cell::none, |causal| Cell::text(if causal { "yes" } else { "no" }));
     vec![Cell::text(key.name()), Cell::text(key.direction), causal, Cell::size(key.B), Cell::size(key.D)]

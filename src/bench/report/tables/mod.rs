@@ -1,4 +1,4 @@
-//! What is shown of results, whatever the format.
+//! The tables of a report, independent of the format.
 
 mod about;
 mod against;
@@ -11,7 +11,7 @@ use crate::bench::Results;
 pub use about::class_of;
 pub use machine::{Machine, keys};
 
-/// Every table, in reading order. Some may have no rows.
+/// All tables, in reading order. Some may have no rows.
 pub fn all(all: &[Results]) -> Vec<Table> {
     let machines = Machine::all(all);
     let mut tables = vec![about::adapters(&machines), about::limits(&machines)];
@@ -20,7 +20,7 @@ pub fn all(all: &[Results]) -> Vec<Table> {
     tables
 }
 
-/// The tables of the rows.
+/// The tables of measured rows.
 fn measured(machines: &[Machine<'_>]) -> [Table; 4] {
     [times::over_length(machines), against::attention(machines), against::memory(machines), times::others(machines)]
 }

@@ -1,4 +1,4 @@
-//! Times: of series over T, with their slopes, and of every other case.
+//! Tables of times: series over T with their slopes, and all other cases.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -9,14 +9,14 @@ use crate::bench::report::words::{figures, thousands};
 use crate::bench::series::Key;
 use crate::bench::slope::slope;
 
-/// Every T of the series that have more than one.
+/// Every T of the series with more than one.
 fn lengths(machines: &[Machine<'_>]) -> Vec<u32> {
     let series = machines.iter().flat_map(|machine| &machine.series).filter(|series| series.rows.len() > 1);
     let lengths: BTreeSet<_> = series.flat_map(|series| series.rows.iter().filter_map(|row| row.T)).collect();
     lengths.into_iter().collect()
 }
 
-/// A row for a series on a machine; a column for each T, and the slope.
+/// One row for each series on a machine; a column for each T, and the slope.
 pub fn over_length(machines: &[Machine<'_>]) -> Table {
     let lengths = lengths(machines);
     let mut table = Table::new(
@@ -46,7 +46,7 @@ pub fn over_length(machines: &[Machine<'_>]) -> Table {
     table
 }
 
-/// A row a case that has one T or none, a column a machine.
+/// One row for each case with one T or none, one column for each machine.
 pub fn others(machines: &[Machine<'_>]) -> Table {
     let mut table = Table::new(
         "Other cases",
@@ -55,7 +55,7 @@ pub fn others(machines: &[Machine<'_>]) -> Table {
     );
     table.head.extend(["T".into(), "limit".into()]);
     table.head.extend(machines.iter().map(|machine| machine.label.clone()));
-    // Cases that no field of a row tells apart are matched in the order that they come in.
+    // Cases with equal fields are matched by their order.
     let mut columns = Vec::new();
     let mut order = Vec::new();
     let mut seen = HashSet::new();
@@ -89,7 +89,7 @@ fn in_series(machines: &[Machine<'_>], row: &Row) -> bool {
     row.T.is_some() && series.any(|series| series.rows.len() > 1)
 }
 
-/// Time, share of the limit and tokens a second of a row; red where its gate failed.
+/// Time, percentage of the limit and tokens per second of a row; red if its gate failed.
 pub fn time_cell(row: Option<&Row>) -> Cell {
     let Some(row) = row else { return Cell::none() };
     let Some(median) = row.median_ms else { return Cell::red("gate failed") };
