@@ -59,7 +59,7 @@ impl Form {
         }
     }
 
-    /// Whether keys have heads instead of channels.
+    /// Whether keys are per head, not per channel.
     pub fn is_conv(self) -> bool {
         matches!(self, Self::Conv1d | Self::Conv2d)
     }
@@ -156,7 +156,7 @@ impl SizedForm {
         }
     }
 
-    /// Whether keys have heads instead of channels.
+    /// Whether keys are per head, not per channel.
     pub fn is_conv(self) -> bool {
         self.form().is_conv()
     }

@@ -55,7 +55,7 @@ pub struct Exponential {
     pub at: f32,
 }
 
-/// Number of tested arguments in [-80, 0]: multiples of 1/64, and one between each two.
+/// Number of tested arguments in [-80, 0]: multiples of 1/64, and as many random ones.
 const SAMPLES: usize = 2 * 80 * 64;
 
 impl Exponential {
