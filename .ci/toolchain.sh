@@ -90,6 +90,8 @@ link_toolchain() {
 toolchain=()
 if ! in_sysroot "$(rustc --print sysroot)"; then
     if [ -x /usr/bin/rustc ] && in_sysroot "$(cross_root)"; then
+        # Linked anew: rustup may have forgotten it.
+        link_toolchain
         toolchain=(+cross)
     elif ! add_targets; then
         install_debian_rustc

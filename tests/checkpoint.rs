@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aft_wgpu::data::{DataError, MemoryText, Text};
 use aft_wgpu::form::Form;
-use aft_wgpu::gpu::{Gpu, Tuning};
+use aft_wgpu::gpu::{Gpu, Placement, Tuning};
 use aft_wgpu::models::language::{Language, LanguageConfig};
 use aft_wgpu::nn::Mixer;
 use aft_wgpu::train::{Checkpoint, TrainConfig, Trainer};
@@ -98,6 +98,9 @@ fn tuning_of_the_run(gpu: &Gpu) {
         };
         assert!(end(&mut resumed) == end(&mut whole), "{:?}", begun.target);
 
+        // Every device has room for planes in buffers.
+        checkpoint.plan.planes = Placement::Buffer;
+        assert_eq!(resume(&gpu, &checkpoint).unwrap().plan().planes, Placement::Buffer);
         checkpoint.plan.tuning.norm_rows = 77;
         let error = resume(&gpu, &checkpoint).err().unwrap().to_string();
         let name = format!("a tuning for {}", begun.target.name());

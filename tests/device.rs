@@ -6,7 +6,8 @@ mod small;
 
 use std::sync::Arc;
 
-use aft_wgpu::gpu::Gpu;
+use aft_wgpu::gpu::{Gpu, Placement};
+use aft_wgpu::ops::Builder;
 use aft_wgpu::{Error, wgpu};
 use harness::trial;
 use pollster::block_on;
@@ -17,8 +18,33 @@ fn main() {
         vec![
             trial(&gpu, "a_borrowed_device_keeps_its_handlers", borrowed_device),
             trial(&gpu, "a_wrong_range_is_an_error_and_harms_nothing", wrong_range),
+            trial(&gpu, "scratch_memory_is_used_again_once_no_handle_is_left", scratch),
         ]
     });
+}
+
+/// The last handle gives memory back, and no other; a handle outlives its builder.
+fn scratch(gpu: &Gpu) {
+    let builder = &mut Builder::new(gpu, Placement::Buffer);
+    let first = builder.scratch("first", 1000).unwrap();
+    let (memory, clone) = ((*first).clone(), first.clone());
+    drop(first);
+    let second = builder.scratch("second", 1000).unwrap();
+    assert!(*second != memory, "a handle of it is left");
+    drop(clone);
+    let third = builder.scratch("third", 900).unwrap();
+    assert!(*third == memory);
+    assert!(*builder.scratch("large", 1 << 20).unwrap() != memory);
+    let before = gpu.memory();
+    for _ in 0..3 {
+        let plane = builder.plane("plane", 3, 5).unwrap();
+        assert_eq!((plane.rows, plane.cols), (3, 5));
+    }
+    assert_eq!(gpu.memory().allocations, before.allocations + 1);
+    *builder = Builder::new(gpu, Placement::Buffer);
+    gpu.write(&third, 0, &[1; 16]).unwrap();
+    drop(third);
+    assert!(*builder.scratch("fourth", 1000).unwrap() != memory, "it is of another builder");
 }
 
 /// A caller's device: results as on our own, errors of the caller's reach the caller's handler, ours stay in our results.

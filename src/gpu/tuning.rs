@@ -139,6 +139,14 @@ impl Tuning {
     }
 }
 
+impl Tuning {
+    /// Whether kernels are shaped as by `other`, wherever planes live and whatever the benchmark measures.
+    pub(crate) fn shapes_kernels_as(&self, other: &Self) -> bool {
+        let Self { textures, bench_workgroups, bench_plane, .. } = *self;
+        Self { textures, bench_workgroups, bench_plane, ..*other } == *self
+    }
+}
+
 impl Target {
     /// `cpu` or `gpu`.
     pub fn name(self) -> &'static str {

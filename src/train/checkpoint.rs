@@ -105,6 +105,10 @@ impl Checkpoint {
         let Header { language: model, train: run } = Header::read(&file)?;
         let run =
             run.ok_or_else(|| broken("a model's file, not a checkpoint: it has no moments to go on from".into()))?;
+        if let Some(plan) = run.get("plan").filter(|plan| serde_json::from_value::<Plan>((*plan).clone()).is_err()) {
+            let text = "its kernels are shaped by a tuning that this version does not know";
+            return Err(broken(format!("{text} ({plan}). Begin a new run with its weights (--init)")));
+        }
         let Run { config: train, plan, text } =
             serde_json::from_value(run).map_err(|e| broken(format!("its metadata is broken: {e}")))?;
         train.validate().map_err(|e| broken(e.to_string()))?;

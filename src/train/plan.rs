@@ -21,8 +21,9 @@ impl Plan {
     /// # Errors
     /// [`Error::Config`] if this version has no such tuning.
     pub fn device(&self, gpu: &Gpu) -> Result<Gpu> {
-        if Tuning::ALL.contains(&self.tuning) {
-            return Ok(gpu.with_tuning(self.tuning));
+        if Tuning::ALL.iter().any(|known| known.shapes_kernels_as(&self.tuning)) {
+            // Every device has room for buffers, whatever its textures hold.
+            return Ok(gpu.with_tuning(Tuning { textures: self.planes == Placement::Texture, ..self.tuning }));
         }
         Err(Error::Config(format!(
             "the kernels of this run are shaped by a tuning for {} that this version does not have. Go on with the \
@@ -39,13 +40,10 @@ impl Plan {
         if self.planes == planes {
             return Ok(());
         }
-        Err(Error::Config(format!(
-            "this run keeps its planes in {}, which this device has no room for. Go on with the adapter that began the \
-             run, or begin a new run with its weights (--init)",
-            match self.planes {
-                Placement::Buffer => "storage buffers",
-                Placement::Texture => "textures",
-            }
-        )))
+        Err(Error::Config(
+            "this run keeps its planes in textures, which are larger than this device grants. Go on with the adapter that \
+             began the run, or begin a new run with its weights (--init)"
+                .into(),
+        ))
     }
 }

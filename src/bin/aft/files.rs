@@ -28,7 +28,7 @@ pub fn stage(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
         let mut file = builder.tempfile_in(folder_of(path))?;
         if let Ok(old) = fs::metadata(path) {
             keep_owner(file.as_file(), &old);
-            file.as_file().set_permissions(old.permissions())?;
+            keep_mode(file.as_file(), &old)?;
         }
         file.write_all(bytes)?;
         warn_if_unsupported(file.as_file().sync_all(), "has no fsync: a power cut may lose files just written")?;
@@ -48,10 +48,43 @@ fn keep_owner(file: &File, old: &Metadata) {
     let _ = (file, old);
 }
 
-/// Renames a staged file to `path` and syncs the folder.
-pub fn put(file: NamedTempFile, path: &Path) -> Result<()> {
-    file.persist(path).map_err(|error| io_error(path.display())(error.error))?;
-    sync_folder(folder_of(path)).map_err(io_error(path.display()))
+/// Gives a new file the mode of an old one. On a file system that does not let the program change it, that is a warning.
+fn keep_mode(file: &File, old: &Metadata) -> io::Result<()> {
+    if file.metadata()?.permissions() == old.permissions() {
+        return Ok(());
+    }
+    match file.set_permissions(old.permissions()) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            note(format_args!("a file that is replaced does not keep its mode here: {error}"));
+            Ok(())
+        }
+        result => warn_if_unsupported(result, "has no modes: a file that is replaced gets the usual one"),
+    }
+}
+
+/// Renames a staged file to `path` and syncs the folder. A file that cannot be replaced, such as one that is a mount point,
+/// is written in place.
+pub fn put(mut file: NamedTempFile, path: &Path) -> Result<()> {
+    let replaced = match file.persist(path) {
+        Err(failed) if is_unreplaceable(&failed.error) && path.is_file() => {
+            file = failed.file;
+            write_in_place(&file, path).or(Err(failed.error))
+        }
+        Err(failed) => Err(failed.error),
+        Ok(_) => Ok(()),
+    };
+    replaced.and_then(|()| sync_folder(folder_of(path))).map_err(io_error(path.display()))
+}
+
+/// Whether a rename failed because of the file at the target: a mount point, or another user's in a sticky folder.
+fn is_unreplaceable(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ResourceBusy | ErrorKind::CrossesDevices | ErrorKind::PermissionDenied)
+}
+
+fn write_in_place(staged: &NamedTempFile, path: &Path) -> io::Result<()> {
+    let mut target = fs::OpenOptions::new().write(true).truncate(true).open(path)?;
+    io::copy(&mut staged.reopen()?, &mut target)?;
+    target.sync_all()
 }
 
 /// Keeps the file at `path`, if there is one, under the name `other` as well, replacing any file there. On file systems without

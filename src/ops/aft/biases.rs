@@ -79,7 +79,9 @@ impl StreamBias {
                 ));
             }
         };
-        let plane = cut.plane(b)?;
+        // It lasts from one run of the stream's programs to the next.
+        let [rows, columns] = cut.plane;
+        let plane = Plane::new(&b.gpu, "aft biases", rows, columns, b.placement)?;
         for panel in cut.iter(time, &plane) {
             biases.form(b, &mix, &panel)?;
         }

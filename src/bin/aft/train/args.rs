@@ -61,7 +61,7 @@ pub struct Args {
     #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume")]
     pub init: Option<PathBuf>,
     /// With --init: take a model whose tensors were changed and saved by another program, such as Python's safetensors
-    #[arg(long, requires = "init")]
+    #[arg(long, requires = "init", conflicts_with = "resume")]
     pub accept_edited: bool,
     /// Steps between checkpoints, or time: 30s, 5m, 1h [default: 5m]
     #[arg(long, value_name = "N|TIME")]
