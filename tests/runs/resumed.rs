@@ -220,8 +220,11 @@ pub fn longer() {
     assert!(place.wait_for_saves(&mut child, 2));
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(!place.files().contains(&"model.safetensors".into()), "a model of fewer steps");
+    let models =
+        || ["model.safetensors", "model.previous.safetensors"].map(|name| place.files().contains(&name.into()));
+    assert_eq!(models(), [false, true], "the model of fewer steps is kept until there is another");
     End::of(place.aft(&line)).ok();
+    assert_eq!(models(), [true, false]);
     let whole = Place::new();
     End::of(whole.begin()).ok();
     End::of(whole.aft(&line)).ok();

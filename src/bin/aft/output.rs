@@ -126,6 +126,11 @@ impl Output {
         matches!(self.kind, Kind::File(_))
     }
 
+    /// Whether this is a file that is not empty.
+    pub fn has_content(&self) -> bool {
+        matches!(&self.kind, Kind::File(path) if fs::metadata(path).is_ok_and(|file| file.len() > 0))
+    }
+
     /// Whether this is stdout.
     pub fn is_stdout(&self) -> bool {
         matches!(self.kind, Kind::Stdout)

@@ -81,6 +81,10 @@ impl Outputs {
             Format::Jsonl => report::jsonl(results),
         };
         let output = self.results.of(results);
+        if !results.complete && results.rows.is_empty() && output.has_content() {
+            note(format_args!("no row was measured: {output} stays as it is"));
+            return Ok(());
+        }
         output.write(format!("{}\n", text.trim_end()).as_bytes())?;
         if !results.complete && output.is_file() {
             note(format_args!("unfinished results are in {output}"));

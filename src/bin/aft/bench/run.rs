@@ -119,7 +119,7 @@ impl RunArgs {
         let mut results = Results::new(&gpu);
         let outcome = self.measure(&gpu, interrupt, &mut results);
         // Completed rows are reported even after an error.
-        if results.complete || !results.rows.is_empty() {
+        if outcome.is_ok() || !results.rows.is_empty() {
             outputs.write(&results, self.format)?;
         }
         if outcome?.is_break() {

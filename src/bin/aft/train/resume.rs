@@ -141,7 +141,7 @@ fn from_folder(args: &Args, path: &Path) -> anyhow::Result<Option<Job>> {
     }
     if longer.is_some() {
         // First: a folder with a model counts as finished. Until config.toml has more steps, resuming makes the same model again.
-        folder.remove(MODEL)?;
+        folder.set_model_aside()?;
     }
     if config != written {
         config.write(&folder)?;

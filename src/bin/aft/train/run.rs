@@ -12,7 +12,7 @@ use super::metrics::{Metrics, Validation};
 use super::pace::{EVALUATED, Measured, measure};
 use super::progress::{Progress, State, note};
 use super::run_config::RunConfig;
-use super::run_folder::{CURVE, MODEL, SAMPLE};
+use super::run_folder::{CURVE, MODEL, PREVIOUS_MODEL, SAMPLE};
 use super::sample::{TEMPERATURE, sample};
 use super::schedule::Schedule;
 use super::session::{Session, Yardstick};
@@ -199,6 +199,7 @@ impl<'a> Run<'a> {
             false => None,
         };
         folder.write(MODEL, &model)?;
+        folder.remove(PREVIOUS_MODEL)?;
         let steps = self.metrics.step - self.fixed;
         let excuse = config.time_seconds.and_then(|budget| self.session.clock.excuse(budget, steps, trained));
         excuse.into_iter().for_each(note);

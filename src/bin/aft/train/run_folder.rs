@@ -23,6 +23,9 @@ pub const SAMPLE: &str = "sample.txt";
 pub const MODEL: &str = "model.safetensors";
 /// The latest checkpoint, for `--resume`.
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
+/// The model of a finished run that is made longer, until that has one.
+pub const PREVIOUS_MODEL: &str = "model.previous.safetensors";
+
 /// The previous checkpoint.
 pub const PREVIOUS: &str = "checkpoint.previous.safetensors";
 
@@ -30,7 +33,7 @@ pub const PREVIOUS: &str = "checkpoint.previous.safetensors";
 pub const BROKEN: &str = "checkpoint.broken.safetensors";
 
 /// All files of a run. A new run's folder must have none of them.
-const FILES: [&str; 8] = [CONFIG, METRICS, CURVE, SAMPLE, MODEL, CHECKPOINT, PREVIOUS, BROKEN];
+const FILES: [&str; 9] = [CONFIG, METRICS, CURVE, SAMPLE, MODEL, PREVIOUS_MODEL, CHECKPOINT, PREVIOUS, BROKEN];
 
 /// A folder locked by this run. A new folder is removed again on drop, with everything in it, unless [`keep`](Self::keep) was
 /// called.
@@ -113,6 +116,12 @@ impl RunFolder {
     /// Writes an output; a file is replaced atomically.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         output::write(&self.path.join(name), bytes)
+    }
+
+    /// Renames [`MODEL`], if it exists, to [`PREVIOUS_MODEL`].
+    pub fn set_model_aside(&self) -> Result<()> {
+        let model = self.path.join(MODEL);
+        if model.exists() { files::rename(&model, &self.path.join(PREVIOUS_MODEL)) } else { Ok(()) }
     }
 
     /// Removes a file, if it exists.
