@@ -125,7 +125,10 @@ fn shapes_are_checked(gpu: &Gpu) {
     assert_eq!(refused(4, 3), Ok(()));
     for length in [0, 5, 6] {
         let error = refused(length, 3).unwrap_err();
-        assert!(error.starts_with("embedding: length of a sequence: expected a divisor of 12 rows"), "{error}");
+        assert!(
+            error.starts_with("embedding: length of a sequence in positions: expected a divisor of 12 rows"),
+            "{error}"
+        );
     }
     assert!(refused(4, 4).unwrap_err().contains("ring of batches"));
 }
