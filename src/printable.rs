@@ -54,7 +54,7 @@ impl<W: Write> Write for Escape<'_, W> {
 }
 
 /// Control characters except tab, line separators, and marks that change the direction of text. All are below U+10000.
-fn is_escaped(c: char) -> bool {
+pub fn is_escaped(c: char) -> bool {
     (c.is_control() && c != '\t')
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -34,6 +34,7 @@ fn main() {
             trial("an --out that holds a file of a run ends with 4", taken),
             trial("no adapter ends with 3", no_adapter),
             needs_adapter("adapters are listed", adapters::listed),
+            needs_adapter("names of runs are escaped in results", printed::runs),
             needs_adapter("an unknown adapter ends with 3", adapters::unknown),
             needs_adapter("no driver speaks up on a machine without a display", adapters::without_display),
             needs_adapter("sizes beyond a limit end with 2", beyond_limits),

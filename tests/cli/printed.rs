@@ -4,7 +4,7 @@ use libtest_mimic::Trial;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use crate::place::{Place, Run};
+use crate::place::{Place, Run, TINY};
 use crate::trial;
 
 pub fn trials() -> Vec<Trial> {
@@ -44,6 +44,23 @@ fn files() {
         place.write(NAME, b"");
         escapes(&place, "train text --text", &[NAME], 4);
     }
+}
+
+/// Results for people have a line for each name, and none that begins as a name wants.
+pub fn runs() {
+    if cfg!(windows) {
+        return;
+    }
+    let place = Place::new();
+    let run = |line: &str, args: &[&str]| {
+        let run = Run::new(line, place.command(line).args(args).output().unwrap()).ok();
+        assert!(!run.stdout.lines().any(|line| line.starts_with("error:")), "{line}: {}", run.stdout);
+        assert!(run.stdout.contains("x\\nerror: forged"), "{line}: {}", run.stdout);
+    };
+    run(&format!("{TINY} --out"), &["x\nerror: forged"]);
+    run("train text --resume", &["x\nerror: forged"]);
+    place.write("x\nerror: forged.txt", &place.read("text.txt"));
+    run("eval --text", &["x\nerror: forged.txt", "--", "x\nerror: forged"]);
 }
 
 fn tensors() {

@@ -3,6 +3,7 @@
 use super::table::{Cell, Table};
 use super::tables;
 use crate::bench::Results;
+use crate::printable::is_escaped;
 
 /// Tables with more rows are folded.
 const FOLD: usize = 40;
@@ -42,7 +43,7 @@ fn escape(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '&' => escaped.extend(['\\', c]),
-            c if c.is_control() => escaped.push(' '),
+            c if is_escaped(c) || c == '\t' => escaped.push(' '),
             c => escaped.push(c),
         }
     }

@@ -1,5 +1,7 @@
 //! Text in HTML and SVG, and the frame of a picture.
 
+use crate::printable::is_escaped;
+
 /// Escapes text for HTML, including attributes.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::new();
@@ -10,7 +12,7 @@ pub fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            c if c.is_control() => escaped.push(' '),
+            c if is_escaped(c) || c == '\t' => escaped.push(' '),
             c => escaped.push(c),
         }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use aft_wgpu::apply::Request;
 use aft_wgpu::form::Form;
 use aft_wgpu::gpu::{Gpu, Placement};
+use aft_wgpu::printable::Printable;
 use aft_wgpu::{Error, Result};
 use clap::ValueEnum;
 
@@ -99,7 +100,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         note(done);
         return Ok(());
     }
-    say(done)
+    say(Printable(done))
 }
 
 impl Args {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use aft_wgpu::data::{Bigram, Windows};
 use aft_wgpu::gpu::Gpu;
 use aft_wgpu::ops::Builder;
+use aft_wgpu::printable::Printable;
 use aft_wgpu::train::Evaluator;
 use aft_wgpu::{Error, Result};
 use indicatif::HumanCount;
@@ -130,7 +131,7 @@ impl Args {
 impl Report {
     fn print(&self) -> anyhow::Result<()> {
         let Self { bits_per_byte, bigram_bits_per_byte, split, text, seconds, adapter, .. } = self;
-        let (split, bytes) = (split.name(), HumanCount(self.bytes));
+        let (split, text, bytes) = (split.name(), Printable(text), HumanCount(self.bytes));
         say(format_args!("{bits_per_byte:.4} bits per byte (bigram model: {bigram_bits_per_byte:.4})"))?;
         say(format_args!("{split} of {text}, {bytes} bytes, in {seconds:.1} s on {adapter}"))
     }

@@ -188,11 +188,12 @@ pub fn folder_of(path: &Path) -> &Path {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
-    fn names(folder: &Path) -> Vec<String> {
+    /// The names in a folder, sorted.
+    pub fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> =
             fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();

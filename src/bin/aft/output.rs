@@ -239,13 +239,7 @@ fn is_page_or_empty(file: &Path) -> io::Result<bool> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
-
-    fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<_> =
-            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
+    use crate::files::tests::names;
 
     #[test]
     fn files_are_replaced_whole() {

@@ -1,5 +1,6 @@
 //! The loss curve as SVG: bits per byte over steps, readable on light and dark backgrounds.
 
+use aft_wgpu::printable::Printable;
 use std::fmt::Write;
 
 const WIDTH: f64 = 760.0;
@@ -143,7 +144,7 @@ fn push(svg: &mut String, what: std::fmt::Arguments<'_>) {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    Printable(text).to_string().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use aft_wgpu::gpu::Gpu;
+use aft_wgpu::printable::Printable;
 use aft_wgpu::train::{Checkpoint, TrainConfig, Trainer};
 use aft_wgpu::{Error, Result};
 use serde::Serialize;
@@ -38,7 +39,7 @@ impl Finished {
                 "{run} is finished: all of its {} steps are done. --resume {run} --steps N goes on to more, and --init {run} begins \
                  a new run with its weights",
                 self.steps,
-                run = self.run
+                run = Printable(&self.run)
             )),
         }
     }

@@ -1,6 +1,7 @@
 //! The final report of a training run: one JSON object, or lines for people.
 
 use aft_wgpu::gpu::{Clock, KernelTime};
+use aft_wgpu::printable::Printable;
 use indicatif::HumanCount;
 use serde::Serialize;
 
@@ -116,7 +117,7 @@ impl Summary {
             say(format_args!("skipped         {} steps whose gradient was not finite", self.skipped_steps))?;
         }
         say(format_args!("time            {:.1} s in all, on {}", self.seconds, self.adapter))?;
-        say(format_args!("run             {}", self.run))?;
+        say(format_args!("run             {}", Printable(&self.run)))?;
         self.profile.as_ref().map_or(Ok(()), Profile::print)
     }
 }
