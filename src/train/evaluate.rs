@@ -44,7 +44,7 @@ impl Evaluator {
     ///
     /// # Errors
     /// [`crate::Error::Data`] if the text cannot be read; [`crate::Error::DeviceLost`].
-    pub async fn bits_per_byte(&self, windows: &Windows, most: Option<u64>) -> Result<f64> {
+    pub async fn bits_per_byte(&mut self, windows: &Windows, most: Option<u64>) -> Result<f64> {
         let result = self.bits_per_byte_while(windows, most, |_| ControlFlow::Continue(())).await?;
         Ok(result.unwrap_or(f64::NAN))
     }
@@ -55,7 +55,7 @@ impl Evaluator {
     /// # Errors
     /// As [`Evaluator::bits_per_byte`].
     pub async fn bits_per_byte_while(
-        &self,
+        &mut self,
         windows: &Windows,
         most: Option<u64>,
         mut each: impl FnMut(u64) -> ControlFlow<()>,
@@ -84,6 +84,7 @@ impl Evaluator {
                 stopped = stopped || each(done).is_break();
             }
         }
-        Ok((!stopped).then(|| super::bits(nats / predicted.max(1) as f64)))
+        // Of no windows there is no mean: NaN.
+        Ok((!stopped).then(|| super::bits(nats / predicted as f64)))
     }
 }

@@ -263,14 +263,14 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`Evaluator::bits_per_byte`].
-    pub async fn evaluate(&self, text: &Arc<dyn Text>, most: Option<u64>) -> Result<f64> {
+    pub async fn evaluate(&mut self, text: &Arc<dyn Text>, most: Option<u64>) -> Result<f64> {
         let windows = Windows::new(Arc::clone(text), self.model.config.length as usize, "the text")?;
         self.evaluator.bits_per_byte(&windows, most).await
     }
 
     /// The evaluator of the current model.
-    pub fn evaluator(&self) -> &Evaluator {
-        &self.evaluator
+    pub fn evaluator(&mut self) -> &mut Evaluator {
+        &mut self.evaluator
     }
 
     /// The model as bytes of a safetensors file ([`Language::save`]).

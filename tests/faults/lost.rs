@@ -116,7 +116,7 @@ fn lost_in_training(gpu: &Gpu) {
 fn lost_in_evaluation(gpu: &Gpu) {
     for nth in [1, 2, 8, 20] {
         let doomed = &device(gpu);
-        let trainer = trainer(doomed, &small(), &settings());
+        let mut trainer = trainer(doomed, &small(), &settings());
         is_lost(block_on(trainer.evaluate(&trap(doomed, nth), None)));
     }
 }

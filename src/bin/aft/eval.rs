@@ -87,7 +87,7 @@ pub fn run(args: &Args, start: Instant) -> anyhow::Result<()> {
     let bits_per_byte = pollster::block_on(async {
         let batch = (ROWS / length).max(1);
         let language = model.load(&gpu, batch.saturating_mul(length)).await?;
-        let evaluator = gpu
+        let mut evaluator = gpu
             .checked("preparing the evaluation", || {
                 Evaluator::new(&mut Builder::new(&gpu, language.placement), &language, batch)
             })

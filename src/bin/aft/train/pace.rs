@@ -146,7 +146,7 @@ pub async fn calibrate(job: &Job, valid: &Valid, budget: f64) -> Result<Pace> {
 }
 
 /// Measures everything but the steps, which take `step` seconds each. The trainer is restored afterwards.
-pub async fn measure(job: &Job, valid: &Valid, trainer: &Trainer, step: f64, budget: f64) -> Result<Pace> {
+pub async fn measure(job: &Job, valid: &Valid, trainer: &mut Trainer, step: f64, budget: f64) -> Result<Pace> {
     let Job { gpu, config, .. } = job;
     let limit = measuring_time(budget) / 4;
     let batch = u64::from(config.train.batch);
